@@ -1,0 +1,34 @@
+"""Looking up brands. The answers are kept in this process for ten seconds."""
+
+import time
+
+from django.conf import settings
+from django.db import connection
+
+from brands.models import Brand
+
+KEEP_S = 10.0
+_cache: dict[str, tuple[float, Brand | None]] = {}
+
+
+def brand_of_host(host: str) -> Brand | None:
+    """Return the brand (or the platform's public row) that answers at ``host``, or None."""
+    found = _cache.get(host)
+    if found and found[0] > time.monotonic():
+        return found[1]
+    connection.set_schema_to_public()
+    brand = Brand.objects.filter(domains__domain=host).first()
+    if len(_cache) > 10_000:
+        _cache.clear()
+    _cache[host] = (time.monotonic() + KEEP_S, brand)
+    return brand
+
+
+def forget_hosts() -> None:
+    """Drop what is kept, after a change of brands in this process."""
+    _cache.clear()
+
+
+def is_public() -> bool:
+    """Return whether the connection points at the platform's own schema."""
+    return str(connection.schema_name) == settings.PUBLIC_SCHEMA_NAME

@@ -1,0 +1,186 @@
+"""Transactions and the migration operations that guard tables.
+
+Each operation sends one SQL statement per execution, since schema-based sharding accepts no multi-statement text.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import connection
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def inside_transaction(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function that must run inside its caller's transaction; a call outside one is a programmer's mistake."""
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not connection.in_atomic_block:
+            raise RuntimeError(f"{function.__qualname__} must be called inside a transaction")
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+class _Statements(Operation):
+    """Run a list of SQL statements, each in an execution of its own, and their reverse."""
+
+    reversible = True
+    reduces_to_sql = True
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Change nothing in Django's view of the models."""
+
+    def forwards(self) -> list[str]:
+        raise NotImplementedError
+
+    def backwards(self) -> list[str]:
+        raise NotImplementedError
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Run the statements."""
+        if not _migrates_here(schema_editor, app_label):
+            return
+        for statement in self.forwards():
+            schema_editor.execute(statement, params=None)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Run the reverse statements."""
+        if not _migrates_here(schema_editor, app_label):
+            return
+        for statement in self.backwards():
+            schema_editor.execute(statement, params=None)
+
+
+def _migrates_here(schema_editor: BaseDatabaseSchemaEditor, app_label: str) -> bool:
+    from django.db import router
+
+    return router.allow_migrate(schema_editor.connection.alias, app_label)
+
+
+_REFUSE_FUNCTION = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: write a new row instead', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$
+"""
+
+
+class AppendOnly(_Statements):
+    """Refuse UPDATE, DELETE and TRUNCATE on a table: by trigger for everyone, by grant for the application's role.
+
+    ``updatable`` names columns which may still change (for example a receipt filled in later in the transaction).
+    """
+
+    def __init__(self, table: str, updatable: tuple[str, ...] = ()) -> None:
+        self.table = table
+        self.updatable = updatable
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """Return how to write this operation in a migration."""
+        return (self.__class__.__qualname__, [self.table], {"updatable": self.updatable} if self.updatable else {})
+
+    def describe(self) -> str:
+        """Return the line that `migrate` prints."""
+        return f"Make {self.table} append-only"
+
+    def forwards(self) -> list[str]:
+        """Return the statements that install the triggers."""
+        update = "UPDATE OR DELETE" if not self.updatable else "DELETE"
+        return [
+            _REFUSE_FUNCTION,
+            f'CREATE TRIGGER append_only_rows BEFORE {update} ON "{self.table}"'
+            " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+            f'CREATE TRIGGER append_only_table BEFORE TRUNCATE ON "{self.table}"'
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+            *self._grants(),
+        ]
+
+    def backwards(self) -> list[str]:
+        """Return the statements that remove them."""
+        return [
+            f'DROP TRIGGER append_only_table ON "{self.table}"',
+            f'DROP TRIGGER append_only_rows ON "{self.table}"',
+        ]
+
+    def _grants(self) -> list[str]:
+        from django.conf import settings
+
+        role = app_role(settings.DATABASE_URL)
+        if not role or role == app_role(settings.DATABASE_OWNER_URL):
+            return []
+        revoke = [f'REVOKE UPDATE, DELETE, TRUNCATE ON "{self.table}" FROM "{role}"']
+        if self.updatable:
+            columns = ", ".join(f'"{column}"' for column in self.updatable)
+            revoke.append(f'GRANT UPDATE ({columns}) ON "{self.table}" TO "{role}"')
+        return revoke
+
+
+_AUDIT_FUNCTION = """
+CREATE OR REPLACE FUNCTION write_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before_row jsonb := CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE to_jsonb(OLD) - TG_ARGV[0]::text[] END;
+    after_row jsonb := CASE WHEN TG_OP = 'DELETE' THEN NULL ELSE to_jsonb(NEW) - TG_ARGV[0]::text[] END;
+BEGIN
+    IF TG_OP = 'UPDATE' AND before_row = after_row THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO staff_audit (at, table_name, row_id, act, before, after, actor, reason, request_id, ip_prefix)
+    VALUES (clock_timestamp(), TG_TABLE_NAME, COALESCE(after_row ->> 'id', before_row ->> 'id', ''), lower(TG_OP),
+            before_row, after_row,
+            COALESCE(current_setting('zhenbiao.actor', true), ''), COALESCE(current_setting('zhenbiao.reason', true), ''),
+            COALESCE(current_setting('zhenbiao.request_id', true), ''),
+            COALESCE(current_setting('zhenbiao.ip_prefix', true), ''));
+    RETURN NULL;
+END $$
+"""
+
+
+class Audited(_Statements):
+    """Write each insert, update and delete of a table's rows into ``staff_audit``, whoever makes it.
+
+    ``leave_out`` names the columns that are personal or secret. Actor, reason, request id and IP prefix are read from
+    transaction-local settings (`staff.audit.acting`).
+    """
+
+    def __init__(self, table: str, leave_out: tuple[str, ...] = ()) -> None:
+        self.table = table
+        self.leave_out = leave_out
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """Return how to write this operation in a migration."""
+        return (self.__class__.__qualname__, [self.table], {"leave_out": self.leave_out} if self.leave_out else {})
+
+    def describe(self) -> str:
+        """Return the line that `migrate` prints."""
+        return f"Audit changes of {self.table}"
+
+    def forwards(self) -> list[str]:
+        """Return the statements that install the trigger."""
+        columns = "{" + ",".join(self.leave_out) + "}"
+        return [
+            _AUDIT_FUNCTION,
+            f'CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON "{self.table}"'
+            f" FOR EACH ROW EXECUTE FUNCTION write_audit('{columns}')",
+        ]
+
+    def backwards(self) -> list[str]:
+        """Return the statement that removes it."""
+        return [f'DROP TRIGGER audited ON "{self.table}"']
+
+
+def app_role(url: str) -> str:
+    """Return the role named in a ``postgresql://`` URL, or an empty string."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    return str(conninfo_to_dict(url).get("user", "")) if url else ""

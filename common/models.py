@@ -1,0 +1,43 @@
+"""Long work as a row that people can watch: who asked, how far it is, how it ended."""
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Job(models.Model):
+    """One piece of long work. Progress only rises; a job that is run again continues where it stood."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=40)
+    subject = models.CharField(_("subject"), max_length=80, blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
+    done = models.BigIntegerField(_("done"), default=0)
+    total = models.BigIntegerField(_("total"), default=0)
+    detail = models.JSONField(default=dict, blank=True)
+    error = models.CharField(_("error"), max_length=300, blank=True)
+    cancel_asked = models.BooleanField(default=False)
+    asked_by = models.CharField(_("asked by"), max_length=150, blank=True)
+    created_at = models.DateTimeField(_("created at"))
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    beat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(done__lte=models.F("total")), name="job_done_within_total"),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="job_newest_first")]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in {self.State.DONE, self.State.FAILED, self.State.CANCELLED}

@@ -1,0 +1,96 @@
+"""Finding the brand from the host, answering health checks everywhere, and a limit on bodies."""
+
+import ipaddress
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.urls import set_urlconf
+from django.utils.translation import gettext as _
+
+from brands.queries import brand_of_host
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class HealthMiddleware:
+    """`/healthz` (this process lives) and `/readyz` (it reaches its database), on every host."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path == "/healthz":
+            return JsonResponse({"status": "ok"})
+        if request.path == "/readyz":
+            return self._ready()
+        return self.get_response(request)
+
+    @staticmethod
+    def _ready() -> HttpResponseBase:
+        connection.set_schema_to_public()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except OperationalError:
+            connection.close()
+            return JsonResponse({"status": "the database does not answer"}, status=503)
+        return JsonResponse({"status": "ok"})
+
+
+def host_of(request: HttpRequest) -> str:
+    """Return the host without port, in lower case; a capital Host names the same brand."""
+    host = request.META.get("HTTP_HOST", "").lower()
+    return host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+class BrandMiddleware:
+    """Point the connection at the schema of the host's brand; IP literals and the platform's host are public."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        host = host_of(request)
+        brand = brand_of_host("platform.localhost" if _is_ip(host) else host)
+        if brand is None:
+            return HttpResponse(_("No brand answers at this address."), status=404, content_type="text/plain")
+        connection.set_tenant(brand)
+        request.tenant = brand
+        if brand.schema_name == settings.PUBLIC_SCHEMA_NAME:
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
+            set_urlconf(settings.PUBLIC_SCHEMA_URLCONF)
+        else:
+            set_urlconf(settings.ROOT_URLCONF)
+        started = time.monotonic()
+        response = self.get_response(request)
+        response.headers["Server-Timing"] = f"app;dur={(time.monotonic() - started) * 1000:.1f}"
+        return response
+
+
+class BodyLimitMiddleware:
+    """Refuse bodies over 1 MB, declared or counted (Django raises at the same limit while reading)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        declared = request.META.get("CONTENT_LENGTH") or "0"
+        if not declared.isdigit() or int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return JsonResponse(
+                {"type": "about:blank", "title": _("Too large"), "status": 413, "code": "too_large",
+                 "detail": _("A request may have 1 MB.")},
+                status=413,
+                content_type="application/problem+json",
+            )  # fmt: skip
+        return self.get_response(request)

@@ -1,0 +1,280 @@
+"""Settings, all from the environment; `make run` fills in the rest from ``$VAR/local.json``.
+
+Every variable is listed with its meaning in docs/operations/configuration.md.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONCE
+from django.utils.translation import gettext_lazy as _
+from psycopg.conninfo import conninfo_to_dict
+
+from config import local
+
+BASE_DIR = local.ROOT
+VAR_DIR = local.var_dir()
+_LOCAL = local.read()
+
+
+def env(name: str, default: str = "") -> str:
+    """Return a variable of the environment, else what `make run` remembers under that name, else ``default``."""
+    return os.environ.get(name) or str(_LOCAL.get(name, default))
+
+
+PRODUCT_NAME = _("Zhenbiao")
+PRODUCT_NAME_BOTH = "Zhenbiao 真标"
+
+# demo: `make run`. test: pytest. production: anything else; refuses whatever is unsafe (config/checks.py).
+MODE = env("MODE", "production")
+PRODUCTION = MODE == "production"
+DEBUG = False
+PORT = int(env("PORT", "8000"))
+PUBLIC_BASE_URL = env("PUBLIC_BASE_URL", f"http://localhost:{PORT}")
+SECURE = PUBLIC_BASE_URL.startswith("https://")
+
+SECRET_KEY = env("SECRET_KEY", "" if PRODUCTION else "insecure-outside-production")
+KEK = env("KEK")
+KEK_FILE = env("KEK_FILE")
+ALLOWED_HOSTS = ["*"]  # a host is a row of brands.Domain; any other gets 404 from BrandMiddleware
+
+# --- brands and their apps -------------------------------------------------------------------------------------
+TENANT_MODEL = "brands.Brand"
+TENANT_DOMAIN_MODEL = "brands.Domain"
+TENANT_LIMIT_SET_CALLS = True
+PUBLIC_SCHEMA_NAME = "public"
+SHARED_APPS = [
+    "django_tenants",
+    "brands",
+    "staff",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_cotton",
+    "django_htmx",
+    "config",
+]
+TENANT_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "staff",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "common",
+    "labels",
+    "ledger",
+    "sms_gateway",
+    "members",
+    "channel",
+    "lottery",
+    "redemption",
+    "console",
+]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+ROOT_URLCONF = "config.urls"
+PUBLIC_SCHEMA_URLCONF = "config.urls_public"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "staff.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- databases --------------------------------------------------------------------------------------------------
+DB_ROLE = os.environ.get("DB_ROLE", "app")
+DATABASE_URL = env("DATABASE_URL")
+DATABASE_OWNER_URL = env("DATABASE_OWNER_URL") or DATABASE_URL
+
+
+def database(url: str, *, statement_timeout_ms: int) -> dict[str, Any]:
+    """Return Django's form of a ``postgresql://`` URL, with the connection settings that never hang."""
+    parts = conninfo_to_dict(url or "postgresql://localhost/zhenbiao")
+    return {
+        "ENGINE": "django_tenants.postgresql_backend",
+        "NAME": parts.get("dbname"),
+        "USER": parts.get("user", ""),
+        "PASSWORD": parts.get("password", ""),
+        "HOST": parts.get("host", ""),
+        "PORT": str(parts.get("port", "")),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 3,
+            "tcp_user_timeout": 3000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "options": (
+                f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=2000"
+                " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+            ),
+        },
+    }
+
+
+DATABASES = {
+    "default": database(DATABASE_OWNER_URL, statement_timeout_ms=0)
+    if DB_ROLE == "owner"
+    else database(DATABASE_URL, statement_timeout_ms=int(env("STATEMENT_TIMEOUT_MS", "5000")))
+}
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+
+# --- cache, budgets, broker --------------------------------------------------------------------------------------
+CACHE_URL = env("CACHE_URL")
+BROKER_URL = env("BROKER_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_FUNCTION": "django_tenants.cache.make_key",
+        "REVERSE_KEY_FUNCTION": "django_tenants.cache.reverse_key",
+        "OPTIONS": {"socket_timeout": 0.2, "socket_connect_timeout": 0.2},
+    }
+    if CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "django_tenants.cache.make_key"}
+}
+FAILURE_BUDGET_SCALE = int(env("FAILURE_BUDGET_SCALE", "1"))
+COLLECTOR_THREADS = int(env("COLLECTOR_THREADS", "4"))
+COLLECTOR_ENABLED = env("COLLECTOR_ENABLED", "1") == "1"
+
+# --- web ---------------------------------------------------------------------------------------------------------
+MIDDLEWARE = [
+    "config.middleware.HealthMiddleware",
+    "config.middleware.BrandMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.BodyLimitMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    [
+                        "django_cotton.cotton_loader.Loader",
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
+            "builtins": ["django_cotton.templatetags.cotton"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "config.context.product",
+            ],
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if MODE != "test"
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+_SELF = "'self'"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": [_SELF, NONCE],
+        "style-src": [_SELF, NONCE],
+        "img-src": [_SELF, "data:", "blob:"],
+        "font-src": [_SELF],
+        "connect-src": [_SELF],
+        "media-src": [_SELF],
+        "worker-src": [_SELF],
+        "manifest-src": [_SELF],
+        "form-action": [_SELF],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+_PREFIX = "__Host-" if SECURE else ""
+SESSION_COOKIE_NAME = f"{_PREFIX}session"
+CSRF_COOKIE_NAME = f"{_PREFIX}csrf"
+LANGUAGE_COOKIE_NAME = "lang"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = False  # TLS ends at the proxy; `check --deploy` is told why in config/checks.py
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# --- staff sign-in -----------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "/console/sign-in"
+LOGIN_REDIRECT_URL = "/console/"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/console/sign-in"
+ACCOUNT_ADAPTER = "staff.adapters.StaffAdapter"
+STAFF_MFA = env("STAFF_MFA", "required" if PRODUCTION else "optional")
+MFA_TOTP_ISSUER = "Zhenbiao"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher"
+    if MODE != "test"
+    else "django.contrib.auth.hashers.MD5PasswordHasher"
+]
+
+# --- languages and time --------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- hooks of lower floors, filled in by higher ones ---------------------------------------------------------------
+SCAN_HANDLER = ""  # analytics.tasks.after_scans, once there is one
+
+# --- work for later -------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 3600
+CELERY_TASK_SOFT_TIME_LIMIT = 3500
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ROUTES = {"brands.tasks.*": {"queue": "owner"}}
+
+# --- labels ---------------------------------------------------------------------------------------------------------
+LABELS_MAX_ODDS = float(env("LABELS_MAX_ODDS", "1e-6"))
+
+LOGGING_CONFIG = "config.logs.configure"
+LOGGING: dict[str, Any] = {"level": env("LOG_LEVEL", "INFO")}
+NINJA_PAGINATION_MAX_LIMIT = 200
+CONFIG_DIR = Path(__file__).parent

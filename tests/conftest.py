@@ -1,0 +1,81 @@
+"""The world of the tests: one brand and one stranger brand, one consumer, one retailer, one stranger."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, connections
+from django_tenants.utils import get_tenant_model
+
+from brands.models import Brand
+from brands.queries import forget_hosts
+from staff.keys import forget_keys
+from tests.environment import BRAND, CLUSTER, DATABASE, STRANGER, TEMPLATE, embedded
+
+NOW = datetime(2026, 11, 22, 2, 42, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """The database stands already: see tests/environment.py."""
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process_state() -> Iterator[None]:
+    cache.clear()
+    forget_hosts()
+    yield
+    forget_keys()
+
+
+@pytest.fixture
+def at() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def brand(db: None) -> Iterator[Brand]:
+    """The one brand; the connection points at its schema."""
+    found = get_tenant_model().objects.get(schema_name=BRAND)
+    connection.set_tenant(found)
+    yield found
+    connection.set_schema_to_public()
+
+
+@pytest.fixture
+def stranger_brand(db: None) -> Brand:
+    """Another brand, which must never see the first."""
+    return get_tenant_model().objects.get(schema_name=STRANGER)
+
+
+def _admin(statement: str) -> None:
+    with psycopg.connect(CLUSTER.url("postgres", "postgres"), autocommit=True) as admin:
+        admin.execute(statement)
+
+
+@pytest.fixture
+def real_commits(django_db_blocker: pytest.FixtureRequest) -> Iterator[Brand]:
+    """A database of this test's own, so that threads and processes commit for real; dropped afterwards.
+
+    The connection points at the brand's schema. Child processes reach it by
+    ``child_environment(CLUSTER, settings.DATABASES["default"]["NAME"])``.
+    """
+    name = f"throwaway_{next(_numbers)}"
+    _admin(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {embedded.OWNER_ROLE}")
+    with django_db_blocker.unblock():
+        connections.close_all()
+        settings.DATABASES["default"]["NAME"] = connections.settings["default"]["NAME"] = name
+        try:
+            found = get_tenant_model().objects.get(schema_name=BRAND)
+            connection.set_tenant(found)
+            yield found
+        finally:
+            connections.close_all()
+            settings.DATABASES["default"]["NAME"] = connections.settings["default"]["NAME"] = DATABASE
+            connection.settings_dict["NAME"] = DATABASE
+            _admin(f"DROP DATABASE {name} WITH (FORCE)")
