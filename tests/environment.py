@@ -88,7 +88,7 @@ def _template() -> Path:
                 raise
         finally:
             shutil.rmtree(building, ignore_errors=True)
-        for old in sorted(base.glob("*"), key=lambda path: path.stat().st_mtime)[:-6]:
+        for old in sorted(base.glob("*"), key=lambda path: path.stat().st_mtime)[:-40]:
             shutil.rmtree(old, ignore_errors=True)
     return folder
 
