@@ -1,0 +1,44 @@
+"""`python -m bench [PART …]`: run the parts (all, if none is named), print their tables, write ``latest.json``.
+
+Always ends with 0: a figure is never a pass or fail test. A part that breaks is told and left out.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from bench.frame import Figure, machine, show, write
+
+PARTS = {"codes": "Codes", "redeem": "Redemption"}
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(asked: list[str]) -> None:
+    unknown = [part for part in asked if part not in PARTS]
+    if unknown:
+        print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        return
+    facts = machine()
+    print(
+        f"{facts['processor']}, {facts['processors']} processors, load {facts['load_at_start']}; commit {facts['commit']}"
+    )
+    found: list[tuple[str, Figure]] = []
+    done = []
+    for part in asked or list(PARTS):
+        try:
+            figures = list(importlib.import_module(f"bench.{part}").figures())
+        except Exception:  # one part that breaks must not take the others' figures with it
+            traceback.print_exc()
+            continue
+        show(PARTS[part], figures)
+        found += [(part, figure) for figure in figures]
+        done.append(part)
+    path = ROOT / os.environ.get("VAR", "var") / "bench" / "latest.json"
+    write(path, found, facts, done)
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
