@@ -3,8 +3,7 @@
 import uuid
 
 from django.db import models
-from django.utils.translation import get_language
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import get_language, gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
 

@@ -73,7 +73,7 @@ def _build(folder: Path) -> None:
 
 def _template() -> Path:
     """Return the folder of the migrated cluster for the migrations as they stand, building it if needed."""
-    base = Path(os.environ.get("TEST_TEMPLATES", "/tmp/zhenbiao-test-templates"))  # noqa: S108 - must be reachable unprivileged
+    base = Path(os.environ.get("TEST_TEMPLATES", "/tmp/zhenbiao-test-templates"))
     base.mkdir(parents=True, exist_ok=True)
     base.chmod(0o755)
     folder = base / _fingerprint()
