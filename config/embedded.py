@@ -201,7 +201,9 @@ def wait_ready(cluster: Cluster, server: subprocess.Popen[bytes] | None = None, 
             if server is not None and server.poll() is not None:
                 raise Precondition(f"PostgreSQL ended at once: see {cluster.data}.log") from None
             if time.monotonic() > until:
-                raise Precondition(f"PostgreSQL did not answer on port {cluster.port}: see {cluster.data}.log") from None
+                raise Precondition(
+                    f"PostgreSQL did not answer on port {cluster.port}: see {cluster.data}.log"
+                ) from None
             time.sleep(0.05)
         else:
             return

@@ -97,9 +97,7 @@ def _start_postgres(folder: Path) -> tuple[embedded.Cluster, "subprocess.Popen[b
     template = _template()
     subprocess.run(["cp", "-a", str(template / "pg"), str(folder / "pg")], check=True)
     values = json.loads((template / "cluster.json").read_text())
-    cluster = replace(
-        embedded.Cluster(**values), data=folder / "pg", port=embedded.free_port()
-    )
+    cluster = replace(embedded.Cluster(**values), data=folder / "pg", port=embedded.free_port())
     return cluster, embedded.start(cluster)
 
 
