@@ -1,0 +1,110 @@
+"""Who may do what: the role × operation table, as data, and the decorator that asks it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+
+from staff.models import Role, User
+
+_ALL = frozenset(Role)
+_R = Role
+
+# Every operation of the console, and the roles that have it. An auditor reads all and changes nothing.
+TABLE: dict[str, frozenset[Role]] = {
+    "console.read": _ALL,
+    "labels.read": _ALL,
+    "labels.product": frozenset({_R.OWNER, _R.MARKETER, _R.PRODUCTION}),
+    "labels.order": frozenset({_R.OWNER, _R.PRODUCTION}),
+    "labels.activate": frozenset({_R.OWNER, _R.PRODUCTION, _R.WAREHOUSE}),
+    "labels.block": frozenset({_R.OWNER, _R.PRODUCTION, _R.INVESTIGATOR, _R.LEGAL}),
+    "redemption.read": _ALL - {_R.PRODUCTION, _R.WAREHOUSE},
+    "redemption.reverse": frozenset({_R.OWNER, _R.FINANCE}),
+    "lottery.read": _ALL - {_R.WAREHOUSE},
+    "lottery.edit": frozenset({_R.OWNER, _R.MARKETER}),
+    "lottery.publish": frozenset({_R.OWNER, _R.MARKETER}),
+    "ledger.read": frozenset({_R.OWNER, _R.MARKETER, _R.ANALYST, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}),
+    "ledger.reverse": frozenset({_R.OWNER, _R.FINANCE}),
+    "members.read": frozenset({_R.OWNER, _R.MARKETER, _R.ANALYST, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}),
+    "members.export": frozenset({_R.OWNER, _R.LEGAL, _R.SUPPORT}),
+    "members.erase": frozenset({_R.OWNER, _R.LEGAL}),
+    "channel.read": _ALL,
+    "channel.edit": frozenset({_R.OWNER, _R.MARKETER, _R.REGIONAL}),
+    "messages.read": frozenset({_R.OWNER, _R.SUPPORT, _R.AUDITOR}),
+    "jobs.read": _ALL,
+    "jobs.cancel": frozenset({_R.OWNER, _R.PRODUCTION}),
+    "approvals.read": _ALL,
+    "approvals.decide": _ALL - {_R.AUDITOR, _R.ANALYST, _R.SUPPORT},
+    "staff.read": frozenset({_R.OWNER, _R.AUDITOR}),
+    "staff.edit": frozenset({_R.OWNER}),
+    "keys.read": frozenset({_R.OWNER, _R.AUDITOR}),
+    "keys.edit": frozenset({_R.OWNER}),
+    "audit.read": frozenset({_R.OWNER, _R.LEGAL, _R.FINANCE, _R.AUDITOR}),
+    "brand.read": _ALL,
+    "brand.edit": frozenset({_R.OWNER, _R.MARKETER}),
+}
+WRITING = frozenset(operation for operation in TABLE if not operation.endswith(".read"))
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+def allowed(user: User | AnonymousUser, operation: str) -> bool:
+    """Return whether this person may do it. An unknown operation is a programmer's mistake: KeyError."""
+    roles = TABLE[operation]
+    return bool(isinstance(user, User) and user.is_active and user.role in roles)
+
+
+def writes(role: str) -> bool:
+    """Return whether a role may change anything."""
+    return any(role in TABLE[operation] for operation in WRITING)
+
+
+def needs_second_factor(user: User) -> bool:
+    """Return whether this person must set up a second factor before going on."""
+    from allauth.mfa.utils import is_mfa_enabled
+
+    return settings.STAFF_MFA == "required" and writes(user.role) and not is_mfa_enabled(user)
+
+
+def staff_view(operation: str) -> Callable[[View], View]:
+    """Let only staff with this operation in; others are sent to sign in, or told who can grant it."""
+    TABLE[operation]  # an unknown name fails at import
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            user = request.user
+            if not isinstance(user, User):
+                return _go(request, f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
+            if not allowed(user, operation):
+                return denied(request, operation)
+            if needs_second_factor(user):
+                return _go(request, "/console/account/2fa/totp/activate/")
+            return view(request, *args, **kwargs)
+
+        guarded.operation = operation  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def denied(request: HttpRequest, operation: str) -> HttpResponse:
+    """Return the 403 page that says which roles have the operation and who can grant them."""
+    context = {
+        "operation": operation,
+        "roles": [role.label for role in Role if role in TABLE[operation]],
+        "owners": list(User.objects.filter(role=Role.OWNER, is_active=True).values_list("username", flat=True)[:5]),
+    }
+    return render(request, "console/denied.html", context, status=403)
+
+
+def _go(request: HttpRequest, url: str) -> HttpResponse:
+    """Redirect the whole page, also when htmx asked for a part of it."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=401, headers={"HX-Redirect": url})
+    return redirect(url)
