@@ -93,11 +93,16 @@ def _template() -> Path:
     return folder
 
 
-def _start_postgres(folder: Path) -> tuple[embedded.Cluster, "subprocess.Popen[bytes]"]:
+def copy_cluster(folder: Path) -> embedded.Cluster:
+    """Copy the migrated cluster into ``folder`` and return how to reach it once it is started."""
     template = _template()
     subprocess.run(["cp", "-a", str(template / "pg"), str(folder / "pg")], check=True)
     values = json.loads((template / "cluster.json").read_text())
-    cluster = replace(embedded.Cluster(**values), data=folder / "pg", port=embedded.free_port())
+    return replace(embedded.Cluster(**values), data=folder / "pg", port=embedded.free_port())
+
+
+def _start_postgres(folder: Path) -> tuple[embedded.Cluster, "subprocess.Popen[bytes]"]:
+    cluster = copy_cluster(folder)
     return cluster, embedded.start(cluster)
 
 

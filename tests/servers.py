@@ -1,0 +1,247 @@
+"""Real processes that a test may kill: a web server, a PostgreSQL cluster; and a client that knows what it does not know."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import connections
+
+from config import embedded
+from tests import environment
+
+READY_S = 60
+
+
+class Web:
+    """One granian process that serves `config.wsgi` on a loopback port of its own; what it logs is kept in a file."""
+
+    def __init__(self, log: Path, variables: dict[str, str] | None = None, threads: int = 32) -> None:
+        self.port = embedded.free_port()
+        self.log = log
+        self.variables = {"PORT": str(self.port), "COLLECTOR_ENABLED": "1", **(variables or {})}
+        self.threads = threads
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Web":
+        """Start the process and return once `/readyz` says yes."""
+        cluster = environment.CLUSTER
+        environment_variables = {
+            **os.environ,
+            **environment.child_environment(cluster, str(settings.DATABASES["default"]["NAME"])),
+            **self.variables,
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+                    *("--port", str(self.port), "--workers", "1", "--blocking-threads", str(self.threads)),
+                    *("--backlog", "1024", "--no-ws", "config.wsgi:application"),
+                ],
+                cwd=environment.ROOT,
+                env=environment_variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # so that the worker dies with its parent
+            )
+        self.wait_ready()
+        return self
+
+    def wait_ready(self) -> None:
+        """Return once the process reaches its database; fail with the end of its log if it never does."""
+        until = time.monotonic() + READY_S
+        client = Client(self.port, timeout_s=2)
+        while True:
+            answer = client.call("GET", "/readyz")
+            if answer.status == 200:
+                client.close()
+                return
+            if time.monotonic() > until or (self.process is not None and self.process.poll() is not None):
+                raise AssertionError(f"the web process is not ready:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End the process and its worker as a power cut would: SIGKILL, nothing flushed, nothing closed."""
+        assert self.process is not None
+        workers = children_of(self.process.pid)
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        wait_gone(workers)
+
+    def stop(self) -> None:
+        """Ask the process to end; kill it if it does not."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class Postgres:
+    """A PostgreSQL of the test's own: a copy of the migrated template with durable settings, for killing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cluster = environment.copy_cluster(folder)
+        self.server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Postgres":
+        """Start the server (it recovers from its log after a kill) and return once it answers."""
+        self.server = embedded.start(self.cluster)
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL the postmaster and every backend, as a power cut would; what was not fsynced is the kernel's still."""
+        assert self.server is not None
+        family = [self.server.pid, *children_of(self.server.pid)]
+        for pid in family:
+            _kill(pid)
+        for pid in children_of(self.server.pid):  # forked between the look and the kill
+            _kill(pid)
+        self.server.wait()
+        wait_gone(family)
+
+    def stop(self) -> None:
+        """End it in good order."""
+        if self.server is not None:
+            embedded.stop(self.server)
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Point this process's Django connections, and the environment of its children, at this server."""
+        usual, usual_cluster = settings.DATABASES["default"]["PORT"], environment.CLUSTER
+        connections.close_all()
+        environment.CLUSTER = self.cluster
+        _use_port(str(self.cluster.port))
+        try:
+            yield
+        finally:
+            connections.close_all()
+            environment.CLUSTER = usual_cluster
+            _use_port(usual)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _use_port(port: str) -> None:
+    settings.DATABASES["default"]["PORT"] = connections.settings["default"]["PORT"] = port
+    connections["default"].settings_dict["PORT"] = port
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def wait_gone(pids: list[int]) -> None:
+    """Return once none of the processes runs any more (a corpse that nobody has collected yet is gone)."""
+    until = time.monotonic() + READY_S
+    while any(map(alive, pids)):
+        assert time.monotonic() < until, "a killed process does not die"
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the direct children of a process."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(entry.parent.name))
+    return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call brought back. ``status`` 0: unknown, the connection broke, and the work may or may not be done."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def known(self) -> bool:
+        """Whether the server said what became of it. A 5xx does not: the commit may have gone through."""
+        return 0 < self.status < 500
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+class Client:
+    """One keep-alive connection to a web process, as a brand's host. Not for sharing between threads."""
+
+    def __init__(self, port: int, *, host: str = "brand.localhost", key: str = "", timeout_s: float = 30) -> None:
+        self.port = port
+        self.timeout_s = timeout_s
+        self.headers = {"Host": host, "Accept": "*/*"}
+        if key:
+            self.headers["Authorization"] = f"Bearer {key}"
+        self._connection: http.client.HTTPConnection | None = None
+
+    def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+        """Send one request, once; a broken connection is an answer of status 0, never tried again behind one's back."""
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout_s)
+        try:
+            self._connection.request(method, path, body, {**self.headers, **(headers or {})})
+            response = self._connection.getresponse()
+            answer = Answer(response.status, response.read(), {k.lower(): v for k, v in response.getheaders()})
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return Answer(0)
+        if answer.headers.get("connection") == "close":
+            self.close()
+        return answer
+
+    def post(self, path: str, content: Any, *, idempotency_key: str = "") -> Answer:
+        """Post JSON."""
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        return self.call("POST", path, json.dumps(content).encode(), headers)
+
+    def close(self) -> None:
+        """Drop the connection; the next call makes another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
