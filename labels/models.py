@@ -1,0 +1,258 @@
+"""Products, slots of keys, and what is known about ranges of labels. There is no row per label, and no code.
+
+A label is its ``label_no``; everything said about labels is said about a half-open range of them.
+"""
+
+from functools import partial
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import BigIntegerRangeField, RangeOperators
+from django.contrib.postgres.indexes import GistIndex
+from django.db import models
+from django.db.models import F, Func, Q
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.utils.translation import get_language, gettext_lazy as _
+
+from common.ids import new_public_id
+from common.models import Job
+
+MAX_LABEL_NO = 10**14 - 1
+_OVERLAPS = [("label_range", RangeOperators.OVERLAPS)]
+
+
+def _range_is_sound(name: str) -> models.CheckConstraint:
+    lower = Func(F("label_range"), function="lower", output_field=models.BigIntegerField())
+    upper = Func(F("label_range"), function="upper", output_field=models.BigIntegerField())
+    # An empty or open range has a NULL bound, and a CHECK lets NULL pass: hence both conditions.
+    return models.CheckConstraint(
+        condition=Q(label_range__isempty=False)
+        & Q(label_range__lower_inf=False)
+        & Q(label_range__upper_inf=False)
+        & GreaterThanOrEqual(lower, 1)
+        & LessThanOrEqual(upper, MAX_LABEL_NO + 1),
+        name=name,
+    )
+
+
+class Product(models.Model):
+    """What a label may be bound to; its GTIN stands in the label's Digital Link."""
+
+    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "prd"))
+    gtin = models.CharField(_("GTIN"), max_length=14, unique=True, help_text=_("14 digits, zeros in front"))
+    sku = models.CharField(_("article number"), max_length=40, blank=True, default="")
+    name = models.CharField(_("name in English"), max_length=80)
+    name_zh = models.CharField(_("name in Chinese"), max_length=40)
+    description = models.TextField(_("description in English"), max_length=600, blank=True, default="")
+    description_zh = models.TextField(_("description in Chinese"), max_length=300, blank=True, default="")
+    is_active = models.BooleanField(_("in use"), default=True)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(gtin__regex=r"^[0-9]{14}$"), name="product_gtin_has_14_digits"),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="product_newest_first")]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def display_name(self) -> str:
+        """The product's name in the reader's language."""
+        return self.name_zh if (get_language() or "").startswith("zh") else self.name
+
+    @property
+    def display_description(self) -> str:
+        """The product's description in the reader's language."""
+        return self.description_zh if (get_language() or "").startswith("zh") else self.description
+
+
+class Slot(models.Model):
+    """One key and so one permutation of label numbers. Number 0 of every form is the test series."""
+
+    class Purpose(models.TextChoices):
+        SECRET = "secret", _("hidden code")
+        SERIAL = "serial", _("serial")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        DECRYPT_ONLY = "decrypt_only", _("only read")
+        CLOSED = "closed", _("closed")
+
+    purpose = models.CharField(_("purpose"), max_length=6, choices=Purpose.choices)
+    form = models.CharField(_("form"), max_length=3)
+    number = models.PositiveIntegerField(_("number"))
+    generation = models.PositiveSmallIntegerField(_("generation"), default=0)
+    root_version = models.PositiveSmallIntegerField(_("version of the root key"))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.OPEN)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "form", "number", "generation"], name="slot_exists_once"),
+            models.CheckConstraint(condition=Q(purpose="secret") | Q(generation=0), name="serial_slot_is_never_reused"),
+            models.CheckConstraint(
+                condition=Q(purpose="secret", form__in=["N16", "N18", "N20", "B12", "B14", "B16"])
+                | Q(purpose="serial", form="B12"),
+                name="slot_form_is_known",
+            ),
+            models.CheckConstraint(condition=Q(root_version__gte=1), name="slot_root_is_not_version_0"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.form}/{self.number}" + (f".{self.generation}" if self.generation else "")
+
+    @property
+    def is_test(self) -> bool:
+        """Whether this is the test series."""
+        return self.number == 0
+
+
+class LabelCounter(models.Model):
+    """The one row that hands out label numbers. ``version`` changes with whatever `queries` keeps in memory."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    next = models.BigIntegerField(default=1)
+    version = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="there_is_one_label_counter"),
+            models.CheckConstraint(
+                condition=Q(next__gte=1, next__lte=MAX_LABEL_NO + 1), name="label_no_fits_14_digits"
+            ),
+        ]
+
+
+class Batch(models.Model):
+    """A range of labels, ordered once and owned for ever."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        GENERATED = "generated", _("generated")
+        HANDED_OVER = "handed_over", _("handed over")
+        RECEIVED = "received", _("received")
+        ACTIVE = "active", _("active")
+        CLOSED = "closed", _("closed")
+        VOID = "void", _("void")
+
+    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "bat"))
+    number = models.CharField(_("batch"), max_length=12, unique=True)
+    order_key = models.CharField(_("order key"), max_length=100, unique=True)
+    order_hash = models.BinaryField(max_length=32)
+    product = models.ForeignKey(Product, models.PROTECT, related_name="batches", verbose_name=_("product"))
+    gtin_printed = models.CharField(_("GTIN in the QR code"), max_length=14)
+    count = models.BigIntegerField(_("labels"))
+    label_range = BigIntegerRangeField(_("label numbers"))
+    secret_slot = models.ForeignKey(Slot, models.PROTECT, related_name="+")
+    serial_slot = models.ForeignKey(Slot, models.PROTECT, related_name="+")
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.DRAFT)
+    activate_by = models.DateField(_("activate by"), null=True, blank=True)
+    generated_at = models.DateTimeField(_("generated at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("ordered at"))
+    ordered_by = models.CharField(_("ordered by"), max_length=150, blank=True, default="")
+    job = models.ForeignKey(Job, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(name="batches_never_share_a_label", expressions=_OVERLAPS),
+            _range_is_sound("batch_range_is_sound"),
+            models.CheckConstraint(
+                condition=Q(
+                    count=Func(F("label_range"), function="upper", output_field=models.BigIntegerField())
+                    - Func(F("label_range"), function="lower", output_field=models.BigIntegerField())
+                ),
+                name="batch_count_is_its_range",
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="batch_newest_first")]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the labels are of the test series."""
+        return self.secret_slot.is_test
+
+
+class Activation(models.Model):
+    """A range of labels on sale: bound to a product, from now until cancelled or ended."""
+
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="activations", verbose_name=_("batch"))
+    label_range = BigIntegerRangeField(_("label numbers"))
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+", verbose_name=_("product"))
+    lot = models.CharField(_("lot"), max_length=20, blank=True, default="")
+    expires_on = models.DateField(_("best before"), null=True, blank=True)
+    market = models.CharField(_("market"), max_length=20, blank=True, default="")
+    valid_until = models.DateField(_("codes valid until"), null=True, blank=True)
+    document = models.CharField(_("document"), max_length=60, blank=True, default="")
+    activated_at = models.DateTimeField(_("activated at"))
+    activated_by = models.CharField(_("activated by"), max_length=150, blank=True, default="")
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+    cancelled_by = models.CharField(_("cancelled by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="a_label_is_activated_once", expressions=_OVERLAPS, condition=Q(cancelled_at=None)
+            ),
+            _range_is_sound("activation_range_is_sound"),
+        ]
+        indexes = [models.Index(fields=["-activated_at", "-id"], name="activation_newest_first")]
+
+
+class Block(models.Model):
+    """A range of labels that must not be honoured, and why. Blocks may overlap; the gravest one speaks."""
+
+    class Reason(models.TextChoices):
+        SPOILED = "spoiled", _("spoiled in production")
+        DUPLICATE_PRINT = "duplicate_print", _("printed twice")
+        UNACCOUNTED = "unaccounted", _("unaccounted for")
+        CANARY = "canary", _("set-up strip")
+        SAMPLE = "sample", _("sample")
+        DESTROYED = "destroyed", _("destroyed")
+        STOLEN = "stolen", _("stolen")
+        LOST = "lost", _("lost")
+        FILE_LEAK = "file_leak", _("print file leaked")
+        KEY_COMPROMISE = "key_compromise", _("key compromised")
+        LEGAL_HOLD = "legal_hold", _("legal hold")
+        WITHDRAWN = "withdrawn", _("withdrawn from sale")
+        RECALLED = "recalled", _("recalled for safety")
+
+    VOIDING = ("spoiled", "duplicate_print", "unaccounted", "canary", "sample", "destroyed")
+    FINAL = (*VOIDING, "stolen")
+
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="blocks", verbose_name=_("batch"))
+    label_range = BigIntegerRangeField(_("label numbers"))
+    reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices)
+    spares_redeemed = models.BooleanField(_("spares labels already redeemed"))
+    note = models.CharField(_("note"), max_length=300, blank=True, default="")
+    opened_at = models.DateTimeField(_("blocked at"))
+    opened_by = models.CharField(_("blocked by"), max_length=150, blank=True, default="")
+    lifted_at = models.DateTimeField(_("lifted at"), null=True, blank=True)
+    lifted_by = models.CharField(_("lifted by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            _range_is_sound("block_range_is_sound"),
+            models.CheckConstraint(
+                condition=Q(lifted_at=None)
+                | ~Q(
+                    reason__in=["spoiled", "duplicate_print", "unaccounted", "canary", "sample", "destroyed", "stolen"]
+                ),
+                name="a_final_block_is_never_lifted",
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason="recalled", spares_redeemed=True), name="a_recall_spares_no_label"
+            ),
+        ]
+        indexes = [
+            GistIndex(fields=["label_range"], name="block_by_label", condition=Q(lifted_at=None)),
+            models.Index(fields=["-opened_at", "-id"], name="block_newest_first"),
+        ]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it can never be lifted."""
+        return self.reason in self.FINAL
