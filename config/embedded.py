@@ -12,9 +12,12 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
+
+from config import local
 
 UNPRIVILEGED_USERS = ("postgres", "nobody")
 APP_ROLE = "zhenbiao_app"
@@ -92,11 +95,41 @@ def _require_reach(path: Path, user: pwd.struct_passwd | None) -> None:
     """Raise `Precondition` if the unprivileged user cannot enter the folders above the data folder."""
     if user is None:
         return
-    probe = subprocess.run(["test", "-x", str(path)], check=False, **_as_user(user))  # type: ignore[call-overload]
-    if probe.returncode:
-        raise Precondition(
-            f"PostgreSQL runs as user '{user.pw_name}', who cannot enter {path}: choose another folder, VAR=/path"
-        )
+    for where, advice in ((path, "choose another folder, VAR=/path"), (postgres_binary("postgres"), "move the project")):
+        probe = subprocess.run(["/bin/sh", "-c", 'test -x "$0"', str(where)], check=False, **_as_user(user))  # type: ignore[call-overload]
+        if probe.returncode:
+            raise Precondition(f"started as root, PostgreSQL runs as user '{user.pw_name}', who cannot reach {where}: {advice}")
+
+
+def usable_port(port: int | None) -> int:
+    """Return ``port`` if nothing listens there, else a free one."""
+    if port:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return free_port()
+            return port
+    return free_port()
+
+
+def to_dict(cluster: Cluster) -> dict[str, Any]:
+    """Return the cluster as JSON can keep it."""
+    return {**asdict(cluster), "data": str(cluster.data)}
+
+
+def open_or_create(data: Path, kept: dict[str, Any] | None) -> Cluster:
+    """Return the cluster remembered as ``kept`` (on another port if its own is taken by now), or a new one."""
+    if kept is None:
+        if (data / "PG_VERSION").exists():
+            raise Precondition(f"{data} has data, but local.json knows no password for them: move the folder away")
+        return create(data, free_port())
+    if not (data / "PG_VERSION").exists():
+        raise Precondition(f"{data} is gone, but local.json speaks of it: restore it, or choose another VAR")
+    cluster = Cluster(**{**kept, "data": data, "port": usable_port(kept["port"])})
+    _require_reach(data, unprivileged_user())
+    return cluster
 
 
 def create(data: Path, port: int) -> Cluster:
@@ -235,3 +268,32 @@ def exec_as_server_user(command: list[str]) -> None:
         os.setuid(user.pw_uid)
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - a fixed program with our own arguments, no shell
+
+
+def valkey_command(folder: Path, port: int, password: str) -> list[str]:
+    """Write the server's configuration (the password stays off the process list) and return the command."""
+    user = unprivileged_user()
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = folder / "valkey.conf"
+    configuration.unlink(missing_ok=True)
+    with os.fdopen(os.open(configuration, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(
+            f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {folder}\n"
+            "save 60 1\nappendonly no\nstop-writes-on-bgsave-error no\n"
+        )
+    if user is not None:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, user.pw_uid, user.pw_gid)
+    return [str(valkey_binary()), str(configuration)]
+
+
+def main(name: str) -> None:
+    """Become one of the two servers, as local.json says (the Procfile's lines "postgres" and "valkey")."""
+    values, var = local.read(), local.var_dir()
+    if name == "postgres":
+        exec_as_server_user(postgres_command(Cluster(**{**values["postgres"], "data": var / "postgres"})))
+    exec_as_server_user(valkey_command(var / "valkey", values["valkey_port"], values["VALKEY_PASSWORD"]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,53 @@
+# Two commands are enough on a fresh machine with Python 3.11 or later and make: `make run`, `make test`.
+
+PYTHON ?= python3
+PORT ?= 8000
+VAR ?= var
+HOST ?= 127.0.0.1
+ARGS ?=
+export PORT VAR HOST
+
+IN := .venv/bin
+BOOTSTRAP := $(PYTHON) -I config/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench bench-large torture messages clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+	@echo "  PORT=8000 VAR=var HOST=127.0.0.1 choose the port, the data folder and the address of make run"
+
+setup:  ## create .venv, install the locked requirements, build assets and translations
+	@$(BOOTSTRAP) runtime
+
+run: setup  ## start the whole system with demo data; Ctrl-C stops it, the data stay
+	@exec $(IN)/python -m config.run
+
+test:  ## run every test (ARGS="tests/ledger -k post" for some)
+	@$(BOOTSTRAP) runtime dev
+	@unset PORT VAR HOST; exec $(IN)/python -m pytest $(ARGS)
+
+check:  ## linters, types, floors, migrations, translations, security scanners
+	@$(BOOTSTRAP) runtime dev
+	@unset PORT VAR HOST; exec $(IN)/python -m config.quality
+
+bench:  ## measure against the targets and write $VAR/bench/latest.json
+	@$(BOOTSTRAP) runtime dev bench
+	@exec $(IN)/python -m bench $(ARGS)
+
+bench-large:  ## the rows that need ten million redemptions
+	@$(BOOTSTRAP) runtime dev bench
+	@exec $(IN)/python -m bench --large $(ARGS)
+
+torture:  ## the long form of the fault tests (up to three hours)
+	@$(BOOTSTRAP) runtime dev
+	@unset PORT VAR HOST; exec $(IN)/python -m pytest -m torture $(ARGS)
+
+messages:  ## collect the texts to translate into every app's catalogue (needs gettext)
+	@$(BOOTSTRAP) runtime dev
+	@unset PORT VAR HOST; exec $(IN)/python -m config.quality messages
+
+clean:  ## remove what was built and the data of make run
+	rm -rf .venv node_modules static/build var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name '*.mo' -path '*/LC_MESSAGES/*' -delete
