@@ -13,7 +13,7 @@ OWNER_COMMANDS = {
     "prepare_database",
     "create_brand",
     "erase_brand",
-    "seed_demo",
+    "prepare_demo",
 }
 
 

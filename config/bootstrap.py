@@ -8,10 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.join(ROOT, ".venv")
-VENV_PYTHON = os.path.join(VENV, "bin", "python")
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
 OLDEST_NODE = 18
 
@@ -21,15 +22,15 @@ def fail(line: str) -> None:
     sys.exit("zhenbiao: " + line)
 
 
-def works(python: str) -> bool:
+def works(python: Path) -> bool:
     """Return whether that interpreter starts and is new enough (a moved folder leaves one that does not)."""
     question = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
-    return subprocess.run([python, "-c", question], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    return subprocess.run([str(python), "-c", question], check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def create_venv() -> None:
     """Make ``.venv`` unless a good one is there."""
-    if os.path.exists(VENV_PYTHON) and works(VENV_PYTHON):
+    if VENV_PYTHON.exists() and works(VENV_PYTHON):
         return
     try:
         import ensurepip  # noqa: F401 - Debian ships venv without it
@@ -48,20 +49,15 @@ def create_venv() -> None:
 
 def install(name: str) -> None:
     """Install requirements/NAME.txt by its hashes, unless that very file is installed already."""
-    path = os.path.join(ROOT, "requirements", name + ".txt")
-    stamp = os.path.join(VENV, ".installed-" + name)
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
-    if os.path.exists(stamp):
-        with open(stamp) as file:
-            if file.read() == digest:
-                return
+    path, stamp = ROOT / "requirements" / f"{name}.txt", VENV / f".installed-{name}"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
     print(f"Installing requirements/{name}.txt", flush=True)  # noqa: T201
-    command = [VENV_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    if subprocess.run([*command, "-r", path], check=False).returncode:
+    command = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    if subprocess.run([*command, "-r", str(path)], check=False).returncode:
         fail(f"pip could not install requirements/{name}.txt: see its message above; is the package index reached?")
-    with open(stamp, "w") as file:
-        file.write(digest)
+    stamp.write_text(digest)
 
 
 def has_node() -> bool:
@@ -83,7 +79,7 @@ def main() -> None:
     if not has_node():
         install("node")
     os.chdir(ROOT)
-    os.execv(VENV_PYTHON, [VENV_PYTHON, "-m", "config.build"])  # noqa: S606 - our own interpreter, no shell
+    os.execv(VENV_PYTHON, [str(VENV_PYTHON), "-m", "config.build"])  # noqa: S606 - our own interpreter, no shell
 
 
 if __name__ == "__main__":

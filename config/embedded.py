@@ -95,10 +95,15 @@ def _require_reach(path: Path, user: pwd.struct_passwd | None) -> None:
     """Raise `Precondition` if the unprivileged user cannot enter the folders above the data folder."""
     if user is None:
         return
-    for where, advice in ((path, "choose another folder, VAR=/path"), (postgres_binary("postgres"), "move the project")):
+    for where, advice in (
+        (path, "choose another folder, VAR=/path"),
+        (postgres_binary("postgres"), "move the project"),
+    ):
         probe = subprocess.run(["/bin/sh", "-c", 'test -x "$0"', str(where)], check=False, **_as_user(user))  # type: ignore[call-overload]
         if probe.returncode:
-            raise Precondition(f"started as root, PostgreSQL runs as user '{user.pw_name}', who cannot reach {where}: {advice}")
+            raise Precondition(
+                f"started as root, PostgreSQL runs as user '{user.pw_name}', who cannot reach {where}: {advice}"
+            )
 
 
 def usable_port(port: int | None) -> int:

@@ -214,7 +214,9 @@ def start_servers(supervisor: supervise.Supervisor, values: Mapping[str, Any]) -
 
 def prepare(environment: Mapping[str, str], values: dict[str, Any]) -> None:
     """Migrate, make the demo brands and their data, collect static files; each only where something is missing."""
-    migrations = build.fingerprint([*ROOT.glob("*/migrations/*.py"), ROOT / "config/management/commands/prepare_demo.py"])
+    migrations = build.fingerprint(
+        [*ROOT.glob("*/migrations/*.py"), ROOT / "config/management/commands/prepare_demo.py"]
+    )
     state = f"{migrations} {values['DATABASE_URL'].rpartition('@')[2]}"
     static = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "collect_static_once"], env=dict(environment), cwd=ROOT

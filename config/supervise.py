@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,13 +64,11 @@ def end_orphans(pid_file: Path) -> list[str]:
 
 
 def _signal_group(pid: int, number: int, *, alone: bool = False) -> None:
-    try:
+    with suppress(ProcessLookupError):
         if alone:
             os.kill(pid, number)
         else:
             os.killpg(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 @dataclass
@@ -107,11 +106,8 @@ class Supervisor:
 
     def say(self, name: str, line: str, colour: str = "") -> None:
         """Print one line of a process; a closed terminal is no reason to end."""
-        try:
-            with self._printing:
-                self._printer.write(Message("line", line, datetime.now(UTC).astimezone(), name, colour))
-        except (OSError, ValueError):
-            pass
+        with suppress(OSError, ValueError), self._printing:
+            self._printer.write(Message("line", line, datetime.now(UTC).astimezone(), name, colour))
 
     def start(self, names: Iterable[str]) -> None:
         """Start these processes, in the order given."""
@@ -206,10 +202,8 @@ class Supervisor:
             for child in group:
                 if child.process is None:
                     continue
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     child.process.wait(timeout=max(0.1, until - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    pass
                 _signal_group(child.process.pid, signal.SIGKILL)
                 child.process.wait()
         self.pid_file.unlink(missing_ok=True)

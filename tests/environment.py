@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from config import embedded  # noqa: E402
+from config import build, embedded  # noqa: E402
 
 TEMPLATE = "zhenbiao_template"
 DATABASE = embedded.DATABASE
@@ -116,6 +116,7 @@ def _start_valkey(folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]:
 
 
 def _start() -> embedded.Cluster:
+    build.compile_messages()
     folder = Path(tempfile.mkdtemp(prefix="zhenbiao-test-"))
     folder.chmod(0o755)
     valkey_port, valkey = _start_valkey(folder)
