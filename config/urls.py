@@ -1,5 +1,9 @@
 """What a brand's host answers."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from sms_gateway.views import phone
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("dev/phone", phone),
+]

@@ -119,6 +119,7 @@ def _start() -> embedded.Cluster:
     build.compile_messages()
     folder = Path(tempfile.mkdtemp(prefix="zhenbiao-test-"))
     folder.chmod(0o755)
+    (folder / "static").mkdir()
     valkey_port, valkey = _start_valkey(folder)
     try:
         cluster, postgres = _start_postgres(folder)
