@@ -17,7 +17,7 @@ def brand_of_host(host: str) -> Brand | None:
     if found and found[0] > time.monotonic():
         return found[1]
     connection.set_schema_to_public()
-    brand = Brand.objects.filter(domains__domain=host).first()
+    brand: Brand | None = Brand.objects.filter(domains__domain=host).first()
     if len(_cache) > 10_000:
         _cache.clear()
     _cache[host] = (time.monotonic() + KEEP_S, brand)

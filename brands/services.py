@@ -31,7 +31,7 @@ def create_brand(*, schema: str, host: str, **fields: Any) -> Brand:
 def ensure_platform() -> Brand:
     """Create the row that stands for the platform itself (public schema), if it is not there."""
     connection.set_schema_to_public()
-    brand = Brand.objects.filter(schema_name=settings.PUBLIC_SCHEMA_NAME).first()
+    brand: Brand | None = Brand.objects.filter(schema_name=settings.PUBLIC_SCHEMA_NAME).first()
     if brand is None:
         brand = Brand(
             schema_name=settings.PUBLIC_SCHEMA_NAME,

@@ -6,3 +6,7 @@ class ConfigConfig(AppConfig):
 
     name = "config"
     verbose_name = "Configuration"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from config import checks  # noqa: F401 - importing registers them

@@ -54,7 +54,7 @@ def install(name: str) -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     print(f"Installing requirements/{name}.txt", flush=True)  # noqa: T201
-    command = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    command = [str(VENV_PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes"]
     if subprocess.run([*command, "-r", str(path)], check=False).returncode:
         fail(f"pip could not install requirements/{name}.txt: see its message above; is the package index reached?")
     stamp.write_text(digest)

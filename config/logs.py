@@ -36,7 +36,7 @@ def _place(error: BaseException) -> list[str]:
 
 def configure(options: dict[str, Any]) -> None:
     """Send structlog and the standard library through one JSON formatter."""
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -43,7 +43,7 @@ class HealthMiddleware:
 def host_of(request: HttpRequest) -> str:
     """Return the host without port, in lower case; a capital Host names the same brand."""
     host = request.META.get("HTTP_HOST", "").lower()
-    return host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    return str(host[: host.rindex("]") + 1]) if host.startswith("[") and "]" in host else host.partition(":")[0]
 
 
 def _is_ip(host: str) -> bool:

@@ -6,6 +6,7 @@ finds the same servers. A broken precondition ends in one line that says what to
 
 import errno
 import fcntl
+import http.client
 import json
 import os
 import secrets
@@ -15,8 +16,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +27,7 @@ ROOT = local.ROOT
 FIRST_START_BYTES = 1_500_000_000  # a cluster with the demo and its WAL
 LATER_START_BYTES = 200_000_000
 READY_LIMIT_S = 90.0
+ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 # nosec B104 - compared, not bound
 EXTERNAL = ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "CACHE_URL")
 
 
@@ -181,13 +181,14 @@ def _valkey_answers(url: str) -> bool:
 
 
 def _web_answers(port: int, host: str) -> bool:
-    address = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not bound
-    request = urllib.request.Request(f"http://{address}:{port}/readyz", headers={"Host": "localhost"})
+    connection = http.client.HTTPConnection(host if host not in ANY_ADDRESS else "127.0.0.1", port, timeout=3)
     try:
-        with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        connection.request("GET", "/readyz", headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def start_servers(supervisor: supervise.Supervisor, values: Mapping[str, Any]) -> None:
