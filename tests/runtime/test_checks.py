@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from django.db import connection
@@ -94,11 +93,10 @@ def test_one_role_for_everything_is_a_warning_outside_production() -> None:
 
 
 @pytest.fixture
-def server_setting(db: None) -> Iterator[None]:
+def server_setting(db: None) -> None:
     """A session that would lose what it acknowledged."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")
-    yield
 
 
 def test_a_durable_server_passes(db: None) -> None:
