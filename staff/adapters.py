@@ -1,7 +1,19 @@
-"""How django-allauth behaves for staff."""
+"""How django-allauth behaves for staff: no sign-up, budgets before any hashing, and a trail of who signed in."""
+
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+
+from common.budgets import Budget
+from common.clock import now
+from common.net import client_ip, ip_prefix
+from staff import audit
+from staff.models import User
+
+ACCOUNT = Budget("staff-account", per_hour=10)
+NETWORK = Budget("staff-network", per_hour=30, per_day=300)
 
 
 class StaffAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no type stubs
@@ -10,3 +22,39 @@ class StaffAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Return False: there is no open sign-up."""
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuse before any hashing when name or network failed too often; names that exist not fare alike."""
+        name = _name(credentials)
+        if ACCOUNT.is_empty(name) or NETWORK.is_empty(_network(request)) or _is_locked(name):
+            raise self.validation_error("too_many_login_attempts")
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Charge the budgets."""
+        name = _name(credentials)
+        ACCOUNT.charge(name)
+        NETWORK.charge(_network(request))
+        User.objects.filter(username=name, failures__lt=User.MOST_FAILURES).update(failures=F("failures") + 1)
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        """Note the sign-in and forget the failures before it."""
+        User.objects.filter(pk=user.pk).exclude(failures=0).update(failures=0)
+        with audit.acting(user.username, ip_prefix=_network(request)):
+            audit.record("sign_in", at=now(), table="staff_user", row_id=str(user.pk))
+        return super().post_login(request, user, **kwargs)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the caller's address as the rest of the product sees it."""
+        return client_ip(request)
+
+
+def _name(credentials: dict[str, Any]) -> str:
+    return str(credentials.get("username", "")).strip().replace("\x00", "")
+
+
+def _network(request: HttpRequest) -> str:
+    return ip_prefix(client_ip(request))
+
+
+def _is_locked(name: str) -> bool:
+    return User.objects.filter(username=name, failures__gte=User.MOST_FAILURES).exists()

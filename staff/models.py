@@ -22,11 +22,19 @@ class Role(models.TextChoices):
 class User(AbstractUser):
     """A member of a brand's staff (in the public schema: of the platform's staff)."""
 
+    MOST_FAILURES = 100
+
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.SUPPORT)
     language = models.CharField(_("language"), max_length=7, blank=True, default="")
+    failures = models.PositiveSmallIntegerField(_("failed sign-ins in a row"), default=0)
 
     class Meta(AbstractUser.Meta):
         constraints = [models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known")]
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether too many sign-ins failed in a row: an owner must unlock the account."""
+        return self.failures >= self.MOST_FAILURES
 
 
 class ApiKey(models.Model):

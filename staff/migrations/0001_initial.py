@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
                 ('role', models.CharField(choices=[('owner', 'owner'), ('marketer', 'marketer'), ('production', 'production'), ('warehouse', 'warehouse'), ('investigator', 'investigator'), ('analyst', 'analyst'), ('regional', 'regional manager'), ('legal', 'legal'), ('support', 'support'), ('finance', 'finance'), ('auditor', 'auditor')], default='support', max_length=12, verbose_name='role')),
                 ('language', models.CharField(blank=True, default='', max_length=7, verbose_name='language')),
+                ('failures', models.PositiveSmallIntegerField(default=0, verbose_name='failed sign-ins in a row')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],

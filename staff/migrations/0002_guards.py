@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     operations = [
         AppendOnly("staff_audit"),
-        Audited("staff_user", leave_out=("password", "email", "first_name", "last_name", "last_login")),
+        Audited("staff_user", leave_out=("password", "email", "first_name", "last_name", "last_login", "failures")),
         Audited("staff_apikey", leave_out=("digest", "last_used_at")),
         Audited("staff_brandkey", leave_out=("blob",)),
         Audited("staff_approval"),

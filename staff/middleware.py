@@ -1,0 +1,68 @@
+"""Sessions of staff, who acts in the audit trail, and the brand's clock for pages."""
+
+import time
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.db import connection
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from common.clock import now
+from common.net import client_ip, ip_prefix
+from staff import audit
+from staff.models import User
+
+IDLE_S = 30 * 60
+_SEEN_EVERY_S = 60
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class StaffMiddleware:
+    """End staff sessions after 12 hours or 30 idle minutes; name the actor of what they change and export."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        timezone.activate(ZoneInfo(connection.tenant.time_zone))
+        if not request.path.startswith("/console/"):
+            return self.get_response(request)
+        self._end_old_session(request)
+        user = request.user
+        actor = user.username if isinstance(user, User) else ""
+        if request.method in _SAFE:
+            response = self.get_response(request)
+            return self._exported(request, response, actor)
+        with audit.acting(actor, request_id=_request_id(request), ip_prefix=ip_prefix(client_ip(request))):
+            return self.get_response(request)
+
+    @staticmethod
+    def _end_old_session(request: HttpRequest) -> None:
+        if not isinstance(request.user, User):
+            return
+        at = int(time.time())
+        began = request.session.setdefault("began", at)
+        seen = request.session.get("seen", at)
+        if at - seen > IDLE_S or at - began > settings.SESSION_COOKIE_AGE:
+            logout(request)
+        elif at - seen > _SEEN_EVERY_S or "seen" not in request.session:
+            request.session["seen"] = at
+
+    @staticmethod
+    def _exported(request: HttpRequest, response: HttpResponseBase, actor: str) -> HttpResponseBase:
+        if response.status_code == 200 and response.headers.get("Content-Type", "").startswith("text/csv"):
+            facts = {"path": request.path, "rows": getattr(response, "row_count", None)}
+            with audit.acting(actor, request_id=_request_id(request), ip_prefix=ip_prefix(client_ip(request))):
+                audit.record("export", at=now(), facts=facts)
+        return response
+
+
+def _request_id(request: HttpRequest) -> str:
+    from structlog.contextvars import get_contextvars
+
+    return str(get_contextvars().get("request_id", "")) or request.headers.get("X-Request-ID", "")
