@@ -6,12 +6,13 @@ Fails closed: when the store does not answer, each process counts by itself and 
 from functools import cache
 
 from django.conf import settings
-from django.db import connection
 from django.utils.crypto import salted_hmac
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
+
+from common.db import schema_name
 
 _FALLBACK_PART = 10
 
@@ -26,18 +27,18 @@ class Budget:
 
     def is_empty(self, subject: str) -> bool:
         """Return whether ``subject`` has failed too often."""
-        return not self._each("test", subject)
+        return not all(self._each("test", subject))
 
     def charge(self, subject: str) -> None:
         """Count one failure."""
         self._each("hit", subject)
 
-    def _each(self, act: str, subject: str) -> bool:
-        key = salted_hmac(f"budget.{self.name}", f"{connection.schema_name}\x00{subject}").hexdigest()[:32]
+    def _each(self, act: str, subject: str) -> list[bool]:
+        key = salted_hmac(f"budget.{self.name}", f"{schema_name()}\x00{subject}").hexdigest()[:32]
         try:
-            return all([getattr(_limiter(), act)(item, key) for item in self._items()])
+            return [getattr(_limiter(), act)(item, key) for item in self._items()]
         except (StorageError, OSError):
-            return all([getattr(_own_limiter(), act)(item, key) for item in self._items(_FALLBACK_PART)])
+            return [getattr(_own_limiter(), act)(item, key) for item in self._items(_FALLBACK_PART)]
 
     def _items(self, divided_by: int = 1) -> list[RateLimitItem]:
         def scaled(count: int) -> int:

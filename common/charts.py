@@ -35,7 +35,7 @@ def nice_top(value: int, steps: int = 4) -> int:
     if value <= steps:
         return steps
     raw = value / steps
-    power = 10 ** floor(log10(raw))
+    power: int = 10 ** floor(log10(raw))
     step = next(n * power for n in (1, 2, 2.5, 5, 10) if n * power >= raw and (n * power) % 1 == 0)
     return ceil(step) * steps
 

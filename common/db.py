@@ -28,6 +28,11 @@ def inside_transaction(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
+def schema_name() -> str:
+    """Return the schema of the brand (or "public") that the connection points at."""
+    return str(connection.schema_name)  # type: ignore[attr-defined]  # django-tenants' own backend
+
+
 class _Statements(Operation):
     """Run a list of SQL statements, each in an execution of its own, and their reverse."""
 

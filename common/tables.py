@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from defusedcsv import csv
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -37,7 +37,10 @@ class Page(Generic[T]):
 
 
 def keyset_page(
-    queryset: QuerySet[T, Any], request: HttpRequest, order: Sequence[str] = ("-created_at", "-id"), limit: int = PAGE_ROWS
+    queryset: QuerySet[T, Any],
+    request: HttpRequest,
+    order: Sequence[str] = ("-created_at", "-id"),
+    limit: int = PAGE_ROWS,
 ) -> Page[T]:
     """Return the page that ``?after=`` or ``?before=`` names, in ``order`` (the last field must be unique).
 
@@ -103,7 +106,7 @@ def _turned(field: str) -> str:
 
 
 def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
-    """Return what comes after ``values`` in ``order``: (a > x) or (a = x and b > y) …"""
+    """Return what comes after ``values`` in ``order``: (a > x) or (a = x and b > y), and so on."""
     found, same = Q(), Q()
     for field, value in zip(order, values, strict=True):
         name = field.lstrip("-")
@@ -135,7 +138,8 @@ def _values(model: type[Model], order: Sequence[str], texts: list[str] | None) -
     if texts is None or len(texts) != len(order):
         return None
     try:
-        values = [model._meta.get_field(name.lstrip("-")).to_python(t) for name, t in zip(order, texts, strict=True)]
+        fields = [cast("Field[Any, Any]", model._meta.get_field(name.lstrip("-"))) for name in order]
+        values = [field.to_python(text) for field, text in zip(fields, texts, strict=True)]
     except (ValidationError, FieldDoesNotExist, AttributeError):
         return None
     if any("\x00" in value for value in values if isinstance(value, str)):

@@ -3,11 +3,13 @@
 import ipaddress
 import time
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import set_urlconf
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from brands.queries import brand_of_host
@@ -67,6 +69,7 @@ class BrandMiddleware:
             return HttpResponse(_("No brand answers at this address."), status=404, content_type="text/plain")
         connection.set_tenant(brand)
         request.tenant = brand
+        timezone.activate(ZoneInfo(brand.time_zone))
         if brand.schema_name == settings.PUBLIC_SCHEMA_NAME:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             set_urlconf(settings.PUBLIC_SCHEMA_URLCONF)

@@ -158,6 +158,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "staff.middleware.StaffMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
@@ -179,7 +180,7 @@ TEMPLATES = [
                     ],
                 )
             ],
-            "builtins": ["django_cotton.templatetags.cotton"],
+            "builtins": ["django_cotton.templatetags.cotton", "common.templatetags.show"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -187,6 +188,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
                 "config.context.product",
+                "console.navigation.context",
             ],
         },
     }
@@ -245,6 +247,10 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/console/sign-in"
 ACCOUNT_ADAPTER = "staff.adapters.StaffAdapter"
+ACCOUNT_FORMS = {"login": "staff.forms.SignInForm"}
+ACCOUNT_SESSION_REMEMBER = True  # until staff.middleware ends it: 12 hours, or 30 idle minutes
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip"}  # sign-in has failure budgets of its own; allauth's guard the codes
+MFA_ADAPTER = "staff.adapters.StaffMfaAdapter"
 STAFF_MFA = env("STAFF_MFA", "required" if PRODUCTION else "optional")
 MFA_TOTP_ISSUER = "Zhenbiao"
 PASSWORD_HASHERS = [

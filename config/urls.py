@@ -1,9 +1,13 @@
 """What a brand's host answers."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.i18n import set_language
 
 from sms_gateway.views import phone
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("language", set_language, name="set_language"),
+    path("console/", include("staff.urls")),
+    path("console/", include("console.urls")),
     path("dev/phone", phone),
 ]

@@ -1,19 +1,23 @@
 """How django-allauth behaves for staff: no sign-up, budgets before any hashing, and a trail of who signed in."""
 
+import base64
 from typing import Any
+from uuid import UUID
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 
 from common.budgets import Budget
 from common.clock import now
 from common.net import client_ip, ip_prefix
-from staff import audit
+from staff import audit, vault
 from staff.models import User
 
 ACCOUNT = Budget("staff-account", per_hour=10)
 NETWORK = Budget("staff-network", per_hour=30, per_day=300)
+_MFA_FIELD, _MFA_ROW = "mfa.Authenticator", UUID(int=0)
 
 
 class StaffAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no type stubs
@@ -41,7 +45,8 @@ class StaffAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has 
         User.objects.filter(pk=user.pk).exclude(failures=0).update(failures=0)
         with audit.acting(user.username, ip_prefix=_network(request)):
             audit.record("sign_in", at=now(), table="staff_user", row_id=str(user.pk))
-        return super().post_login(request, user, **kwargs)
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        return response
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the caller's address as the rest of the product sees it."""
@@ -58,3 +63,15 @@ def _network(request: HttpRequest) -> str:
 
 def _is_locked(name: str) -> bool:
     return User.objects.filter(username=name, failures__gte=User.MOST_FAILURES).exists()
+
+
+class StaffMfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no type stubs
+    """Secrets of second factors are kept encrypted under the brand's data key."""
+
+    def encrypt(self, text: str) -> str:
+        """Return ``text`` sealed, as base64."""
+        return base64.b64encode(vault.seal(text, field=_MFA_FIELD, row=_MFA_ROW)).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Return what `encrypt` was given."""
+        return vault.unseal(base64.b64decode(encrypted_text), field=_MFA_FIELD, row=_MFA_ROW)

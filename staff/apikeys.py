@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
-from django.db import connection
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from common.clock import now
+from common.db import schema_name
 from common.errors import Invalid
 from staff.models import ApiKey, User
 
@@ -77,7 +77,7 @@ def revoke_key(key: ApiKey, *, at: datetime) -> None:
 def authenticate(token: str, *, at: datetime | None = None) -> KeyRef | None:
     """Return whose token that is, or None for one that is unknown, revoked or expired."""
     at = at or now()
-    ident = (str(connection.schema_name), _digest(token))
+    ident = (schema_name(), _digest(token))
     found = _cache.get(ident)
     if found is None or found[0] <= time.monotonic():
         ref = _look_up(ident[1], at)

@@ -1,14 +1,11 @@
-"""Sessions of staff, who acts in the audit trail, and the brand's clock for pages."""
+"""Sessions of staff, and who acts in the audit trail."""
 
 import time
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
-from django.utils import timezone
 
 from common.clock import now
 from common.net import client_ip, ip_prefix
@@ -29,7 +26,6 @@ class StaffMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        timezone.activate(ZoneInfo(connection.tenant.time_zone))
         if not request.path.startswith("/console/"):
             return self.get_response(request)
         self._end_old_session(request)

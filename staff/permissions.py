@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from staff.models import Role, User
 
@@ -84,7 +85,7 @@ def staff_view(operation: str) -> Callable[[View], View]:
             if not allowed(user, operation):
                 return denied(request, operation)
             if needs_second_factor(user):
-                return _go(request, "/console/account/2fa/totp/activate/")
+                return _go(request, reverse("mfa_activate_totp"))
             return view(request, *args, **kwargs)
 
         guarded.operation = operation  # type: ignore[attr-defined]

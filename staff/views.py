@@ -13,6 +13,6 @@ class SignInView(LoginView):  # type: ignore[misc]  # allauth has no type stubs
 
     def form_invalid(self, form: Any) -> HttpResponse:
         """Answer 422 with the form."""
-        response = super().form_invalid(form)
+        response: HttpResponse = super().form_invalid(form)
         response.status_code = 422
         return response
