@@ -1,6 +1,8 @@
 """Looking up brands. The answers are kept in this process for ten seconds."""
 
 import time
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
@@ -32,3 +34,13 @@ def forget_hosts() -> None:
 def is_public() -> bool:
     """Return whether the connection points at the platform's own schema."""
     return str(connection.schema_name) == settings.PUBLIC_SCHEMA_NAME
+
+
+def brand_zone() -> ZoneInfo:
+    """Return the time zone of the brand at which the connection points (UTC for the platform)."""
+    return ZoneInfo(getattr(connection.tenant, "time_zone", "UTC"))
+
+
+def brand_date(at: datetime) -> date:
+    """Return the day that ``at`` falls on for the brand: its days begin and end in its own zone."""
+    return at.astimezone(brand_zone()).date()

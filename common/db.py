@@ -3,11 +3,11 @@
 Each operation sends one SQL statement per execution, since schema-based sharding accepts no multi-statement text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import connection
+from django.db import connection, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -31,6 +31,26 @@ def inside_transaction(function: Callable[P, R]) -> Callable[P, R]:
 def schema_name() -> str:
     """Return the schema of the brand (or "public") that the connection points at."""
     return str(connection.schema_name)  # type: ignore[attr-defined]  # django-tenants' own backend
+
+
+class Xid8Field(models.BigIntegerField):
+    """The transaction that wrote a row (PostgreSQL ``xid8``): never set by us, compared with ``pg_snapshot_xmin``."""
+
+    def db_type(self, connection: Any) -> str:
+        """Return the column's type."""
+        return "xid8"
+
+    def from_db_value(self, value: Any, *_: Any) -> int | None:
+        """Return the number: the driver hands over text."""
+        return None if value is None else int(value)
+
+
+def array(values: Iterable[object]) -> str:
+    """Return numbers (or None) as the text of a PostgreSQL array, to be cast: ``%s::bigint[]``.
+
+    Building one text is ten times cheaper than having the driver adapt each element.
+    """
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 class _Statements(Operation):

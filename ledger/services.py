@@ -1,0 +1,514 @@
+"""The ledger's verbs. Each runs inside its caller's transaction and locks accounts in the order of their ids.
+
+Holds come before accounts in the lock order. Errors live in `ledger.posting` beside what raises them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from django.db import connection
+
+from brands.queries import brand_date
+from common.db import array, inside_transaction
+from common.errors import Conflict, NotFound
+from common.ids import new_public_id
+from ledger import posting
+from ledger.lots import NEVER, ended
+from ledger.models import MAX_AMOUNT, Account, Cause, Hold, Kind, Lot, LotUse, Transfer
+from ledger.posting import (
+    CAUSES,
+    KINDS,
+    AccountClosed,
+    AccountFrozen,
+    BadAmount,
+    BalanceTooLow,
+    Book,
+    CauseReused,
+    CreditExpires,
+    Entry,
+    NewTransfer,
+    Posting,
+    SelfTransfer,
+    Side,
+    UnitMix,
+    UnknownAccount,
+    WrongSides,
+    available,
+    check_amount,
+    entries_of,
+    lock,
+    post_entries,
+)
+
+__all__ = [
+    "AccountClosed",
+    "AccountFrozen",
+    "AlreadyReversed",
+    "BadAmount",
+    "BalanceTooLow",
+    "CauseReused",
+    "CreditExpires",
+    "HoldEnded",
+    "NewTransfer",
+    "NotEmpty",
+    "NotReversible",
+    "Posting",
+    "SelfTransfer",
+    "UnitMix",
+    "UnknownAccount",
+    "WrongSides",
+    "close",
+    "expire_holds",
+    "expire_lots",
+    "freeze",
+    "hold",
+    "open_account",
+    "open_accounts",
+    "open_budget",
+    "post",
+    "post_batch",
+    "post_many",
+    "reverse",
+    "reverse_many",
+    "set_credit_limit",
+    "settle",
+    "system_account",
+    "unfreeze",
+    "void",
+]
+
+GRACE_DAYS = 30  # what a refund returns to an ended lot is good for so long, unless the brand lets it lapse
+
+
+class HoldEnded(Conflict):
+    """The hold was settled, voided or has expired."""
+
+    code = "hold_ended"
+
+
+class AlreadyReversed(Conflict):
+    """That transfer was reversed before."""
+
+    code = "already_reversed"
+
+
+class NotReversible(Conflict):
+    """Reversals, clawbacks and expiries are not reversed: post the opposite with a cause of its own."""
+
+    code = "not_reversible"
+
+
+class NotEmpty(Conflict):
+    """The account still holds, reserves or owes something."""
+
+    code = "not_empty"
+
+
+@inside_transaction
+def open_accounts(n: int, *, unit: str = "points", kind: str = "holder", party: str) -> list[int]:
+    """Open ``n`` empty accounts of one kind of party and return their ids, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger_account (public_id, unit, kind, party, role, status, floor, posted, held)"
+            " SELECT public_id, %s, %s, %s, '', 'open', 0, 0, 0 FROM unnest(%s::text[]) AS t (public_id) RETURNING id",
+            [unit, Account.Kind(kind), Account.Party(party), array(new_public_id("acc") for _ in range(n))],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+@inside_transaction
+def open_account(*, unit: str = "points", party: str, credit_limit: int = 0) -> Account:
+    """Open one holder's account. With a ``credit_limit`` it may fall that far below zero."""
+    account = Account(unit=unit, party=Account.Party(party), floor=-_checked_limit(credit_limit))
+    account.save(force_insert=True)
+    return account
+
+
+@inside_transaction
+def open_budget(*, unit: str = "points") -> Account:
+    """Open a system account that one campaign pays its prizes from."""
+    account = Account(unit=unit, kind=Account.Kind.SYSTEM, role=Account.Role.BUDGET, party=Account.Party.BRAND)
+    account.save(force_insert=True)
+    return account
+
+
+@inside_transaction
+def system_account(role: str, unit: str = "points") -> int:
+    """Return the id of the brand's own account of that role, opened on first need."""
+    for account, facts in posting.systems().items():
+        if facts == (unit, role):
+            return account
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger_account (public_id, unit, kind, party, role, status, posted, held)"
+            " VALUES (%s, %s, 'system', 'brand', %s, 'open', 0, 0) ON CONFLICT DO NOTHING",
+            [new_public_id("acc"), unit, Account.Role(role)],
+        )
+    posting.forget_systems()
+    return Account.objects.values_list("id", flat=True).get(kind=Account.Kind.SYSTEM, unit=unit, role=role)
+
+
+@inside_transaction
+def post(transfers: Iterable[NewTransfer], *, at: datetime, recorded_by: str = "") -> list[Transfer]:
+    """Post all of the transfers or none, and return their rows in order. See `post_batch`."""
+    ids = post_batch(transfers, at=at, recorded_by=recorded_by).ids
+    rows = Transfer.objects.in_bulk(ids)
+    return [rows[i] for i in ids]
+
+
+@inside_transaction
+def post_many(transfers: Iterable[NewTransfer], *, at: datetime, recorded_by: str = "") -> list[int]:
+    """Post all of the transfers or none, and return their ids in order. See `post_batch`."""
+    return post_batch(transfers, at=at, recorded_by=recorded_by).ids
+
+
+@inside_transaction
+def post_batch(transfers: Iterable[NewTransfer], *, at: datetime, recorded_by: str = "") -> Posting:
+    """Post all of the transfers or none; return their ids in order, and the balances of the holders in them.
+
+    Later transfers of a list see the effect of earlier ones. One that was posted before (same cause, kind and
+    accounts) is not posted again: its first id is returned, or `CauseReused` raised if amount or day differ. What a
+    holder owes after a reversal is paid first out of what arrives.
+
+    Raises `BadAmount`, `SelfTransfer`, `UnknownAccount`, `UnitMix`, `WrongSides`, `AccountFrozen`, `AccountClosed`,
+    `BalanceTooLow` (carries what is available), `CauseReused`.
+    """
+    entries = entries_of(transfers)
+    if not entries:
+        return Posting([], {})
+    book = lock({e.debit for e in entries} | {e.credit for e in entries}, at=at)
+    return post_entries(entries, book, at=at, recorded_by=recorded_by)
+
+
+@inside_transaction
+def hold(
+    *,
+    account_id: int,
+    amount: int,
+    cause_kind: str,
+    cause_id: int,
+    at: datetime,
+    expires_at: datetime | None = None,
+) -> Hold:
+    """Reserve an amount for one purpose; without ``expires_at`` it never expires by itself.
+
+    Raises `BalanceTooLow`, `AccountFrozen`, `AccountClosed`, `BadAmount`, `WrongSides`; `CauseReused` if this cause
+    holds another amount.
+    """
+    check_amount(amount)
+    book = lock([account_id], at=at)
+    side = _holder(book, account_id)
+    first = Hold.objects.filter(account_id=account_id, cause_kind=CAUSES[cause_kind], cause_id=cause_id).first()
+    if first is not None:
+        if (first.amount, first.expires_at) != (amount, expires_at):
+            raise CauseReused
+        return first
+    _check_open(side)
+    free = available(side, book.lots[account_id], side.posted, book.today)
+    if amount > free:
+        raise BalanceTooLow(account_id=account_id, available=max(free, 0))
+    _change_held(Counter({account_id: amount}))
+    return Hold.objects.create(
+        account_id=account_id,
+        amount=amount,
+        cause_kind=CAUSES[cause_kind],
+        cause_id=cause_id,
+        created_at=at,
+        expires_at=expires_at,
+    )
+
+
+@inside_transaction
+def settle(
+    *,
+    hold_id: int,
+    credit: int,
+    at: datetime,
+    amount: int | None = None,
+    kind: str = "spend",
+    expires_on: date | None = None,
+    recorded_by: str = "",
+) -> Transfer:
+    """Post a hold, whole or in part, once; what is left of it is free again. Repeated, it returns the first transfer.
+
+    Raises `HoldEnded`, `NotFound`, `BadAmount` (also for more than was held), `AccountFrozen` and what posting raises.
+    """
+    found = _lock_hold(hold_id)
+    amount = found.amount if amount is None else amount
+    check_amount(amount)
+    if amount > found.amount:
+        raise BadAmount
+    entry = Entry(
+        found.account_id, credit, amount, KINDS[kind], Cause.HOLD, found.pk, expires_on=expires_on, forced=True
+    )
+    if found.state != Hold.State.OPEN:
+        return _first_settlement(found, entry)
+    book = lock({found.account_id, credit}, at=at)
+    side = _holder(book, found.account_id)
+    _check_open(side)
+    _change_held(Counter({side.id: -found.amount}))
+    book.sides[side.id] = side._replace(held=side.held - found.amount)
+    _end_hold(found, Hold.State.SETTLED, at, settled=amount)
+    ids = post_entries([entry], book, at=at, recorded_by=recorded_by).ids
+    return Transfer.objects.get(pk=ids[0])
+
+
+@inside_transaction
+def void(*, hold_id: int, at: datetime) -> Hold:
+    """Give a held amount back. Repeated, it changes nothing. Raises `HoldEnded` if it was settled or has expired."""
+    found = _lock_hold(hold_id)
+    if found.state == Hold.State.OPEN:
+        lock([found.account_id], at=at)
+        _change_held(Counter({found.account_id: -found.amount}))
+        _end_hold(found, Hold.State.VOID, at)
+    elif found.state != Hold.State.VOID:
+        raise HoldEnded
+    return found
+
+
+@inside_transaction
+def expire_holds(*, as_of: datetime, limit: int = 1000) -> int:
+    """Give back up to ``limit`` held amounts whose time is over; return how many."""
+    due = Hold.objects.filter(state=Hold.State.OPEN, expires_at__lte=as_of).order_by("expires_at", "id")
+    ids = list(due.values_list("id", flat=True)[:limit])
+    holds = list(Hold.objects.filter(pk__in=ids, state=Hold.State.OPEN).order_by("id").select_for_update(no_key=True))
+    if holds:
+        lock({found.account_id for found in holds}, at=as_of)
+        freed: Counter[int] = Counter()
+        for found in holds:
+            freed[found.account_id] -= found.amount
+        _change_held(freed)
+        Hold.objects.filter(pk__in=[h.pk for h in holds]).update(state=Hold.State.EXPIRED, ended_at=as_of)
+    return len(holds)
+
+
+@inside_transaction
+def reverse(
+    transfer_id: int,
+    *,
+    at: datetime,
+    recorded_by: str = "",
+    into_ended: Literal["reinstate", "lapse"] = "reinstate",
+    grace_days: int = GRACE_DAYS,
+) -> Transfer:
+    """Take one transfer back. See `reverse_many`."""
+    [reversal] = reverse_many(
+        [transfer_id], at=at, recorded_by=recorded_by, into_ended=into_ended, grace_days=grace_days
+    )
+    return reversal
+
+
+@inside_transaction
+def reverse_many(
+    transfer_ids: Iterable[int],
+    *,
+    at: datetime,
+    recorded_by: str = "",
+    into_ended: Literal["reinstate", "lapse"] = "reinstate",
+    grace_days: int = GRACE_DAYS,
+) -> list[Transfer]:
+    """Take transfers back by their exact opposites; return those in the order of the originals' ids.
+
+    What a holder no longer has is advanced by their clawback account, the only one that falls below zero by this, and
+    paid back out of later awards. A refund goes to the lots that the spend took; where such a lot has ended, it is
+    either reinstated for ``grace_days`` or lapses at once.
+
+    Raises `NotFound`, `NotReversible`, `AlreadyReversed`, `AccountClosed`.
+    """
+    ids = sorted(set(transfer_ids))
+    originals = list(Transfer.objects.filter(pk__in=ids).order_by("id"))
+    if len(originals) < len(ids):
+        raise NotFound
+    if any(t.kind in {Kind.REVERSAL, Kind.CLAWBACK, Kind.EXPIRE} for t in originals):
+        raise NotReversible
+    book = lock({t.debit_id for t in originals} | {t.credit_id for t in originals}, at=at)
+    if Transfer.objects.filter(kind=Kind.REVERSAL, cause_id__in=ids).exists():
+        raise AlreadyReversed
+    returned = _lots_to_return(originals, book.today, into_ended, grace_days)
+    entries: list[Entry] = []
+    gone: Counter[int] = Counter()
+    for original in originals:
+        entries += _opposite(original, book, gone, returned.get(original.pk))
+    ids = post_entries(entries, book, at=at, recorded_by=recorded_by).ids
+    rows = Transfer.objects.in_bulk(ids)
+    if into_ended == "lapse":
+        refunded = {t.debit_id for t in originals} & book.sides.keys()
+        expire_lots(as_of=at, accounts=sorted(refunded), recorded_by=recorded_by)
+    return [rows[i] for i, entry in zip(ids, entries, strict=True) if entry.kind == Kind.REVERSAL]
+
+
+@inside_transaction
+def expire_lots(*, as_of: datetime, accounts: Sequence[int] | None = None, recorded_by: str = "") -> int:
+    """Let lots expire whose last day is over in the brand's time zone; return how many accounts lost something.
+
+    A held amount does not expire under its hold: what stays is taken once the hold has ended. Without ``accounts``,
+    all of the brand's are looked at in this one transaction; the nightly task goes by slices.
+    """
+    today = brand_date(as_of)
+    due = Lot.objects.filter(expires_on__lt=today, left__gt=0)
+    if accounts is not None:
+        due = due.filter(account_id__in=accounts)
+    book = lock(due.values_list("account_id", flat=True).distinct(), at=as_of)
+    entries = []
+    for account, lots in book.lots.items():
+        side = book.sides[account]
+        amount = min(ended(lots, today), side.posted - side.held)
+        if amount > 0:
+            moment = int(as_of.timestamp() * 1_000_000)
+            sink = system_account(Account.Role.EXPIRED, side.unit)
+            book.systems = {**book.systems, sink: side.unit}
+            entries.append(Entry(account, sink, amount, Kind.EXPIRE, Cause.LOT, moment, forced=True))
+    if entries:
+        post_entries(entries, book, at=as_of, recorded_by=recorded_by)
+    return len(entries)
+
+
+@inside_transaction
+def freeze(*, account_id: int, at: datetime) -> None:
+    """Let nothing leave a holder's account: no spending, no new hold, no settling. Value may still arrive."""
+    _set_status(account_id, Account.Status.FROZEN, at)
+
+
+@inside_transaction
+def unfreeze(*, account_id: int, at: datetime) -> None:
+    """End a freeze."""
+    _set_status(account_id, Account.Status.OPEN, at)
+
+
+@inside_transaction
+def close(*, account_id: int, at: datetime) -> None:
+    """Close an empty account for good. Raises `NotEmpty` while it holds, reserves or owes something."""
+    book = lock([account_id], at=at)
+    side = _holder(book, account_id)
+    debt = book.debts.get(account_id)
+    if side.posted or side.held or (debt and debt.posted):
+        raise NotEmpty
+    Account.objects.filter(pk=account_id).update(status=Account.Status.CLOSED)
+
+
+@inside_transaction
+def set_credit_limit(*, account_id: int, credit_limit: int, at: datetime) -> None:
+    """Let a holder's account fall so far below zero. Raises `BalanceTooLow` if it lies lower, `CreditExpires`."""
+    limit = _checked_limit(credit_limit)
+    book = lock([account_id], at=at)
+    side = _holder(book, account_id)
+    if limit and any(day != NEVER for day in book.lots[account_id]):
+        raise CreditExpires
+    if side.posted - side.held < -limit:
+        raise BalanceTooLow(account_id=account_id, available=side.posted - side.held)
+    Account.objects.filter(pk=account_id).update(floor=-limit)
+
+
+def _checked_limit(limit: int) -> int:
+    if type(limit) is not int or not 0 <= limit <= MAX_AMOUNT:
+        raise BadAmount
+    return limit
+
+
+def _holder(book: Book, account_id: int) -> Side:
+    side = book.sides.get(account_id)
+    if side is None or side.kind != Account.Kind.HOLDER:
+        raise WrongSides
+    return side
+
+
+def _check_open(side: Side) -> None:
+    if side.status == Account.Status.FROZEN:
+        raise AccountFrozen
+    if side.status == Account.Status.CLOSED:
+        raise AccountClosed
+
+
+def _set_status(account_id: int, status: str, at: datetime) -> None:
+    side = _holder(lock([account_id], at=at), account_id)
+    if side.status == Account.Status.CLOSED:
+        raise AccountClosed
+    Account.objects.filter(pk=account_id).update(status=status)
+
+
+def _change_held(changes: Counter[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_account a SET held = a.held + v.net"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net) WHERE a.id = v.id",
+            [array(changes), array(changes.values())],
+        )
+
+
+def _lock_hold(hold_id: int) -> Hold:
+    found = Hold.objects.filter(pk=hold_id).select_for_update(no_key=True).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _end_hold(found: Hold, state: Hold.State, at: datetime, settled: int = 0) -> None:
+    found.state, found.ended_at, found.settled = state, at, settled
+    found.save(update_fields=["state", "ended_at", "settled"])
+
+
+def _first_settlement(found: Hold, entry: Entry) -> Transfer:
+    first = Transfer.objects.filter(
+        cause_kind=Cause.HOLD, cause_id=found.pk, kind=entry.kind, debit=entry.debit, credit=entry.credit
+    ).first()
+    if first is None or first.amount != entry.amount:
+        raise HoldEnded
+    return first
+
+
+def _lots_to_return(
+    originals: Sequence[Transfer], today: date, into_ended: str, grace_days: int
+) -> dict[int, dict[date, int]]:
+    """Return, for each transfer that took lots, the lots that a refund goes to."""
+    returned: dict[int, dict[date, int]] = {}
+    for use in LotUse.objects.filter(transfer__in=originals, amount__gt=0):
+        day = use.expires_on
+        if day < today and into_ended == "reinstate":
+            day = today + timedelta(days=grace_days)
+        lots = returned.setdefault(use.transfer_id, {})
+        lots[day] = lots.get(day, 0) + use.amount
+    return returned
+
+
+def _opposite(original: Transfer, book: Book, gone: Counter[int], returned: dict[date, int] | None) -> list[Entry]:
+    """Return the entries that reverse one transfer: the opposite, after an advance of what its holder has spent.
+
+    ``gone`` counts what earlier entries of the same reversal take from each account.
+    """
+    debit, credit, amount = original.credit_id, original.debit_id, original.amount
+    side = book.sides.get(debit)
+    advance = 0
+    if side is not None:
+        free = side.posted - side.held - (side.floor or 0) - gone[debit]
+        advance = max(0, amount - max(0, free))
+        gone[debit] += amount - advance
+    day = original.expires_on
+    opposite = Entry(
+        debit,
+        credit,
+        amount,
+        Kind.REVERSAL,
+        Cause.TRANSFER,
+        original.pk,
+        first=(day,) if day else (),
+        returned=None if side is not None else returned,
+        forced=True,
+    )
+    if side is None or not advance:
+        return [opposite]
+    debt = _clawback(side, book)
+    return [
+        Entry(debt.id, debit, advance, Kind.CLAWBACK, Cause.TRANSFER, original.pk, expires_on=day),
+        opposite,
+    ]
+
+
+def _clawback(side: Side, book: Book) -> Side:
+    """Return what a holder owes on, opened if this is the first time; the holder's lock makes it the only one."""
+    if side.id not in book.debts:
+        account = Account(unit=side.unit, kind=Account.Kind.CLAWBACK, party=side.party, clawback_of_id=side.id)
+        account.save(force_insert=True)
+        book.add(account)
+    return book.debts[side.id]
