@@ -70,6 +70,7 @@ __all__ = [
     "post",
     "post_batch",
     "post_many",
+    "reserve_accounts",
     "reverse",
     "reverse_many",
     "set_credit_limit",
@@ -107,13 +108,36 @@ class NotEmpty(Conflict):
 
 
 @inside_transaction
-def open_accounts(n: int, *, unit: str = "points", kind: str = "holder", party: str) -> list[int]:
-    """Open ``n`` empty accounts of one kind of party and return their ids, in order."""
+def reserve_accounts(n: int) -> list[int]:
+    """Return ``n`` ids with which `open_accounts` opens accounts later in this transaction.
+
+    So a holder's row can be written first, and an account opened only for the row that won its unique key.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO ledger_account (public_id, unit, kind, party, role, status, floor, posted, held)"
-            " SELECT public_id, %s, %s, %s, '', 'open', 0, 0, 0 FROM unnest(%s::text[]) AS t (public_id) RETURNING id",
-            [unit, Account.Kind(kind), Account.Party(party), array(new_public_id("acc") for _ in range(n))],
+            "SELECT nextval(pg_get_serial_sequence('ledger_account', 'id')) FROM generate_series(1, %s)", [n]
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+@inside_transaction
+def open_accounts(
+    n: int, *, unit: str = "points", kind: str = "holder", party: str, ids: Sequence[int] | None = None
+) -> list[int]:
+    """Open ``n`` empty accounts of one kind of party and return their ids, in order; ``ids`` are reserved ones."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger_account (id, public_id, unit, kind, party, role, status, floor, posted, held)"
+            " SELECT coalesce(id, nextval(pg_get_serial_sequence('ledger_account', 'id'))), public_id,"
+            "  %s, %s, %s, '', 'open', 0, 0, 0"
+            " FROM unnest(%s::bigint[], %s::text[]) AS t (id, public_id) RETURNING id",
+            [
+                unit,
+                Account.Kind(kind),
+                Account.Party(party),
+                array(ids or [None] * n),
+                array(new_public_id("acc") for _ in range(n)),
+            ],
         )
         return [row[0] for row in cursor.fetchall()]
 
