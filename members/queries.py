@@ -1,0 +1,90 @@
+"""Reading members: who holds a number, who earns, what was allowed."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from django.db.models import F
+
+from common.errors import NotFound
+from members.models import Consent, Member, PendingHolder
+from staff import vault
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who earns: a member, or an API client's asker who has not claimed yet; and the account to pay.
+
+    A claimed asker has both ids, and the member's account.
+    """
+
+    member_id: int | None
+    pending_id: int | None
+    account_id: int
+    created: bool = False
+
+
+def member_by_phone(phone: str) -> Member | None:
+    """Return the member of a number (E.164), found by blind index."""
+    return Member.objects.filter(phone_index=vault.blind_index(phone)).first()
+
+
+def members_at(phones: Collection[str]) -> dict[str, Holder]:
+    """Return the holders of those of the numbers (E.164) that have a member. One statement."""
+    index_of = {phone: vault.blind_index(phone) for phone in phones}
+    held = holders_by_index(list(index_of.values()))
+    return {phone: held[index] for phone, index in index_of.items() if index in held}
+
+
+def holders_by_index(indexes: Sequence[bytes]) -> dict[bytes, Holder]:
+    """Return the members of those of the blind indexes that have one."""
+    rows = Member.objects.filter(phone_index__in=indexes).values_list("phone_index", "id", "account_id")
+    return {
+        bytes(index or b""): Holder(member_id=member_id, pending_id=None, account_id=account_id)
+        for index, member_id, account_id in rows
+    }
+
+
+def asker_index(client_id: int, asker: str) -> bytes:
+    """Return the blind index of an API client's own reference for its end user."""
+    return vault.blind_index(f"{client_id}\x00{asker}", purpose="asker")
+
+
+def pending_at(askers: Collection[tuple[int, str]]) -> dict[tuple[int, str], Holder]:
+    """Return the holders of those of the askers (client id, reference) that have one. One statement."""
+    index_of = {asker: asker_index(*asker) for asker in askers}
+    rows = pending_by_index({client_id for client_id, _ in askers}, list(index_of.values()))
+    return {asker: holder_of_pending(rows[index]) for asker, index in index_of.items() if index in rows}
+
+
+def pending_by_index(client_ids: Collection[int], indexes: Sequence[bytes]) -> dict[bytes, PendingHolder]:
+    """Return the rows of those of the asker indexes that have one, each with ``member_account_id`` if claimed."""
+    rows = PendingHolder.objects.filter(client_id__in=client_ids, asker_index__in=indexes)
+    return {bytes(row.asker_index or b""): row for row in rows.annotate(member_account_id=F("claimed_by__account"))}
+
+
+def holder_of_pending(row: PendingHolder) -> Holder:
+    """Return who earns for a row of `pending_by_index`."""
+    if row.claimed_by_id is None:
+        return Holder(member_id=None, pending_id=row.pk, account_id=row.account_id)
+    return Holder(member_id=row.claimed_by_id, pending_id=row.pk, account_id=row.member_account_id)  # type: ignore[attr-defined]
+
+
+def holder_of(member_id: int) -> Holder:
+    """Return the holder for a member who is signed in. Raises `NotFound` if there is none, or it was erased."""
+    living = Member.objects.filter(pk=member_id).exclude(state=Member.State.ERASED)
+    account_id = living.values_list("account_id", flat=True).first()
+    if account_id is None:
+        raise NotFound("There is no such member.")
+    return Holder(member_id=member_id, pending_id=None, account_id=account_id)
+
+
+def consents_now(member_id: int) -> dict[str, Consent]:
+    """Return, for each purpose that the member ever answered, the consent row that counts: the newest."""
+    rows = Consent.objects.filter(member_id=member_id).order_by("purpose", "-id").distinct("purpose")
+    return {row.purpose: row for row in rows}
+
+
+def allows(member_id: int, purpose: str) -> bool:
+    """Return whether the member's consent to a purpose stands."""
+    row = Consent.objects.filter(member_id=member_id, purpose=purpose).order_by("-id").first()
+    return row is not None and row.granted
