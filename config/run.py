@@ -16,9 +16,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from config import build, embedded, local, supervise
 from config.embedded import Precondition
@@ -56,34 +57,38 @@ def chosen_port(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
-def open_folder(var: Path) -> IO[str]:
-    """Make the data folder and take its lock, held by the returned file. Raises `Precondition`."""
+@contextmanager
+def data_folder(var: Path) -> Iterator[None]:
+    """Make the data folder and hold its lock. Raises `Precondition`."""
     try:
         var.mkdir(parents=True, exist_ok=True)
+        _require_room(var)
         lock = (var / "run.lock").open("a+")
-    except NotADirectoryError:
-        raise Precondition(f"VAR={var} is not a folder: choose another, make run VAR=/path") from None
-    except FileExistsError:
+    except (NotADirectoryError, FileExistsError):
         raise Precondition(f"VAR={var} is not a folder: choose another, make run VAR=/path") from None
     except OSError as error:
         raise Precondition(f"cannot write in VAR={var}: {error.strerror}; choose another, make run VAR=/path") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        owner = lock.read().strip() or "?"
-        raise Precondition(f"VAR={var} is in use by another make run (process {owner}): stop it first") from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    first = not (var / "local.json").exists()
-    free, needed = shutil.disk_usage(var).free, FIRST_START_BYTES if first else LATER_START_BYTES
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "?"
+            raise Precondition(f"VAR={var} is in use by another make run (process {holder}): stop it first") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _require_room(var: Path) -> None:
+    needed = LATER_START_BYTES if (var / "local.json").exists() else FIRST_START_BYTES
+    free = shutil.disk_usage(var).free
     if free < needed:
         raise Precondition(
             f"the disk of VAR={var} has {free // 1_000_000} MB left, {needed // 1_000_000} MB are needed: "
             "make room or choose another folder, make run VAR=/path"
         )
-    return lock
 
 
 def _kek_file(var: Path) -> Path:
@@ -283,8 +288,7 @@ def main() -> None:
     """Run; turn what the operator can mend into one line."""
     var = local.var_dir()
     try:
-        lock = open_folder(var)
-        with lock:
+        with data_folder(var):
             serve(var, os.environ)
     except Precondition as error:
         sys.exit(f"zhenbiao: {error}")

@@ -135,7 +135,7 @@ class Supervisor:
         if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
             path.replace(path.with_suffix(".log.1"))
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        with path.open("ab", buffering=0) as log:
+        with process.stdout, path.open("ab", buffering=0) as log:
             for line in process.stdout:
                 text = line.decode(errors="replace").rstrip()
                 child.last_lines = [*child.last_lines[-4:], text]
@@ -206,4 +206,6 @@ class Supervisor:
                     child.process.wait(timeout=max(0.1, until - time.monotonic()))
                 _signal_group(child.process.pid, signal.SIGKILL)
                 child.process.wait()
+                if child.reader is not None:
+                    child.reader.join(timeout=2)
         self.pid_file.unlink(missing_ok=True)
