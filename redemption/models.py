@@ -1,0 +1,246 @@
+"""What was asked and answered: requests, scans, redemptions and their reversals, and the failures of askers.
+
+`Scan` and `Redemption` are written once for each attempt or win, so their columns are few, small and widest first.
+Links to people and partners carry no constraint and no index: those rows are never deleted, and a key lock on a busy
+retailer's row by every redemption would cost more than it proves (`queries.verify` proves it instead).
+"""
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from channel.models import Partner
+from labels.models import Product
+from lottery.models import Campaign
+from redemption.rules import Act, By, Detail, Door, Outcome
+
+if TYPE_CHECKING:
+    _Field = models.Field[Any, Any]
+else:
+    _Field = models.Field
+
+
+class CodedField(_Field):
+    """A member of an enumeration kept as a small number: its place in ``order``, which may grow but never change."""
+
+    def __init__(self, *args: Any, order: tuple[Enum, ...] = (), **kwargs: Any) -> None:
+        self.order = order
+        kwargs["choices"] = [(member, member.value) for member in order] or None
+        super().__init__(*args, **kwargs)
+
+    def get_internal_type(self) -> str:
+        """Return the column's type."""
+        return "SmallIntegerField"
+
+    def deconstruct(self) -> Any:
+        """Leave the enumeration out of migrations: the column is a small number."""
+        name, _path, args, kwargs = super().deconstruct()
+        kwargs.pop("choices", None)
+        return name, "django.db.models.SmallIntegerField", args, kwargs
+
+    def code_of(self, member: Enum | None) -> int | None:
+        """Return the number under which ``member`` is kept."""
+        return None if member is None else self.order.index(member)
+
+    def member_of(self, code: int | None) -> Any:
+        """Return the member kept as ``code``."""
+        return None if code is None else self.order[code]
+
+    def from_db_value(self, value: int | None, _expression: Any, _connection: Any) -> Any:
+        """Read the number as its member."""
+        return self.member_of(value)
+
+    def to_python(self, value: Any) -> Any:
+        """Accept a member or its value."""
+        return next((member for member in self.order if value in (member, member.value)), None)
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Write a member, or the value of one, as its number."""
+        return value if value is None or type(value) is int else self.code_of(self.to_python(value))
+
+
+OUTCOMES = tuple(Outcome)
+DETAILS = tuple(Detail)
+ACTS = tuple(Act)
+DOORS = tuple(Door)
+BYS = tuple(By)
+
+
+class Scan(models.Model):
+    """One attempt that was looked at, and what it was told. Append-only; the receipt number is computed from ``id``.
+
+    ``points``: paid to the consumer by a redemption, or what a check was told the label still holds.
+    """
+
+    at = models.DateTimeField(_("at"))
+    label_no = models.BigIntegerField(null=True)
+    asker = models.BigIntegerField(null=True, help_text=_("see redemption.rules.asker_key"))
+    points = models.BigIntegerField(_("points"), default=0)
+    balance = models.BigIntegerField(_("balance"), default=0)
+    first_scan_id = models.BigIntegerField(null=True)
+    client_id = models.IntegerField(null=True)
+    product_id = models.IntegerField(null=True)
+    earlier_count = models.IntegerField(default=0)
+    ended_on = models.DateField(null=True)
+    act = CodedField(_("act"), order=ACTS)
+    door = CodedField(_("door"), order=DOORS)
+    outcome = CodedField(_("outcome"), order=OUTCOMES)
+    detail = CodedField(_("detail"), order=DETAILS, null=True)
+    by = CodedField(order=BYS, null=True)
+    want = models.SmallIntegerField(null=True)
+    got = models.SmallIntegerField(null=True)
+    tries_left = models.SmallIntegerField(null=True)
+    opens_visit = models.BooleanField(default=False)
+    by_serial = models.BooleanField(default=False)
+    spent = models.BooleanField(default=False, help_text=_("the code had been redeemed before"))
+
+    class Meta:
+        indexes = [models.Index(fields=["label_no", "id"], name="scan_by_label", condition=Q(label_no__isnull=False))]
+
+
+class Redemption(models.Model):
+    """The one win of a label. Its key is the label: the database itself picks one winner among any number of tries."""
+
+    label_no = models.BigIntegerField(primary_key=True)
+    scan_id = models.BigIntegerField()
+    at = models.DateTimeField(_("at"))
+    asker = models.BigIntegerField()
+    account_id = models.BigIntegerField()
+    points = models.BigIntegerField(_("points"))
+    retailer_points = models.BigIntegerField(_("points of the retailer"), default=0)
+    promoter_points = models.BigIntegerField(_("points of the promoter"), default=0)
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    campaign = models.ForeignKey(
+        Campaign, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+    retailer = models.ForeignKey(
+        Partner, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+    promoter = models.ForeignKey(
+        Partner, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+    client_id = models.IntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(points__gte=0, retailer_points__gte=0, promoter_points__gte=0),
+                name="redemption_pays_nothing_negative",
+            ),
+            models.CheckConstraint(
+                condition=(Q(retailer_points=0) | Q(retailer__isnull=False))
+                & (Q(promoter_points=0) | Q(promoter__isnull=False)),
+                name="redemption_pays_only_named_partners",
+            ),
+        ]
+        indexes = [models.Index(fields=["account_id", "scan_id"], name="redemption_by_account")]
+
+
+class Reversal(models.Model):
+    """A redemption taken back: its points were returned, by staff, for a reason. The code stays used. Append-only."""
+
+    redemption = models.OneToOneField(Redemption, models.PROTECT, primary_key=True, related_name="reversal")
+    at = models.DateTimeField(_("at"))
+    reason = models.CharField(_("reason"), max_length=200)
+    asked_by = models.CharField(_("by"), max_length=150)
+
+
+class Request(models.Model):
+    """An idempotency key and the scan that answered it, from which the same answer is rendered for ever.
+
+    Written first in its transaction, so that a twin waits here. ``content_mac`` is keyed: a plain digest of a short
+    secret could be reversed.
+    """
+
+    scan_id = models.BigIntegerField()
+    client_id = models.IntegerField(default=0)
+    door = CodedField(order=DOORS)
+    request_id = models.CharField(max_length=200)
+    content_mac = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["door", "client_id", "request_id"], name="request_id_is_used_once"),
+        ]
+
+
+class ScanPlace(models.Model):
+    """Where an attempt was made. Coordinates are erased after 90 days; the region stays."""
+
+    class Source(models.TextChoices):
+        GPS = "gps", _("device")
+        PHONE = "phone", _("number")
+
+    scan_id = models.BigIntegerField()
+    source = models.CharField(_("source"), max_length=5, choices=Source.choices)
+    region = models.CharField(_("region"), max_length=20, blank=True)
+    city = models.CharField(_("city in English"), max_length=60, blank=True)
+    city_zh = models.CharField(_("city in Chinese"), max_length=30, blank=True)
+    lat = models.FloatField(null=True)
+    lon = models.FloatField(null=True)
+    accuracy_m = models.FloatField(null=True)
+    confidence = models.FloatField(default=0.0)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scan_id", "source"], name="scan_has_one_place_per_source"),
+            models.CheckConstraint(
+                condition=Q(lat=None, lon=None) | Q(lat__range=(-90, 90), lon__range=(-180, 180)),
+                name="place_is_on_earth",
+            ),
+        ]
+        indexes = [models.Index(fields=["at"], condition=Q(lat__isnull=False), name="place_to_forget")]
+
+
+class FailedInput(models.Model):
+    """What was typed when no label was found, masked (first four, last two symbols), with a keyed MAC to compare."""
+
+    scan_id = models.BigIntegerField(primary_key=True)
+    masked = models.CharField(_("as typed, masked"), max_length=40)
+    mac = models.BinaryField(max_length=32, null=True)
+
+
+class Visitor(models.Model):
+    """An asker who is no member: a cookie, a number or an API client's reference, known by its MAC alone."""
+
+    mac = models.BinaryField(max_length=16, unique=True, null=True)
+    created_at = models.DateTimeField()
+
+
+class WasThatYou(models.Model):
+    """A visitor's answer to "was that you?" under a GENUINE_REPEAT. Append-only; the last one counts."""
+
+    scan_id = models.BigIntegerField(db_index=True)
+    yes = models.BooleanField()
+    at = models.DateTimeField()
+
+
+class FailureRow(models.Model):
+    """One failure charged to one subject; kept 48 hours, so that budgets can be counted again when their store is lost."""
+
+    subject_mac = models.BinaryField(max_length=16)
+    at = models.DateTimeField()
+    target = models.BigIntegerField(help_text=_("the label, or minus a MAC of what was typed"))
+    kind = models.CharField(max_length=8)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject_mac", "target", "at"], name="failure_by_subject"),
+            models.Index(fields=["at"], name="failure_by_time"),
+        ]
+
+
+class Refused(models.Model):
+    """How often one subject was told TOO_MANY_TRIES within one minute: counted, since an attack must not fill the disk."""
+
+    subject_mac = models.BinaryField(max_length=16)
+    minute = models.DateTimeField()
+    kind = models.CharField(max_length=8)
+    count = models.IntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["subject_mac", "minute"], name="refusals_are_counted_by_minute")]
