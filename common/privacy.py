@@ -1,0 +1,109 @@
+"""The personal-data register: what each column of each table is.
+
+``personal``: tells something about a person, or finds one (a blind index, a keyed digest); given out at export, cleared
+at erasure, kept out of the audit trail. ``secret``: opens something; never given out. ``open``: anything else.
+A test fails for a column that is not declared here, and for an audit trigger that would copy a personal or secret one.
+"""
+
+from typing import Literal, NamedTuple
+
+Nature = Literal["personal", "secret", "open"]
+
+
+class Declared(NamedTuple):
+    """The columns of one model by nature, as words."""
+
+    open: str
+    personal: str = ""
+    secrets: str = ""
+
+
+REGISTER: dict[str, Declared] = {
+    # --- platform
+    "brands.Brand": Declared(
+        "id schema_name uuid name name_zh short_name short_name_zh hotline default_language time_zone colour on_colour"
+        " logo_svg filing_no activation_requires labels_max_odds created_at"
+    ),
+    "brands.Domain": Declared("id domain tenant is_primary"),
+    "brands.SlotLease": Declared("id form number brand leased_at ended_at"),
+    # --- staff
+    "staff.User": Declared(
+        # under the user name people act for the brand: it stays in the trail
+        "id username is_superuser is_staff is_active date_joined last_login role language failures",
+        personal="first_name last_name email",
+        secrets="password",
+    ),
+    "staff.User_groups": Declared("id user group"),
+    "staff.User_user_permissions": Declared("id user permission"),
+    "staff.ApiKey": Declared(
+        "id name prefix scopes is_test created_by created_at expires_at last_used_at revoked_at", secrets="digest"
+    ),
+    "staff.BrandKey": Declared("id kind name version kek_id created_at destroyed_at", secrets="blob"),
+    "staff.Approval": Declared(
+        "id kind payload payload_hash requested_by requested_at expires_at decided_by decided_at approved note"
+        " consumed_at"
+    ),
+    "staff.Audit": Declared("id at table_name row_id act before after actor reason request_id ip_prefix"),
+    "auth.Permission": Declared("id name content_type codename"),
+    "auth.Group": Declared("id name"),
+    "auth.Group_permissions": Declared("id group permission"),
+    "contenttypes.ContentType": Declared("id app_label model"),
+    "sessions.Session": Declared("expire_date", secrets="session_key session_data"),
+    "account.EmailAddress": Declared("id user verified primary", personal="email"),
+    "account.EmailConfirmation": Declared("id email_address created sent", secrets="key"),
+    "mfa.Authenticator": Declared("id user type created_at last_used_at", secrets="data"),
+    "common.Job": Declared(
+        "id public_id kind subject state done total detail error cancel_asked asked_by created_at started_at beat_at"
+        " ended_at"
+    ),
+    # --- labels
+    "labels.Product": Declared("id public_id gtin sku name name_zh description description_zh is_active created_at"),
+    "labels.Slot": Declared("id purpose form number generation root_version state created_at"),
+    "labels.LabelCounter": Declared("id next version"),
+    "labels.Batch": Declared(
+        "id public_id number order_key order_hash product gtin_printed count label_range secret_slot serial_slot state"
+        " activate_by generated_at created_at ordered_by job"
+    ),
+    "labels.Activation": Declared(
+        "id batch label_range product lot expires_on market valid_until document activated_at activated_by"
+        " cancelled_at cancelled_by"
+    ),
+    "labels.Block": Declared(
+        "id batch label_range reason spares_redeemed note opened_at opened_by lifted_at lifted_by"
+    ),
+    # --- ledger: an account does not know its holder
+    "ledger.Account": Declared("id posted held floor clawback_of created_at public_id unit kind party role status"),
+    "ledger.Transfer": Declared(
+        "id debit credit amount cause_id posted_at xact expires_on kind cause_kind linked recorded_by"
+    ),
+    "ledger.Lot": Declared("account left expires_on"),
+    "ledger.LotUse": Declared("transfer amount expires_on"),
+    "ledger.Hold": Declared("id account amount settled cause_id cause_kind state created_at expires_at ended_at"),
+    # --- messages
+    "sms_gateway.OutboundMessage": Declared(
+        "id uuid purpose state priority attempts created_at", personal="to_cipher to_index body_cipher"
+    ),
+    # --- members and partners
+    "members.Member": Declared(
+        "id public_id uuid state account created_at activated_at erased_at",
+        personal="phone_cipher phone_index name_cipher language",
+    ),
+    "members.Consent": Declared("id member purpose granted wording_version door at"),
+    "members.SignInCode": Declared("id expires_at tries", personal="phone_index", secrets="uuid"),
+    "members.CodeSend": Declared("id country at", personal="phone_index network_index"),
+    "members.PendingHolder": Declared(
+        "id client_id account created_at lapses_at claimed_by claimed_at lapsed_at", personal="asker_index"
+    ),
+    "members.Erasure": Declared("id member asked_by points_settled at"),
+    # a partner's names are those on the shop's sign or the promoter's badge
+    "channel.Partner": Declared(
+        "id public_id number kind name name_zh region region_name region_name_zh state account created_at"
+    ),
+}
+
+
+def natures(model: str) -> dict[str, Nature]:
+    """Return the nature of each column of a model ("members.Member"). Raises KeyError for a model not declared."""
+    declared = REGISTER[model]
+    words: dict[Nature, str] = {"open": declared.open, "personal": declared.personal, "secret": declared.secrets}
+    return {name: nature for nature, names in words.items() for name in names.split()}
