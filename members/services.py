@@ -54,6 +54,12 @@ class WrongCode(Invalid):
     code = "wrong_code"
 
 
+class PointsHeldBack(Conflict):
+    """Some of these points are still being looked at. Please try again later."""
+
+    code = "points_held_back"
+
+
 class AlreadyClaimed(Conflict):
     """These points were already claimed."""
 
@@ -204,7 +210,7 @@ def confirm_code(phone: str, code: str, *, at: datetime, language: str = "") -> 
     Raises `WrongCode`, the same for wrong digits, an old code, a fifth wrong try and a number that asked for none.
     """
     index = vault.blind_index(phone)
-    typed = "".join(unicodedata.normalize("NFKC", code[:40]).split()).encode()
+    typed = "".join(unicodedata.normalize("NFKC", code[:40]).split()).encode(errors="replace")
     with transaction.atomic(durable=True):
         row = SignInCode.objects.select_for_update().filter(phone_index=index).first()
         live = row is not None and row.expires_at > at and row.tries < CODE_TRIES
@@ -363,11 +369,13 @@ def lapse_pending(*, at: datetime, limit: int = 500) -> int:
 def _settle(account_id: int, *, into: int, kind: str, cause: tuple[str, int], at: datetime) -> int:
     """Move all that an account has by one ordinary transfer, write off what it owes, and close it; return how much.
 
-    Raises the ledger's `NotEmpty` while something is held back. Whoever pays the account later is told that it is
-    closed, so that nothing is stranded on it.
+    Raises `PointsHeldBack`. Whoever pays the account later is told that it is closed, so that nothing is stranded.
     """
     accounts = Account.objects.filter(pk__in=[account_id, into]).order_by("pk").select_for_update(no_key=True)
-    points = next(account for account in accounts if account.pk == account_id).posted
+    account = next(account for account in accounts if account.pk == account_id)
+    points = account.posted
+    if account.held:
+        raise PointsHeldBack(_("Some of these points are still being looked at. Please try again later."))
     if expire_lots(as_of=at, accounts=[account_id]):
         points = Account.objects.get(pk=account_id).posted
     cause_kind, cause_id = cause
