@@ -253,6 +253,10 @@ ACCOUNT_RATE_LIMITS = {"login": "300/m/ip"}  # sign-in has failure budgets of it
 MFA_ADAPTER = "staff.adapters.StaffMfaAdapter"
 STAFF_MFA = env("STAFF_MFA", "required" if PRODUCTION else "optional")
 MFA_TOTP_ISSUER = "Zhenbiao"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher"
     if MODE != "test"

@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from common.budgets import Budget
 from common.clock import now
@@ -22,6 +23,12 @@ _MFA_FIELD, _MFA_ROW = "mfa.Authenticator", UUID(int=0)
 
 class StaffAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no type stubs
     """Staff are invited by an owner; nobody signs up."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": _("User name or password is not right."),
+        "too_many_login_attempts": _("Too many failed sign-ins. Please try again later, or ask an owner to help."),
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Return False: there is no open sign-up."""

@@ -1,8 +1,16 @@
-"""The form of sign-in."""
+"""Forms of sign-in, people and keys."""
 
 from typing import Any
 
 from allauth.account.forms import LoginForm
+from django import forms
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+from staff.models import ApiKey, Role
+
+LANGUAGES = [("", _("as the browser asks")), *settings.LANGUAGES]
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]  # allauth has no type stubs
@@ -12,5 +20,66 @@ class SignInForm(LoginForm):  # type: ignore[misc]  # allauth has no type stubs
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+        self.fields["login"].label = _("User name")
         self.fields["login"].widget.attrs["autofocus"] = True
         self.fields["password"].help_text = ""
+
+
+class StaffForm(forms.Form):
+    """What an owner decides about a person."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.SUPPORT)
+    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, required=False)
+
+
+class NewStaffForm(StaffForm):
+    """A person to invite."""
+
+    username = forms.CharField(
+        label=_("User name"),
+        max_length=60,
+        help_text=_("Letters, digits and . _ - @; it cannot be changed later."),
+        validators=[RegexValidator(r"^[\w.@-]+\Z", _("Use letters, digits and . _ - @ only."))],
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    field_order = ("username", "role", "language")
+
+
+class EditStaffForm(StaffForm):
+    """A person who is there already."""
+
+    is_active = forms.BooleanField(
+        label=_("May sign in"), required=False, help_text=_("Without it, every session of this person ends at once.")
+    )
+
+
+class KeyForm(forms.Form):
+    """An API key to make."""
+
+    name = forms.CharField(label=_("Name"), max_length=60, help_text=_("Who will use it, for example “Till system”."))
+    scopes = forms.MultipleChoiceField(
+        label=_("May do"), choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
+    is_test = forms.BooleanField(label=_("Test mode"), required=False, help_text=_("Never counts in reports."))
+    expires_on = forms.DateField(
+        label=_("Valid until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("The last day on which it works; empty means until it is revoked."),
+    )
+
+
+class AuditFilter(forms.Form):
+    """What to look for in the trail."""
+
+    actor = forms.CharField(label=_("By"), required=False, max_length=60)
+    table = forms.CharField(label=_("Table"), required=False, max_length=63)
+    act = forms.CharField(label=_("Act"), required=False, max_length=40)
+    row = forms.CharField(label=_("Row"), required=False, max_length=40)
+    day = forms.DateField(label=_("Day"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+
+class DecisionForm(forms.Form):
+    """A second person's word."""
+
+    note = forms.CharField(label=_("Note"), required=False, max_length=200)

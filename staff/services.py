@@ -1,0 +1,105 @@
+"""People: invited by an owner, given roles, unlocked, sent away."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from common.db import inside_transaction
+from common.errors import Conflict, DomainError
+from staff import approvals
+from staff.models import Approval, Role, User
+
+OWNER_ACT = "staff.owner"
+
+
+class NameTaken(Conflict):
+    """There is already somebody of that user name."""
+
+    code = "name_taken"
+
+
+class LastOwner(Conflict):
+    """The brand needs at least one owner."""
+
+    code = "last_owner"
+
+
+class NeedsApproval(DomainError):
+    """A second owner has to approve; the request is made."""
+
+    code = "needs_approval"
+
+    def __init__(self, approval: Approval) -> None:
+        super().__init__(_("Another owner has to approve this. The request is made."))
+        self.approval = approval
+
+
+def create_staff(*, username: str, role: str, language: str = "", by: User, at: datetime) -> tuple[User, str]:
+    """Invite somebody; return the user and a first password, shown once. A new owner starts as auditor until approved.
+
+    Raises `NameTaken`.
+    """
+    password = secrets.token_urlsafe(12)
+    with transaction.atomic(durable=True):
+        if User.objects.filter(username__iexact=username).exists():
+            raise NameTaken(_("There is already somebody of that user name."))
+        first = Role.AUDITOR if role == Role.OWNER and _owners() > 1 else role
+        user = User.objects.create_user(username, password=password, role=first, language=language)
+        if first != role:
+            approvals.request(OWNER_ACT, owner_payload(user), by=by, at=at)
+    return user, password
+
+
+def change_staff(user: User, *, role: str, is_active: bool, language: str, by: User, at: datetime) -> User:
+    """Give a role, or close or open the account.
+
+    A third owner needs another owner's approval (a brand's second one cannot be approved by anybody else).
+    Raises `LastOwner` or `NeedsApproval`.
+    """
+    asked: Approval | None = None
+    with transaction.atomic(durable=True):
+        row = User.objects.select_for_update().get(pk=user.pk)
+        owns = row.role == Role.OWNER and row.is_active
+        will_own = role == Role.OWNER and is_active
+        if owns and not will_own and _owners() == 1:
+            raise LastOwner(_("The brand needs at least one owner."))
+        if will_own and not owns and _owners() > 1:
+            asked = _ask_or_consume(row, by=by, at=at)
+        if asked is None:
+            row.role, row.is_active, row.language = role, is_active, language
+            row.save(update_fields=["role", "is_active", "language"])
+    if asked is not None:
+        raise NeedsApproval(asked)
+    return row
+
+
+@inside_transaction
+def _ask_or_consume(user: User, *, by: User, at: datetime) -> Approval | None:
+    """Use up an approval for this owner; where there is none, ask for one and return the request."""
+    payload = owner_payload(user)
+    found = approvals.approved_for(OWNER_ACT, payload, at=at)
+    if found is None:
+        return approvals.request(OWNER_ACT, payload, by=by, at=at)
+    approvals.consume(found.pk, OWNER_ACT, payload, at=at)
+    return None
+
+
+def new_password(user: User) -> str:
+    """Give a new password, shown once; it also unlocks the account."""
+    password = secrets.token_urlsafe(12)
+    user.set_password(password)
+    user.failures = 0
+    user.save(update_fields=["password", "failures"])
+    return password
+
+
+def owner_payload(user: User) -> dict[str, Any]:
+    """Return what an owner's approval is about."""
+    return {"user": user.pk, "username": user.username}
+
+
+def _owners() -> int:
+    return User.objects.filter(role=Role.OWNER, is_active=True).count()
