@@ -1,0 +1,143 @@
+"""Pages around the verdict: reports, rules, privacy, the shop's code, and what is shown when something fails."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from channel.models import Partner
+from channel.queries import partners_by_number
+from common.clock import now
+from lottery.models import Award, Campaign
+from redemption import views
+from redemption.door import ConsumerRequest, consumer_page, page
+from redemption.forms import ReportForm
+from redemption.page import Verdict
+from redemption.reports import Told, file_report
+from redemption.visitor import is_partner_number, role_of
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@consumer_page
+def report(request: ConsumerRequest) -> HttpResponse:
+    """Take a report of a thing that is not what was bought."""
+    if request.method != "POST":
+        return _report_page(request, ReportForm(initial={"label": request.GET.get("label", "")[:40]}))
+    form = ReportForm(request.POST)
+    token = views.read_token("report", request.POST.get("report", ""), views.Target(), views.CLAIM_TOKEN_FOR_S)
+    if token is None:
+        return views.expired(request)
+    if not form.is_valid():
+        return _report_page(request, form, status=400)
+    told = Told(request_id=token, member_id=views.member_id_of(request), **form.cleaned_data)
+    filed = file_report(told, at=now())
+    return page(request, "report.html", title=_("Thank you"), done=filed.public_id)
+
+
+def _report_page(request: ConsumerRequest, form: ReportForm, *, status: int = 200) -> HttpResponse:
+    return page(
+        request,
+        "report.html",
+        title=_("Not what you bought?"),
+        status=status,
+        form=form,
+        report_token=views.make_token("report"),
+    )
+
+
+@require_safe
+@consumer_page
+def rules(request: ConsumerRequest) -> HttpResponse:
+    """List the campaigns that are open, and say how labels are checked."""
+    open_now = Campaign.objects.filter(state=Campaign.State.OPEN).order_by("closes_at", "pk")
+    return page(request, "rules.html", title=_("Rules"), campaigns=open_now)
+
+
+@require_safe
+@consumer_page
+def rules_of(request: ConsumerRequest, campaign: str) -> HttpResponse:
+    """Show what one campaign pays for which product, from when to when."""
+    found = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(public_id=campaign).first()
+    if found is None:
+        return views.missing(request)
+    awards = Award.objects.filter(campaign=found).select_related("product").order_by("product__name", "party")
+    return page(request, "campaign.html", title=found.display_name, campaign=found, awards=awards)
+
+
+@require_safe
+@consumer_page
+def privacy(request: ConsumerRequest) -> HttpResponse:
+    """Say what is kept, why, and for how long."""
+    return page(request, "privacy.html", title=_("Privacy"))
+
+
+@require_safe
+@consumer_page
+def partner(request: ConsumerRequest, number: str) -> HttpResponse:
+    """Remember the shop or the promoter whose code was scanned, and say so."""
+    number = number.strip("/").upper()
+    found = partners_by_number([number]).get(number) if is_partner_number(number) else None
+    role = role_of(found) if found and found.state == Partner.State.ACTIVE else None
+    if found is None or role is None:
+        return views.missing(request)
+    request.visitor.come_from(role, found.number)
+    return page(request, "partner.html", title=found.display_name, partner=found, role=role)
+
+
+@require_POST
+@consumer_page
+def forget_partner(request: ConsumerRequest) -> HttpResponse:
+    """Forget shop and promoter."""
+    request.visitor.forget_partners()
+    return HttpResponseRedirect(reverse("consumer:home"), status=303)
+
+
+# --- what fails ----------------------------------------------------------------------------------------------------
+
+
+@consumer_page
+def not_found(request: ConsumerRequest, exception: Exception | None = None) -> HttpResponse:
+    """Say that there is no such page."""
+    del exception
+    return views.missing(request)
+
+
+@consumer_page
+def failed(request: ConsumerRequest) -> HttpResponse:
+    """Say that we cannot answer now, in grey: nothing is said about a label."""
+    return unavailable(request)
+
+
+def unavailable(request: ConsumerRequest, *, status: int = 500) -> HttpResponse:
+    """Render the page for our own faults."""
+    verdict = Verdict("calm", _("We cannot answer now"), _("Nothing was used up."))
+    return page(
+        request,
+        "message.html",
+        verdict=verdict,
+        status=status,
+        text=_("Please try again in a few minutes. Your code stays as it is."),
+        again=request.path,
+        again_label=_("Try again"),
+    )
+
+
+@consumer_page
+def csrf_failed(request: ConsumerRequest, reason: str = "") -> HttpResponse:
+    """Say that a form came from elsewhere or without cookies."""
+    del reason
+    verdict = Verdict("calm", _("Please try again"), _("The form did not come from this page, or cookies are off."))
+    return page(
+        request,
+        "message.html",
+        verdict=verdict,
+        status=403,
+        text=_("Nothing was used up. This site needs its own cookies to protect you."),
+        again=request.path,
+        again_label=_("Load the page again"),
+    )
+
+
+def is_for_people(request: HttpRequest) -> bool:
+    """Return whether a path is the consumers' (and not the console's or a machine's)."""
+    return not request.path.startswith(("/api/", "/console", "/dev/", "/static/", "/webhooks/"))

@@ -1,0 +1,107 @@
+"""What all consumer pages share: language and zone, the visitor's cookies, headers, compression, and the frame.
+
+A view is wrapped by `consumer_page` and answers with `page`. Pages are compressed although they hold a CSRF token: the
+token is masked anew in each response, nothing secret stands beside text that another site could choose (query strings
+are not repeated, forms need the token), and Django pads each answer by random bytes (docs/guide/consumer.md).
+"""
+
+import functools
+import zoneinfo
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_supported_language_variant
+from django.utils.translation.trans_real import parse_accept_lang_header
+from django.views.decorators.gzip import gzip_page
+
+from brands.models import Brand
+from redemption import page as pages
+from redemption.page import Verdict
+from redemption.visitor import Visitor, visitor_of
+
+LANGUAGE_FOR_S = 365 * 24 * 3600
+
+
+class ConsumerRequest(HttpRequest):
+    """A request whose visitor was read."""
+
+    visitor: Visitor
+    brand: Brand
+
+
+View = Callable[..., HttpResponse]
+
+
+def consumer_page(view: View) -> View:
+    """Answer in the visitor's language and the brand's zone, keep nothing in caches, write the visitor's cookies."""
+
+    @gzip_page
+    @functools.wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        brand = connection.tenant
+        language = language_of(request, brand)
+        with translation.override(language), timezone.override(zoneinfo.ZoneInfo(brand.time_zone)):
+            known = cast("ConsumerRequest", request)
+            known.brand, known.visitor = brand, visitor_of(request)
+            response = view(known, *args, **kwargs)
+            known.visitor.write(response)
+        if request.GET.get("lang"):
+            response.set_cookie(
+                settings.LANGUAGE_COOKIE_NAME,
+                language,
+                max_age=LANGUAGE_FOR_S,
+                secure=settings.SECURE,
+                samesite="Lax",
+            )
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Content-Language"] = language
+        patch_vary_headers(response, ["Cookie", "Accept-Language"])
+        return response
+
+    return answer
+
+
+def language_of(request: HttpRequest, brand: Brand) -> str:
+    """Return the language: visible switch, then cookie, then Accept-Language, then the brand's."""
+    wished = [request.GET.get("lang", ""), request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")]
+    wished += [code for code, _weight in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
+    for code in [*wished, brand.default_language]:
+        try:
+            return get_supported_language_variant(code)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE
+
+
+def page(
+    request: ConsumerRequest,
+    template: str,
+    *,
+    verdict: Verdict | None = None,
+    title: str = "",
+    status: int = 200,
+    **context: Any,
+) -> HttpResponse:
+    """Render a page within the brand's frame."""
+    chinese = translation.get_language().startswith("zh")
+    context |= {
+        "verdict": verdict,
+        "title": title or (verdict.word if verdict else ""),
+        "theme_colour": verdict.theme_colour if verdict else "",
+        "style": pages.style_of(request.brand),
+        "script": pages.script(),
+        "visitor": request.visitor,
+        "other_language": ("en", "English") if chinese else ("zh", "中文"),
+    }
+    return render(request, f"redemption/{template}", context, status=status)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether the page's own script asks."""
+    return request.headers.get("Accept") == "application/json"

@@ -1,0 +1,206 @@
+"""What the consumer's page says about a receipt: one of three looks, a word, a line, and the one next step.
+
+Reads nothing and decides nothing; the texts are those of docs/guide/consumer.md, shorter than an SMS because the page
+has the receipt number, the product and the help beside them.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext as _, ngettext, pgettext
+
+from brands.models import Brand
+from redemption.rules import Act, By, Detail, Outcome, Receipt
+from redemption.templatetags.consumer import day
+
+THEME_COLOURS = {"ok": "#0c6b45", "wait": "#ffc53d", "no": "#b3231f", "calm": "#ecece6"}
+STATUS = {Outcome.TYPO: 400, Outcome.UNKNOWN: 404, Outcome.TOO_MANY_TRIES: 429}
+TRIES_SHOWN_UP_TO = 10
+_COLOUR = re.compile(r"#[0-9a-fA-F]{3}(?:[0-9a-fA-F]{3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The band: ``look`` is ok, wait, no (verdicts) or calm (grey: nothing is said about a label)."""
+
+    look: str
+    word: str
+    line: str
+
+    @property
+    def theme_colour(self) -> str:
+        return THEME_COLOURS[self.look]
+
+
+def status_of(receipt: Receipt) -> int:
+    """Return the HTTP status that carries the page of a receipt."""
+    return STATUS.get(receipt.outcome, 200)
+
+
+def is_yours(receipt: Receipt) -> bool:
+    """Return whether the asker is the one who redeemed the label before."""
+    return receipt.redeemed is not None and receipt.redeemed.by is By.YOU
+
+
+def verdict_of(receipt: Receipt) -> Verdict:
+    """Return look, word and line of a receipt, in the present language."""
+    match receipt.outcome, receipt.detail:
+        case Outcome.GENUINE_FIRST, _detail:
+            return Verdict("ok", _("Genuine"), _("First check of this label"))
+        case Outcome.REDEEMED, _detail:
+            return Verdict("ok", _("Genuine"), _("Redeemed: the points are yours"))
+        case Outcome.GENUINE_REPEAT, _detail:
+            return _repeated(receipt)
+        case Outcome.ALREADY_REDEEMED, _detail:
+            return _spent(receipt)
+        case Outcome.NOT_RELEASED, _detail:
+            return Verdict("wait", _("Not released"), _("This label is not released for sale yet"))
+        case Outcome.RECALLED, _detail:
+            return Verdict("no", _("Recalled"), _("Do not use this product"))
+        case Outcome.WITHDRAWN, Detail.TEST_LABEL:
+            return Verdict("wait", _("Sample"), _("This is a sample label. It is not for sale and earns nothing."))
+        case Outcome.WITHDRAWN, Detail.STOLEN:
+            return Verdict("no", _("Withdrawn"), _("This label was withdrawn from sale"))
+        case Outcome.WITHDRAWN, _detail:
+            return Verdict("no", _("Not valid"), _("This label was withdrawn"))
+        case Outcome.ENDED, Detail.RETIRED:
+            return Verdict("wait", _("Old series"), _("Codes of this series are no longer checked and earn no points"))
+        case Outcome.ENDED, _detail:
+            return Verdict("ok", _("Genuine"), _ended(receipt))
+        case Outcome.CAMPAIGN_EXHAUSTED, _detail:
+            return Verdict("ok", _("Genuine"), _("All points of this offer are given out. Your code stays unused."))
+        case Outcome.TYPO, _detail:
+            return Verdict("wait", _("Read it again"), typo_text(receipt))
+        case Outcome.UNKNOWN, Detail.MISMATCH:
+            return Verdict("no", _("Not a pair"), _("This is not the code of the label you scanned"))
+        case Outcome.UNKNOWN, _detail:
+            return Verdict("no", _("No such code"), _("We have not issued this number"))
+        case Outcome.TOO_MANY_TRIES, _detail:
+            return Verdict("wait", _("Please wait"), wait_text(receipt))
+    raise ValueError(receipt.outcome)
+
+
+def _repeated(receipt: Receipt) -> Verdict:
+    earlier = receipt.earlier
+    count = earlier.count if earlier else 0
+    if earlier is None or earlier.by is By.YOU or is_yours(receipt):
+        line = ngettext(
+            "You checked this label {count} time before", "You checked this label {count} times before", count
+        )
+        return Verdict("ok", _("Genuine"), line.format(count=count) if count else _("You redeemed this label yourself"))
+    line = ngettext(
+        "The label is genuine, but was checked {count} time before",
+        "The label is genuine, but was checked {count} times before",
+        count,
+    )
+    return Verdict("wait", _("Checked before"), line.format(count=count))
+
+
+def _spent(receipt: Receipt) -> Verdict:
+    redeemed = receipt.redeemed
+    if redeemed is None:
+        return Verdict("wait", _("Redeemed before"), _("This code was redeemed before"))
+    if redeemed.by is By.YOU:
+        line = _("You redeemed this code on {date}").format(date=day(redeemed.at))
+        return Verdict("ok", pgettext("verdict", "Redeemed"), line)
+    place = place_name(redeemed.place)
+    if place:
+        line = _("This code was redeemed on {date} near {place}").format(date=day(redeemed.at), place=place)
+    else:
+        line = _("This code was redeemed on {date}").format(date=day(redeemed.at))
+    return Verdict("wait", _("Redeemed before"), line)
+
+
+def _ended(receipt: Receipt) -> str:
+    if receipt.ended_on is None:
+        return _("The points offer has ended")
+    return _("The points offer ended on {date}").format(date=day(receipt.ended_on))
+
+
+def typo_text(receipt: Receipt) -> str:
+    """Return what is wrong with a code that cannot be one."""
+    if receipt.detail is Detail.SERIAL_TYPED:
+        return _("That is the number beside the QR code. Please use the one under the scratch layer.")
+    if receipt.detail is Detail.MALFORMED and receipt.want and receipt.got is not None:
+        return _("The code has {want} digits, you typed {got}.").format(want=receipt.want, got=receipt.got)
+    if receipt.act is Act.CHECK and receipt.serial:
+        return _("One character seems wrong. Scan the label again, or compare each character with it.")
+    return _("One digit seems wrong. Compare each digit with the label.")
+
+
+def wait_text(receipt: Receipt) -> str:
+    """Return when to come back, in the brand's zone."""
+    if not receipt.retry_after_s:
+        return _("Too many tries. Please come back later.")
+    back = timezone.localtime(receipt.at + timedelta(seconds=receipt.retry_after_s))
+    return _("Too many tries. Please try again after {time}.").format(time=f"{back:%H:%M}")
+
+
+def code_error(receipt: Receipt) -> str:
+    """Return what stands below the code's field after a refusal that can be mended, else nothing."""
+    if receipt.outcome is Outcome.TYPO:
+        return typo_text(receipt)
+    if receipt.outcome is Outcome.UNKNOWN and receipt.detail is Detail.MISMATCH:
+        return _("Use the code and the QR code of one and the same pack.")
+    if receipt.outcome is Outcome.UNKNOWN:
+        return _("1 and 7, 3 and 8 are easily mixed up.")
+    return ""
+
+
+def tries_left(receipt: Receipt) -> int | None:
+    """Return the tries left where few enough are left to be worth saying."""
+    left = receipt.tries_left
+    return left if left is not None and left <= TRIES_SHOWN_UP_TO else None
+
+
+def place_name(place: tuple[str, str] | None) -> str:
+    """Return a city in the page's language."""
+    return "" if place is None else place[1 if (get_language() or "").startswith("zh") else 0]
+
+
+# --- style and script, inlined so that the first response is the whole page -----------------------------------------
+
+
+def _static(name: str) -> str:
+    return (Path(settings.BASE_DIR) / "static" / name).read_text()
+
+
+def shorten(css: str) -> str:
+    """Drop comments and blanks that mean nothing."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s+", " ", css)
+    css = re.sub(r"\s*([{};,])\s*", r"\1", css)
+    return re.sub(r":\s+", ":", css).replace(";}", "}").strip()
+
+
+@lru_cache(maxsize=1)
+def base_style() -> str:
+    """Return the style of all consumer pages."""
+    return shorten(_static("consumer.css"))
+
+
+@lru_cache(maxsize=1)
+def script() -> SafeString:
+    """Return the script; pages work without it."""
+    return mark_safe(_static("consumer.js"))  # noqa: S308 - our own file
+
+
+def style_of(brand: Brand) -> SafeString:
+    """Return the style with the brand's three variables. Colours that are none are left out; a logo is a data URI."""
+    variables = [
+        f"--{name}:{value}"
+        for name, value in (("brand", brand.colour), ("on-brand", brand.on_colour))
+        if _COLOUR.fullmatch(value)
+    ]
+    logo = brand.logo_svg.strip()
+    if logo.startswith("<svg"):
+        variables.append(f'--brand-logo:url("data:image/svg+xml,{quote(logo, safe=" =:/,;()-._")}")')
+    own = f":root{{{';'.join(variables)}}}" if variables else ""
+    return mark_safe(base_style() + own)  # noqa: S308 - colours by pattern, the logo percent-encoded

@@ -1,0 +1,28 @@
+"""The consumer's web door."""
+
+from django.urls import path
+
+from redemption import care_views, views, wallet_views
+
+app_name = "consumer"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("01/<path:rest>", views.label, name="label"),
+    path("claim", views.claim, name="claim"),
+    path("r/<str:receipt_no>", views.receipt, name="receipt"),
+    path("report", care_views.report, name="report"),
+    path("rules", care_views.rules, name="rules"),
+    path("rules/<str:campaign>", care_views.rules_of, name="campaign_rules"),
+    path("privacy", care_views.privacy, name="privacy"),
+    path("p/forget", care_views.forget_partner, name="forget_partner"),
+    path("p/<str:number>", care_views.partner, name="partner"),
+    path("me", wallet_views.wallet, name="wallet"),
+    path("me/sign-in", wallet_views.sign_in, name="sign_in"),
+    path("me/sign-out", wallet_views.sign_out, name="sign_out"),
+    path("me/entries", wallet_views.entries, name="entries"),
+    path("me/receipts", wallet_views.receipts, name="receipts"),
+    path("me/data", wallet_views.data, name="data"),
+    path("me/consent", wallet_views.consent, name="consent"),
+    path("me/export", wallet_views.export, name="export"),
+    path("me/delete", wallet_views.delete, name="delete"),
+]
