@@ -182,8 +182,8 @@ def shorten(css: str) -> str:
 
 @lru_cache(maxsize=1)
 def base_style() -> str:
-    """Return the style of all consumer pages."""
-    return shorten(_static("consumer.css"))
+    """Return the tokens and the style of all consumer pages."""
+    return shorten(_static("src/tokens.css") + _static("consumer.css"))
 
 
 @lru_cache(maxsize=1)

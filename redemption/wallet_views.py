@@ -19,6 +19,7 @@ from members.queries import consents_now
 from redemption import queries, views
 from redemption.door import ConsumerRequest, consumer_page, page, wants_json
 from redemption.forms import SignInForm
+from redemption.page import Verdict
 
 EXPIRING_WITHIN_DAYS = 60
 SOON_DAYS = 14
@@ -108,3 +109,144 @@ def sign_out(request: ConsumerRequest) -> HttpResponse:
 def _member(request: ConsumerRequest) -> Member:
     assert request.visitor.member is not None  # noqa: S101 - @signed_in
     return request.visitor.member
+
+
+# --- the wallet ----------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@consumer_page
+@signed_in
+def wallet(request: ConsumerRequest) -> HttpResponse:
+    """Show the balance, what expires soon, and the newest entries."""
+    member = _member(request)
+    at = now()
+    shown, _next = _entries(member, cursor=None, limit=SHOWN)
+    return page(
+        request,
+        "wallet.html",
+        title=_("My points"),
+        section="wallet",
+        balance=ledger.balance(member.account_id),
+        lots=_lots(member, at),
+        entries=shown,
+        more=len(shown) == SHOWN,
+    )
+
+
+@require_safe
+@consumer_page
+@signed_in
+def entries(request: ConsumerRequest) -> HttpResponse:
+    """List all entries of the account, newest first."""
+    member = _member(request)
+    shown, next_cursor = _entries(member, cursor=request.GET.get("cursor"), limit=PER_PAGE)
+    return page(
+        request,
+        "entries.html",
+        title=_("All entries"),
+        section="wallet",
+        balance=ledger.balance(member.account_id),
+        entries=shown,
+        next_cursor=next_cursor,
+    )
+
+
+@require_safe
+@consumer_page
+@signed_in
+def receipts(request: ConsumerRequest) -> HttpResponse:
+    """List the member's receipts, newest first."""
+    found, next_cursor = queries.receipts_of_member(_member(request).pk, request.GET.get("cursor"))
+    lines = [_line(receipt) for receipt in found]
+    return page(request, "receipts.html", title=_("Receipts"), section="receipts", receipts=lines, next_cursor=next_cursor)
+
+
+# --- the member's data ---------------------------------------------------------------------------------------------
+
+
+@require_safe
+@consumer_page
+@signed_in
+def data(request: ConsumerRequest) -> HttpResponse:
+    """Show what is allowed, and the ways to export and to delete."""
+    return _data_page(request)
+
+
+def _data_page(request: ConsumerRequest, *, said: str = "") -> HttpResponse:
+    given = consents_now(_member(request).pk)
+    purposes = (
+        (Consent.Purpose.MARKETING, _("News and offers"), _("Messages about offers to your number, at most twice a month.")),
+        (
+            Consent.Purpose.PRECISE_PLACE,
+            _("Exact place of a check"),
+            _("Asked for at each check; kept for 90 days, to find copies."),
+        ),
+    )
+    consents = [
+        {
+            "purpose": purpose.value,
+            "title": title,
+            "text": text,
+            "granted": purpose in given and given[purpose].granted,
+            "at": given[purpose].at if purpose in given else None,
+        }
+        for purpose, title, text in purposes
+    ]
+    return page(
+        request, "data.html", title=_("My data and settings"), section="data", consents=consents, said=said
+    )
+
+
+@require_POST
+@consumer_page
+@signed_in
+def consent(request: ConsumerRequest) -> HttpResponse:
+    """Allow a purpose, or take that back."""
+    purpose = request.POST.get("purpose", "")
+    if purpose not in {Consent.Purpose.MARKETING, Consent.Purpose.PRECISE_PLACE}:
+        return views.missing(request)
+    member = _member(request)
+    with transaction.atomic(durable=True):
+        if request.POST.get("granted") == "yes":
+            members.grant_consent(member.pk, purpose, wording_version=WORDING, at=now())
+        else:
+            members.withdraw_consent(member.pk, purpose, at=now())
+    return HttpResponseRedirect(reverse("consumer:data"), status=303)
+
+
+@require_safe
+@consumer_page
+@freshly_signed_in
+def export(request: ConsumerRequest) -> HttpResponse:
+    """Hand out all that is kept about the member, as a file."""
+    response = JsonResponse(
+        members.export_member(_member(request)), json_dumps_params={"ensure_ascii": False, "indent": 2}
+    )
+    response.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@consumer_page
+@freshly_signed_in
+def delete(request: ConsumerRequest) -> HttpResponse:
+    """Forget the member, after showing exactly what is lost."""
+    member = _member(request)
+    sure = request.POST.get("sure") == "yes"
+    if request.method == "POST" and sure:
+        members.erase_member(member, at=now(), asked_by="member")
+        request.visitor.sign_out()
+        forgotten = Verdict("calm", _("Your data are deleted"), _("We have forgotten your number and your points."))
+        return page(request, "message.html", verdict=forgotten, again=reverse("consumer:home"), again_label=_("Check a label"))
+    error = _("Tick the box, if you are sure.") if request.method == "POST" else ""
+    return page(
+        request,
+        "delete.html",
+        title=_("Delete my data"),
+        section="data",
+        status=400 if error else 200,
+        error=error,
+        balance=ledger.balance(member.account_id),
+        receipts=queries.count_receipts(member.pk),
+    )
