@@ -628,7 +628,7 @@ def help_for(receipt: Receipt) -> Help | None:
 
 def missing(request: ConsumerRequest) -> HttpResponse:
     """Say that there is no such page."""
-    verdict = Verdict("calm", _("Nothing is here"), _("This address leads to no page of ours, or not for you."))
+    verdict = Verdict("calm", _("Nothing is here"), _("There is no page at this address, or it is not yours to open."))
     return page(
         request, "message.html", verdict=verdict, status=404, again=reverse("consumer:home"), again_label=_("Check a label")
     )
