@@ -5,7 +5,9 @@ Links to people and partners carry no constraint and no index: those rows are ne
 retailer's row by every redemption would cost more than it proves (`queries.verify` proves it instead).
 """
 
+import uuid
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -13,6 +15,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from channel.models import Partner
+from common.ids import new_public_id
 from labels.models import Product
 from lottery.models import Campaign
 from redemption.rules import Act, By, Detail, Door, Outcome
@@ -244,3 +247,32 @@ class Refused(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["subject_mac", "minute"], name="refusals_are_counted_by_minute")]
+
+
+class ConsumerReport(models.Model):
+    """What a consumer told us about a thing that is not what was bought. ``request_id`` names the form, sent once."""
+
+    class Kind(models.TextChoices):
+        FAKE = "fake", _("It looks fake or differs")
+        USED = "used", _("The hidden code was open or used")
+        SWAPPED = "swapped", _("Another product is in it")
+        OTHER = "other", _("Something else")
+
+    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "rep"))
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    request_id = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(_("what is wrong"), max_length=8, choices=Kind.choices)
+    label = models.CharField(_("number on the label, as typed"), max_length=40, blank=True)
+    bought_at = models.CharField(_("bought at"), max_length=200, blank=True)
+    note = models.TextField(_("note"), max_length=1000, blank=True)
+    phone_cipher = models.BinaryField(null=True)
+    member_id = models.BigIntegerField(null=True)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["fake", "used", "swapped", "other"]), name="report_kind_is_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["-at", "-id"], name="report_newest_first")]

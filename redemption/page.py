@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext as _, ngettext, pgettext
 
 from brands.models import Brand
-from redemption.rules import Act, By, Detail, Outcome, Receipt
+from redemption.rules import By, Detail, Outcome, Receipt
 from redemption.templatetags.consumer import day
 
 THEME_COLOURS = {"ok": "#0c6b45", "wait": "#ffc53d", "no": "#b3231f", "calm": "#ecece6"}
@@ -130,7 +130,7 @@ def typo_text(receipt: Receipt) -> str:
         return _("That is the number beside the QR code. Please use the one under the scratch layer.")
     if receipt.detail is Detail.MALFORMED and receipt.want and receipt.got is not None:
         return _("The code has {want} digits, you typed {got}.").format(want=receipt.want, got=receipt.got)
-    if receipt.act is Act.CHECK and receipt.serial:
+    if receipt.by_serial:
         return _("One character seems wrong. Scan the label again, or compare each character with it.")
     return _("One digit seems wrong. Compare each digit with the label.")
 

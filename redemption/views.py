@@ -32,8 +32,9 @@ from members.services import TooManyCodes, WrongCode, confirm_code, request_code
 from redemption import collector, page as pages, queries, services
 from redemption.door import ConsumerRequest, consumer_page, page, wants_json
 from redemption.forms import ClaimForm, EntryForm
+from redemption.models import Scan
 from redemption.page import Verdict
-from redemption.rules import Act, Attempt, Detail, Door, Outcome, Place, Receipt
+from redemption.rules import Act, AskerKind, Attempt, Detail, Door, Outcome, Place, Receipt, asker_key
 
 VISIT_TOKEN_FOR_S = 30 * 60
 CLAIM_TOKEN_FOR_S = 24 * 3600
@@ -69,14 +70,7 @@ def label(request: ConsumerRequest, rest: str) -> HttpResponse:
         return bad_link(request, link if isinstance(link, BadLink) else None)
     target = Target(link.serial, link.gtin)
     if request.method != "POST":
-        receipt = services.look(
-            serial=target.serial,
-            gtin=target.gtin,
-            member_id=member_id_of(request),
-            cookie=request.visitor.asker,
-            at=now(),
-            language=get_language(),
-        )
+        receipt = services.look(attempt_of(request, target, acts=False))
         return show_label(request, receipt, target)
     match request.POST.get("step"):
         case "visit":
@@ -162,12 +156,11 @@ def show_label(
         "left": pages.tries_left(receipt),
         "old_receipt": receipt.receipt_no if yours else None,
         "help": help_for(receipt),
+        "retype": not can_claim and receipt.outcome in {Outcome.TYPO, Outcome.UNKNOWN},
         "partner_names": partner_names(request),
     }
     context |= more
-    response = page(
-        request, "label.html", verdict=verdict, status=status or pages.status_of(receipt), **context
-    )
+    response = page(request, "label.html", verdict=verdict, status=status or pages.status_of(receipt), **context)
     if receipt.retry_after_s:
         response.headers["Retry-After"] = str(receipt.retry_after_s)
     return response
@@ -195,7 +188,7 @@ def told_visit(request: ConsumerRequest, target: Target) -> Receipt | None:
     token = read_token("visit", request.POST.get("visit", ""), target, VISIT_TOKEN_FOR_S)
     if token is None:
         return None
-    receipt = services.verify(attempt_of(request, target, request_id=f"visit:{token}"))
+    receipt = services.verify(attempt_of(request, target, request_id=request_id(request, "visit", token)))
     request.visitor.keep_receipt(receipt.receipt_no)
     return receipt
 
@@ -205,7 +198,9 @@ def was_that_you(request: ConsumerRequest, target: Target, *, yes: bool) -> Http
     receipt = told_visit(request, target)
     if receipt is None or receipt.receipt_no is None:
         return expired(request)
-    services.answer_was_that_you(receipt_no=receipt.receipt_no, yes=yes, at=now())
+    if receipt.earlier is None:
+        return show_label(request, receipt, target)
+    services.answer_was_that_you(scan_of(receipt), yes=yes, at=now())
     if yes:
         return show_label(request, receipt, target, answered=_("Thank you. We have noted that it was you."))
     advice = Help(
@@ -222,8 +217,13 @@ def add_place(request: ConsumerRequest, target: Target) -> HttpResponse:
     place = place_of(request)
     if receipt is None or receipt.receipt_no is None or place is None:
         return JsonResponse({"said": _("No place was added."), "done": False})
-    services.add_place(receipt_no=receipt.receipt_no, place=place, at=now())
+    services.add_place(scan_of(receipt), place, at=now())
     return JsonResponse({"said": _("The place was added. Thank you."), "done": True})
+
+
+def scan_of(receipt: Receipt) -> int:
+    """Return the scan that a receipt of ours names."""
+    return labels.scan_id_of(receipt.receipt_no or "") or 0
 
 
 def place_of(request: ConsumerRequest) -> Place | None:
@@ -264,7 +264,7 @@ def home(request: ConsumerRequest) -> HttpResponse:
         return expired(request)
     number = {"serial" if is_serial(typed) else "code": typed}
     receipt = services.verify(
-        attempt_of(request, Target(), request_id=request_id("check", token, typed), **number)
+        attempt_of(request, Target(), request_id=request_id(request, "check", token, typed), **number)
     )
     request.visitor.keep_receipt(receipt.receipt_no)
     retry = receipt.outcome in {Outcome.TYPO, Outcome.UNKNOWN}
@@ -432,7 +432,7 @@ def redeem(request: ConsumerRequest, target: Target, form: ClaimForm, token: str
         code=typed["code"],
         retailer=typed["retailer"] or None,
         promoter=typed["promoter"] or None,
-        request_id=request_id("redeem", token, typed["code"], typed["retailer"], typed["promoter"]),
+        request_id=request_id(request, "redeem", token, typed["code"], typed["retailer"], typed["promoter"]),
     )
     receipt = collector.redeem(attempt)
     request.visitor.keep_receipt(receipt.receipt_no)
@@ -462,14 +462,7 @@ def show_form(
         return show_label(request, receipt, target, form=form, open_form=True, **more)
     if target.serial is None:
         return show_claim(request, form, status=status or 200, **more)
-    known = services.look(
-        serial=target.serial,
-        gtin=target.gtin,
-        member_id=member_id_of(request),
-        cookie=request.visitor.asker,
-        at=now(),
-        language=get_language(),
-    )
+    known = services.look(attempt_of(request, target, acts=False))
     return show_label(request, known, target, form=form, open_form=True, status=status, **more)
 
 
@@ -488,7 +481,7 @@ def claim_form(request: ConsumerRequest, *, code: str = "") -> ClaimForm:
 def receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
     """Show a receipt to the device or the member that got it; to anyone else there is none."""
     found = None
-    if receipt_no in request.visitor.receipts or queries.is_members_receipt(receipt_no, member_id_of(request)):
+    if receipt_no in request.visitor.receipts or is_members(receipt_no, request.visitor.member):
         found = queries.receipt(receipt_no)
     if found is None:
         return missing(request)
@@ -507,21 +500,27 @@ def receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
     )
 
 
+def is_members(receipt_no: str, member: Member | None) -> bool:
+    """Return whether a receipt is of the member who is signed in."""
+    scan_id = labels.scan_id_of(receipt_no)
+    if member is None or scan_id is None:
+        return False
+    return Scan.objects.filter(pk=scan_id, asker=asker_key(AskerKind.MEMBER, member.pk)).exists()
+
+
 # --- parts ---------------------------------------------------------------------------------------------------------
 
 
-def attempt_of(request: ConsumerRequest, target: Target, **typed: Any) -> Attempt:
-    """Translate a press of a button into an attempt; from here on the visitor has a cookie."""
+def attempt_of(request: ConsumerRequest, target: Target, *, acts: bool = True, **typed: Any) -> Attempt:
+    """Translate a request into an attempt. Who acts, and does not merely look, has a cookie from here on."""
     return Attempt(
         door=Door.WEB,
         at=now(),
-        serial=target.serial,
-        gtin=target.gtin,
         member_id=member_id_of(request),
-        cookie=request.visitor.act(),
+        cookie=request.visitor.act() if acts else request.visitor.asker,
         language=get_language() or "",
         ip_prefix=ip_prefix(client_ip(request)),
-        **typed,
+        **({"serial": target.serial, "gtin": target.gtin} | typed),
     )
 
 
@@ -548,9 +547,11 @@ def _salt(kind: str) -> str:
     return f"consumer:{connection.schema_name}:{kind}"
 
 
-def request_id(kind: str, token: str, *typed: str) -> str:
-    """Name one page and what was typed in it: the same again is the same attempt, a corrected code another."""
-    return f"{kind}:{token}:{audit_mac('|'.join(typed).encode()).hex()[:16]}"
+def request_id(request: ConsumerRequest, kind: str, token: str, *typed: str) -> str:
+    """Name one page, who acts in it and what was typed: the same again is the same attempt, a corrected code another."""
+    content = "|".join([str(member_id_of(request)), *typed])
+    mac = audit_mac(b"page\x00" + content.encode())
+    return f"{kind}:{token}:{mac.hex()[:16]}"
 
 
 def fours(receipt_no: str | None) -> str:
@@ -611,7 +612,9 @@ def help_for(receipt: Receipt) -> Help | None:
         case Outcome.NOT_RELEASED, _detail:
             return Help("wait", _("Where did you get it?"), _("Keep the pack, and tell us where you bought it."))
         case Outcome.RECALLED, _detail:
-            return Help("no", _("What to do now"), _("Stop using the product, and call us. We tell you what comes next."))
+            return Help(
+                "no", _("What to do now"), _("Stop using the product, and call us. We tell you what comes next.")
+            )
         case Outcome.WITHDRAWN, Detail.TEST_LABEL:
             return Help("wait", _("Found on a product?"), _("Samples are not for sale. Tell us where you found it."))
         case Outcome.WITHDRAWN, _detail:
@@ -630,7 +633,12 @@ def missing(request: ConsumerRequest) -> HttpResponse:
     """Say that there is no such page."""
     verdict = Verdict("calm", _("Nothing is here"), _("There is no page at this address, or it is not yours to open."))
     return page(
-        request, "message.html", verdict=verdict, status=404, again=reverse("consumer:home"), again_label=_("Check a label")
+        request,
+        "message.html",
+        verdict=verdict,
+        status=404,
+        again=reverse("consumer:home"),
+        again_label=_("Check a label"),
     )
 
 

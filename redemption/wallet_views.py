@@ -16,13 +16,12 @@ from ledger import queries as ledger
 from members import services as members
 from members.models import Consent, Member
 from members.queries import consents_now
-from redemption import queries, views
+from redemption import page as pages, queries, views, wallet as points
 from redemption.door import ConsumerRequest, consumer_page, page, wants_json
 from redemption.forms import SignInForm
 from redemption.page import Verdict
+from redemption.rules import Receipt
 
-EXPIRING_WITHIN_DAYS = 60
-SOON_DAYS = 14
 SHOWN = 8
 PER_PAGE = 30
 WORDING = "2026-11"
@@ -120,17 +119,16 @@ def _member(request: ConsumerRequest) -> Member:
 def wallet(request: ConsumerRequest) -> HttpResponse:
     """Show the balance, what expires soon, and the newest entries."""
     member = _member(request)
-    at = now()
-    shown, _next = _entries(member, cursor=None, limit=SHOWN)
+    shown, older = points.entries(member.account_id, before=None, limit=SHOWN)
     return page(
         request,
         "wallet.html",
         title=_("My points"),
         section="wallet",
         balance=ledger.balance(member.account_id),
-        lots=_lots(member, at),
+        lots=points.expiring(member.account_id),
         entries=shown,
-        more=len(shown) == SHOWN,
+        more=older is not None,
     )
 
 
@@ -140,7 +138,7 @@ def wallet(request: ConsumerRequest) -> HttpResponse:
 def entries(request: ConsumerRequest) -> HttpResponse:
     """List all entries of the account, newest first."""
     member = _member(request)
-    shown, next_cursor = _entries(member, cursor=request.GET.get("cursor"), limit=PER_PAGE)
+    shown, next_cursor = points.entries(member.account_id, before=_cursor(request), limit=PER_PAGE)
     return page(
         request,
         "entries.html",
@@ -157,9 +155,29 @@ def entries(request: ConsumerRequest) -> HttpResponse:
 @signed_in
 def receipts(request: ConsumerRequest) -> HttpResponse:
     """List the member's receipts, newest first."""
-    found, next_cursor = queries.receipts_of_member(_member(request).pk, request.GET.get("cursor"))
+    found, next_cursor = queries.receipts_of_member(_member(request).pk, _cursor(request))
     lines = [_line(receipt) for receipt in found]
-    return page(request, "receipts.html", title=_("Receipts"), section="receipts", receipts=lines, next_cursor=next_cursor)
+    return page(
+        request, "receipts.html", title=_("Receipts"), section="receipts", receipts=lines, next_cursor=next_cursor
+    )
+
+
+def _cursor(request: ConsumerRequest) -> int | None:
+    text = request.GET.get("cursor", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _line(receipt: Receipt) -> dict[str, Any]:
+    verdict = pages.verdict_of(receipt)
+    return {
+        "receipt_no": receipt.receipt_no,
+        "title": views.product_name(receipt) or verdict.word,
+        "word": verdict.word,
+        "look": verdict.look,
+        "icon": {"ok": "tick", "wait": "clock", "no": "octagon"}[verdict.look],
+        "at": receipt.at,
+        "points": receipt.points,
+    }
 
 
 # --- the member's data ---------------------------------------------------------------------------------------------
@@ -176,7 +194,11 @@ def data(request: ConsumerRequest) -> HttpResponse:
 def _data_page(request: ConsumerRequest, *, said: str = "") -> HttpResponse:
     given = consents_now(_member(request).pk)
     purposes = (
-        (Consent.Purpose.MARKETING, _("News and offers"), _("Messages about offers to your number, at most twice a month.")),
+        (
+            Consent.Purpose.MARKETING,
+            _("News and offers"),
+            _("Messages about offers to your number, at most twice a month."),
+        ),
         (
             Consent.Purpose.PRECISE_PLACE,
             _("Exact place of a check"),
@@ -193,9 +215,7 @@ def _data_page(request: ConsumerRequest, *, said: str = "") -> HttpResponse:
         }
         for purpose, title, text in purposes
     ]
-    return page(
-        request, "data.html", title=_("My data and settings"), section="data", consents=consents, said=said
-    )
+    return page(request, "data.html", title=_("My data and settings"), section="data", consents=consents, said=said)
 
 
 @require_POST
@@ -238,7 +258,9 @@ def delete(request: ConsumerRequest) -> HttpResponse:
         members.erase_member(member, at=now(), asked_by="member")
         request.visitor.sign_out()
         forgotten = Verdict("calm", _("Your data are deleted"), _("We have forgotten your number and your points."))
-        return page(request, "message.html", verdict=forgotten, again=reverse("consumer:home"), again_label=_("Check a label"))
+        return page(
+            request, "message.html", verdict=forgotten, again=reverse("consumer:home"), again_label=_("Check a label")
+        )
     error = _("Tick the box, if you are sure.") if request.method == "POST" else ""
     return page(
         request,
