@@ -99,6 +99,10 @@ REGISTER: dict[str, Declared] = {
     "channel.Partner": Declared(
         "id public_id number kind name name_zh region region_name region_name_zh state account created_at"
     ),
+    # --- redemption
+    "redemption.ConsumerReport": Declared(
+        "id public_id uuid request_id kind label member_id at", personal="bought_at note phone_cipher"
+    ),
 }
 
 

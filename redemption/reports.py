@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -40,3 +41,20 @@ def file_report(told: Told, *, at: datetime) -> ConsumerReport:
     with transaction.atomic(durable=True):
         ConsumerReport.objects.bulk_create([report], ignore_conflicts=True)
     return ConsumerReport.objects.get(request_id=told.request_id)
+
+
+def export(member_id: int) -> dict[str, Any]:
+    """Return the member's reports (see `members.personal`)."""
+    rows = ConsumerReport.objects.filter(member_id=member_id).order_by("pk")
+    return {
+        "reports": [
+            {"report": row.public_id, "kind": row.kind, "label": row.label, "bought_at": row.bought_at, "note": row.note}
+            for row in rows
+        ]
+    }
+
+
+def erase(member_id: int, *, at: datetime) -> None:
+    """Clear what the member wrote; that there was a report stays (see `members.personal`)."""
+    del at
+    ConsumerReport.objects.filter(member_id=member_id).update(bought_at="", note="", phone_cipher=None)
