@@ -53,7 +53,9 @@ def say(receipt: Receipt, language: str, door: Door | str) -> str:
 def say_try_later(language: str, door: Door | str) -> str:
     """Return what is said when nothing could be answered and nothing was written."""
     with translation.override(django_language(language)):
-        text = _("{brand}: we cannot answer now. Nothing was used up. Please send the same code again in a few minutes.")
+        text = _(
+            "{brand}: we cannot answer now. Nothing was used up. Please send the same code again in a few minutes."
+        )
         return _at_door(text, {"brand": connection.tenant.message_name}, door)
 
 
@@ -228,9 +230,7 @@ def _withdrawn(receipt: Receipt) -> str:
             "{brand}: this is a sample label. It is not for sale and earns nothing. Questions: {hotline}. "
             "Receipt {receipt}"
         )
-    return _(
-        "{brand}: this label was withdrawn and is not valid. Keep the pack and call {hotline}. Receipt {receipt}"
-    )
+    return _("{brand}: this label was withdrawn and is not valid. Keep the pack and call {hotline}. Receipt {receipt}")
 
 
 def _ended(receipt: Receipt) -> str:
@@ -247,9 +247,7 @@ def _typo(receipt: Receipt) -> str:
         return _("{brand}: that is the number beside the QR code. Please use the one under the scratch layer.")
     if receipt.detail is Detail.MALFORMED and receipt.want is not None and receipt.want != receipt.got:
         return _("{brand}: the code has {want} digits, you sent {got}. Please check and send it again.")
-    return _(
-        "{brand}: one digit seems wrong. Please compare each digit with the label and send the code again."
-    )
+    return _("{brand}: one digit seems wrong. Please compare each digit with the label and send the code again.")
 
 
 def _unknown(receipt: Receipt) -> str:

@@ -48,7 +48,13 @@ def export(member_id: int) -> dict[str, Any]:
     rows = ConsumerReport.objects.filter(member_id=member_id).order_by("pk")
     return {
         "reports": [
-            {"report": row.public_id, "kind": row.kind, "label": row.label, "bought_at": row.bought_at, "note": row.note}
+            {
+                "report": row.public_id,
+                "kind": row.kind,
+                "label": row.label,
+                "bought_at": row.bought_at,
+                "note": row.note,
+            }
             for row in rows
         ]
     }

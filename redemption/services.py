@@ -429,6 +429,7 @@ def _decide_and_pay(cases: Sequence[Case]) -> dict[Case, int]:
     _read_labels(cases, at=at)
     winners = _claim([case for case in cases if case.act is Act.REDEEM and decide(case.facts()).wins], at=at)
     balances = _post(winners, at=at)
+    _share_holders(cases, winners)
     find_visitors(
         [case for case in cases if case.label_no is not None and not case.holder and case.visitor_id is None],
         create_at=at,
@@ -544,6 +545,18 @@ def _find_or_make_holders(cases: Sequence[Case], *, at: datetime) -> None:
             case.holder = by_phone[case.attempt.phone]
         elif case.holder is None and case.attempt.asker:
             case.holder = by_asker[case.attempt.client_id or 0, case.attempt.asker]
+
+
+def _share_holders(cases: Sequence[Case], winners: Sequence[Case]) -> None:
+    """Let the other attempts of a batch know who became a member or holder in it."""
+    made = {_name(case.attempt): case.holder for case in winners}
+    for case in cases:
+        if case.holder is None:
+            case.holder = made.get(_name(case.attempt))
+
+
+def _name(attempt: Attempt) -> tuple[str | None, int, str | None]:
+    return attempt.phone, client_of(attempt) if attempt.asker else 0, attempt.asker
 
 
 def _insert_redemptions(cases: Sequence[Case]) -> set[int]:
