@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from brands.models import Brand
+from common.db import schema_name
 
 KEEP_S = 10.0
 _cache: dict[str, tuple[float, Brand | None]] = {}
@@ -33,12 +34,18 @@ def forget_hosts() -> None:
 
 def is_public() -> bool:
     """Return whether the connection points at the platform's own schema."""
-    return str(connection.schema_name) == settings.PUBLIC_SCHEMA_NAME
+    return schema_name() == settings.PUBLIC_SCHEMA_NAME
 
 
 def brand_zone() -> ZoneInfo:
-    """Return the time zone of the brand at which the connection points (UTC for the platform)."""
-    return ZoneInfo(getattr(connection.tenant, "time_zone", "UTC"))
+    """Return the time zone of the brand at which the connection points (UTC for the platform).
+
+    Where only the schema's name was set, the brand's row is read.
+    """
+    zone = getattr(getattr(connection, "tenant", None), "time_zone", None)
+    if zone is None and not is_public():
+        zone = Brand.objects.values_list("time_zone", flat=True).get(schema_name=schema_name())
+    return ZoneInfo(zone or "UTC")
 
 
 def brand_date(at: datetime) -> date:

@@ -112,7 +112,7 @@ def database(url: str, *, statement_timeout_ms: int) -> dict[str, Any]:
             "keepalives_count": 3,
             "options": (
                 f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=2000"
-                " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+                " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC -c random_page_cost=1.1"
             ),
         },
     }

@@ -104,7 +104,7 @@ class Account(models.Model):
         "self", models.PROTECT, null=True, blank=True, db_index=False, related_name="clawbacks"
     )
     created_at = models.DateTimeField(_("opened at"), db_default=Now())
-    public_id = models.CharField(max_length=26, unique=True, default=partial(new_public_id, "acc"), editable=False)
+    public_id = models.CharField(max_length=26, default=partial(new_public_id, "acc"), editable=False)
     unit = models.CharField(_("unit"), max_length=12, default="points")
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.HOLDER)
     party = models.CharField(_("party"), max_length=11, choices=Party.choices)
@@ -127,6 +127,7 @@ class Account(models.Model):
                 condition=Q(status__in=["open", "frozen", "closed"]), name="account_status_is_known"
             ),
             models.CheckConstraint(condition=~Q(status="closed") | Q(posted=0, held=0), name="closed_account_is_empty"),
+            models.UniqueConstraint(fields=["public_id"], name="account_public_id_is_unique"),
             models.UniqueConstraint(
                 fields=["unit", "role"],
                 condition=Q(kind="system") & ~Q(role="budget"),

@@ -20,6 +20,7 @@ from ledger.lots import NEVER, ended, take
 from ledger.models import MAX_AMOUNT, Account, Cause, Kind
 
 KINDS = {kind.name.lower(): kind.value for kind in Kind}
+_MAY_CHANGE_DEBTS = frozenset({Kind.CLAWBACK.value, Kind.ADJUSTMENT.value})
 Key = tuple[int, int, int, int, int]  # cause, cause kind, kind, debit, credit
 CAUSES = {cause.name.lower(): cause.value for cause in Cause}
 
@@ -148,7 +149,7 @@ class Book:
     """The locked accounts of one posting, and the units of the system accounts beside them."""
 
     sides: dict[int, Side]
-    systems: Mapping[int, str]
+    systems: dict[int, str]
     today: date
     debts: dict[int, Side] = field(init=False)
 
@@ -192,8 +193,8 @@ class Book:
 class Plan:
     """What a posting will change: nets per account and lot; for each entry its lot and what it takes or gives back."""
 
-    posted: Counter[int] = field(default_factory=Counter)
-    lots: defaultdict[int, Counter[date]] = field(default_factory=lambda: defaultdict(Counter))
+    posted: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    lots: defaultdict[int, dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
     days: list[date | None] = field(default_factory=list)
     uses: list[dict[date, int]] = field(default_factory=list)
 
@@ -280,7 +281,7 @@ def entries_of(transfers: Iterable[NewTransfer]) -> list[Entry]:
         check_amount(new.amount)
         if new.debit == new.credit:
             raise SelfTransfer
-        entries.append(
+        entries.append(  # by position: this runs three times for each redemption
             Entry(
                 new.debit, new.credit, new.amount, KINDS[new.kind], CAUSES[new.cause_kind], new.cause_id, new.expires_on
             )
@@ -301,34 +302,54 @@ def available(side: Side, lots: Mapping[date, int], posted: int, today: date) ->
 
 def _plan(entries: Sequence[Entry], book: Book, plan: Plan) -> None:
     """Work out, entry by entry, what changes; raise what forbids it."""
+    sides = book.sides
     for entry in entries:
-        debit, credit = book.sides.get(entry.debit), book.sides.get(entry.credit)
+        debit, credit = sides.get(entry.debit), sides.get(entry.credit)
         _check_sides(entry, debit, credit, book)
-        uses: dict[date, int] = {}
-        if debit is not None:
-            uses = _leave(entry, debit, book, plan)
-        arriving: Mapping[date, int] = {}
+        uses = _leave(entry, debit, book, plan) if debit is not None else {}
+        day = None
         if credit is not None and credit.kind == Account.Kind.HOLDER:
-            arriving = _arrive(entry, credit, uses, plan)
-        elif credit is not None:
+            if credit.status == Account.Status.CLOSED:
+                raise AccountClosed
+            if entry.returned is not None:
+                lots, uses = entry.returned, {lot: -n for lot, n in entry.returned.items()}
+            elif uses and entry.expires_on is None:  # between holders, value keeps its days
+                lots = uses
+            else:
+                day = entry.expires_on or NEVER
+                lots = {day: entry.amount}
+            if credit.floor and any(lot != NEVER for lot in lots):
+                raise CreditExpires
+            _change(plan.lots[credit.id], lots)
+        if credit is not None:
             plan.posted[credit.id] += entry.amount
-        single = bool(arriving) and arriving is not entry.returned and arriving is not uses
-        plan.days.append(next(iter(arriving)) if single else None)
-        plan.uses.append({day: -left for day, left in arriving.items()} if arriving is entry.returned else uses)
+        plan.days.append(day)
+        plan.uses.append(uses)
+
+
+def _change(changes: dict[date, int], lots: Mapping[date, int], sign: int = 1) -> None:
+    for day, n in lots.items():
+        changes[day] = changes.get(day, 0) + sign * n
 
 
 def _check_sides(entry: Entry, debit: Side | None, credit: Side | None, book: Book) -> None:
-    if (debit.unit if debit else book.systems[entry.debit]) != (credit.unit if credit else book.systems[entry.credit]):
+    """Raise unless the units agree and the accounts are such as this kind of transfer moves between."""
+    from_unit = book.systems[entry.debit] if debit is None else debit.unit
+    if from_unit != (book.systems[entry.credit] if credit is None else credit.unit):
         raise UnitMix
     kind = entry.kind
-    if (debit is None) != (kind < 10 or kind >= 30) and not (debit is None and 10 <= kind < 20):
-        raise WrongSides
-    if (credit is None) != (kind >= 20) and not (credit is None and 10 <= kind < 20):
-        raise WrongSides
-    if debit is None and credit is None and kind < 30:
-        raise WrongSides
-    owing = any(side is not None and side.kind == Account.Kind.CLAWBACK for side in (debit, credit))
-    if owing and kind not in {Kind.CLAWBACK, Kind.ADJUSTMENT}:
+    if kind < 10:
+        fits = debit is None and credit is not None
+    elif kind < 20:
+        fits = debit is not None or credit is not None
+    elif kind < 30:
+        fits = debit is not None and credit is None
+    else:
+        fits = debit is None and credit is None
+    owing = (debit is not None and debit.kind == Account.Kind.CLAWBACK) or (
+        credit is not None and credit.kind == Account.Kind.CLAWBACK
+    )
+    if not fits or (owing and kind not in _MAY_CHANGE_DEBTS):
         raise WrongSides
 
 
@@ -341,37 +362,16 @@ def _leave(entry: Entry, side: Side, book: Book, plan: Plan) -> dict[date, int]:
         raise AccountClosed
     if side.status == Account.Status.FROZEN and not entry.forced:
         raise AccountFrozen
-    lots = Counter(book.lots[side.id])
-    lots.update(plan.lots[side.id])
+    lots = dict(book.lots[side.id])
+    _change(lots, plan.lots[side.id])
     posted = side.posted + plan.posted[side.id]
     free = posted - side.held - (side.floor or 0) if entry.forced else available(side, lots, posted, book.today)
     if entry.amount > free:
         raise BalanceTooLow(account_id=side.id, available=max(free, 0))
     uses = take(lots, entry.amount, today=None if entry.forced else book.today, first=entry.first)
     plan.posted[side.id] = posted - side.posted - entry.amount
-    plan.lots[side.id].subtract(uses)
+    _change(plan.lots[side.id], uses, -1)
     return uses
-
-
-def _arrive(entry: Entry, side: Side, uses: Mapping[date, int], plan: Plan) -> Mapping[date, int]:
-    """Add the amount to the credited holder; return the lots it went to.
-
-    Value that moves between holders keeps its days unless the transfer names one.
-    """
-    if side.status == Account.Status.CLOSED:
-        raise AccountClosed
-    lots: Mapping[date, int]
-    if entry.returned is not None:
-        lots = entry.returned
-    elif uses and entry.expires_on is None:
-        lots = uses
-    else:
-        lots = {entry.expires_on or NEVER: entry.amount}
-    if side.floor and any(day != NEVER for day in lots):
-        raise CreditExpires
-    plan.posted[side.id] += entry.amount
-    plan.lots[side.id].update(lots)
-    return lots
 
 
 def _paybacks(entries: Sequence[Entry], ids: Sequence[int], book: Book, plan: Plan) -> list[Entry]:
@@ -391,7 +391,7 @@ def _insert(entries: Sequence[Entry], days: Sequence[date | None], *, at: dateti
     """Insert the transfers that are new, in order, and return their ids."""
     if not entries:
         return []
-    groups = Counter((entry.cause_kind, entry.cause_id) for entry in entries)
+    groups = Counter([(key[1], key[0]) for key in {entry.key for entry in entries}])
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO ledger_transfer"
@@ -409,8 +409,8 @@ def _insert(entries: Sequence[Entry], days: Sequence[date | None], *, at: dateti
                 array([entry.amount for entry in entries]),
                 array([entry.cause_id for entry in entries]),
                 array(days),
-                array([int(entry.kind) for entry in entries]),
-                array([int(entry.cause_kind) for entry in entries]),
+                array([entry.kind for entry in entries]),
+                array([entry.cause_kind for entry in entries]),
                 array([groups[entry.cause_kind, entry.cause_id] for entry in entries]),
             ],
         )
@@ -419,7 +419,7 @@ def _insert(entries: Sequence[Entry], days: Sequence[date | None], *, at: dateti
 
 def _known(entries: Sequence[Entry]) -> dict[Key, Known]:
     """Return the transfers that stand already under the entries' keys."""
-    columns = [array([int(part) for part in column]) for column in zip(*(e.key for e in entries), strict=True)]
+    columns = [array(column) for column in zip(*(e.key for e in entries), strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT k.cause, k.cause_kind, k.kind, k.debit, k.credit, t.id, t.amount, t.expires_on"

@@ -355,12 +355,12 @@ def reverse_many(
     gone: Counter[int] = Counter()
     for original in originals:
         entries += _opposite(original, book, gone, returned.get(original.pk))
-    ids = post_entries(entries, book, at=at, recorded_by=recorded_by).ids
-    rows = Transfer.objects.in_bulk(ids)
+    posted = post_entries(entries, book, at=at, recorded_by=recorded_by).ids
+    rows = Transfer.objects.in_bulk(posted)
     if into_ended == "lapse":
         refunded = {t.debit_id for t in originals} & book.sides.keys()
-        expire_lots(as_of=at, accounts=sorted(refunded), recorded_by=recorded_by)
-    return [rows[i] for i, entry in zip(ids, entries, strict=True) if entry.kind == Kind.REVERSAL]
+        _expire(refunded, at=at, cause_kind=Cause.TRANSFER, cause_id=ids[0], recorded_by=recorded_by)
+    return [rows[i] for i, entry in zip(posted, entries, strict=True) if entry.kind == Kind.REVERSAL]
 
 
 @inside_transaction
@@ -370,23 +370,12 @@ def expire_lots(*, as_of: datetime, accounts: Sequence[int] | None = None, recor
     A held amount does not expire under its hold: what stays is taken once the hold has ended. Without ``accounts``,
     all of the brand's are looked at in this one transaction; the nightly task goes by slices.
     """
-    today = brand_date(as_of)
-    due = Lot.objects.filter(expires_on__lt=today, left__gt=0)
+    due = Lot.objects.filter(expires_on__lt=brand_date(as_of), left__gt=0)
     if accounts is not None:
         due = due.filter(account_id__in=accounts)
-    book = lock(due.values_list("account_id", flat=True).distinct(), at=as_of)
-    entries = []
-    for account, lots in book.lots.items():
-        side = book.sides[account]
-        amount = min(ended(lots, today), side.posted - side.held)
-        if amount > 0:
-            moment = int(as_of.timestamp() * 1_000_000)
-            sink = system_account(Account.Role.EXPIRED, side.unit)
-            book.systems = {**book.systems, sink: side.unit}
-            entries.append(Entry(account, sink, amount, Kind.EXPIRE, Cause.LOT, moment, forced=True))
-    if entries:
-        post_entries(entries, book, at=as_of, recorded_by=recorded_by)
-    return len(entries)
+    moment = int(as_of.timestamp() * 1_000_000)
+    found = due.values_list("account_id", flat=True).distinct()
+    return _expire(found, at=as_of, cause_kind=Cause.LOT, cause_id=moment, recorded_by=recorded_by)
 
 
 @inside_transaction
@@ -471,6 +460,21 @@ def _lock_hold(hold_id: int) -> Hold:
 def _end_hold(found: Hold, state: Hold.State, at: datetime, settled: int = 0) -> None:
     found.state, found.ended_at, found.settled = state, at, settled
     found.save(update_fields=["state", "ended_at", "settled"])
+
+
+def _expire(accounts: Iterable[int], *, at: datetime, cause_kind: Cause, cause_id: int, recorded_by: str) -> int:
+    book = lock(accounts, at=at)
+    entries = []
+    for account, lots in book.lots.items():
+        side = book.sides[account]
+        amount = min(ended(lots, book.today), side.posted - side.held)
+        if amount > 0:
+            sink = system_account(Account.Role.EXPIRED, side.unit)
+            book.systems[sink] = side.unit
+            entries.append(Entry(account, sink, amount, Kind.EXPIRE, cause_kind, cause_id, forced=True))
+    if entries:
+        post_entries(entries, book, at=at, recorded_by=recorded_by)
+    return len(entries)
 
 
 def _first_settlement(found: Hold, entry: Entry) -> Transfer:

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('floor', models.BigIntegerField(blank=True, help_text='lowest balance; below zero for credit', null=True, verbose_name='floor')),
                 ('clawback_of', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='clawbacks', to='ledger.account')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='opened at')),
-                ('public_id', models.CharField(default=functools.partial(common.ids.new_public_id, *('acc',), **{}), editable=False, max_length=26, unique=True)),
+                ('public_id', models.CharField(default=functools.partial(common.ids.new_public_id, *('acc',), **{}), editable=False, max_length=26)),
                 ('unit', models.CharField(default='points', max_length=12, verbose_name='unit')),
                 ('kind', models.CharField(choices=[('holder', 'holder'), ('clawback', 'owed after reversal'), ('system', 'system')], default='holder', max_length=8, verbose_name='kind')),
                 ('party', models.CharField(choices=[('consumer', 'consumer'), ('retailer', 'retailer'), ('promoter', 'promoter'), ('distributor', 'distributor'), ('staff', 'staff'), ('pending', 'not yet claimed'), ('brand', 'brand')], max_length=11, verbose_name='party')),
@@ -105,6 +105,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='account',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'closed'), _negated=True), models.Q(('held', 0), ('posted', 0)), _connector='OR'), name='closed_account_is_empty'),
+        ),
+        migrations.AddConstraint(
+            model_name='account',
+            constraint=models.UniqueConstraint(fields=('public_id',), name='account_public_id_is_unique'),
         ),
         migrations.AddConstraint(
             model_name='account',

@@ -1,0 +1,56 @@
+"""Prove the ledger of one brand or of all: every promise is asked of every row, and a broken one is named."""
+
+import importlib.util
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError
+from django.core.management.base import CommandParser
+from django.db import connection
+from django_tenants.utils import tenant_context
+
+from brands.models import Brand
+from ledger.queries import Fault, verify
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Choose the brands."""
+        parser.add_argument("--schema", help="the brand's schema")
+        parser.add_argument("--all", action="store_true", help="every brand (the default)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Name the first bad row of each broken promise; exit 1 if there is one."""
+        connection.set_schema_to_public()
+        brands = Brand.objects.exclude(schema_name=settings.PUBLIC_SCHEMA_NAME).order_by("schema_name")
+        if options["schema"]:
+            brands = brands.filter(schema_name=options["schema"])
+        if not brands:
+            raise CommandError("there is no such brand")
+        faults = sum(self._verify(brand) for brand in list(brands))
+        if faults:
+            raise CommandError(f"{faults} broken", returncode=1)
+
+    def _verify(self, brand: Brand) -> int:
+        faults = 0
+        with tenant_context(brand):
+            with connection.cursor() as cursor:
+                cursor.execute("SET statement_timeout = 0")
+            for fault in _faults():
+                faults += 1
+                self.stderr.write(f"{brand.schema_name}: {fault.check}: {fault.table} {fault.row} {fault.detail}")
+            with connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")
+        if not faults:
+            self.stdout.write(f"{brand.schema_name}: every promise holds, every unit sums to 0")
+        return faults
+
+
+def _faults() -> Iterator[Fault]:
+    """Ask the ledger, and the floor above what it knows of causes."""
+    yield from verify()
+    if importlib.util.find_spec("redemption.queries"):
+        yield from getattr(importlib.import_module("redemption.queries"), "verify", tuple)()
