@@ -316,7 +316,7 @@ def test_transfers_and_lot_uses_are_append_only(world, statement):
             [Transfer.objects.first().pk],
         )
 
-    with pytest.raises(DatabaseError, match="append-only|permission denied"), transaction.atomic():  # noqa: SIM117
+    with pytest.raises(DatabaseError, match=r"append-only|permission denied"), transaction.atomic():  # noqa: SIM117
         with connection.cursor() as cursor:
             cursor.execute(statement)
 
