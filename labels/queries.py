@@ -1,55 +1,47 @@
-"""What a typed code is, and what is known about a label."""
+"""Reading: what a typed code is, what is known about a label, and the codes of labels.
 
-from collections.abc import Mapping, Sequence
+The table of batches and slots is kept in this process, with the version that `LabelCounter` had when it was read.
+No answer of failure is given before that version has been compared (one query); a hit needs no query.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
-from typing import Literal
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
-Purpose = Literal["secret", "serial"]
+import numpy as np
+from django.db import connection
 
+from labels import keys
+from labels.codes import bulk
+from labels.codes.checks import check_is_right
+from labels.codes.decode import BatchRow, Purpose, Resolution, SlotRef, Status, Table, decode
+from labels.codes.encode import encode
+from labels.codes.forms import FORMS, R12, Form
+from labels.codes.normalise import normalise
+from labels.models import Batch, Block, LabelCounter, Slot
+from staff.keys import KeyDestroyed, root_key
 
-class Status(StrEnum):
-    """Every answer about a typed code or a label (docs/algorithms/codes.md, "Verifying")."""
-
-    MALFORMED = "malformed"
-    TYPO = "typo"
-    UNKNOWN = "unknown"
-    RETIRED = "retired"
-    SERIAL_TYPED = "serial_typed"
-    MISMATCH = "mismatch"
-    WRONG_GTIN = "wrong_gtin"
-    TEST_LABEL = "test_label"
-    RECALLED = "recalled"
-    VOID = "void"
-    BLOCKED = "blocked"
-    NOT_ACTIVE = "not_active"
-    LAPSED = "lapsed"
-    ENDED = "ended"
-    ACTIVE = "active"
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What a typed code is. ``status`` ACTIVE means: decoded well, now ask `states`."""
-
-    status: Status
-    label_no: int | None = None
-    batch_id: int | None = None
-    product_id: int | None = None
-    form: str | None = None
-    slot: int | None = None
-    generation: int | None = None
-    detail: str | None = None
-    want: int | None = None
-    got: int | None = None
-    masked: str = ""
-    mac: bytes | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether the code decoded into a label of ours and nothing speaks against reading its state."""
-        return self.label_no is not None and self.status is Status.ACTIVE
+__all__ = [
+    "LabelState",
+    "Purpose",
+    "Resolution",
+    "Status",
+    "Typed",
+    "audit_mac",
+    "receipt_no",
+    "receipt_nos",
+    "resolve",
+    "resolve_many",
+    "scan_id_of",
+    "secrets_of",
+    "serials_of",
+    "states",
+]
+audit_mac = keys.audit_mac
+_tables: dict[str, tuple[UUID | None, Table]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,11 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """The first status that applies to a label, of: recalled, void, blocked, lapsed, not_active, ended, active."""
+    """The first status that applies: recalled, void, blocked, lapsed, not_active, ended, active (or unknown).
+
+    ``spares_redeemed``: a label redeemed before is answered as such instead. ``reason`` is that of the block;
+    ``ended_on`` the last day of an offer that is over. ``product_id`` is the batch's until a label is activated.
+    """
 
     label_no: int
     status: Status
@@ -81,40 +77,288 @@ class LabelState:
 def resolve(
     typed: str, *, purpose: Purpose, serial: str | None = None, gtin: str | None = None, test_mode: bool = False
 ) -> Resolution:
-    """Decode one typed code."""
+    """Decode one typed code (steps 1 to 6): at most one query. ACTIVE means "decoded well, now ask `states`"."""
     return resolve_many([Typed(typed, purpose, serial, gtin, test_mode)])[0]
 
 
 def resolve_many(typed: Sequence[Typed]) -> list[Resolution]:
-    """Decode typed codes."""
-    raise NotImplementedError
+    """Decode typed codes, in order; at most one query for all of them. Call it outside transactions."""
+    table, is_fresh = _table()
+    found = _decode(typed, table)
+    if is_fresh or all(_needs_no_second_look(resolution) for resolution in found):
+        return found
+    fresh = _fresh_table(table)
+    return found if fresh is table else _decode(typed, fresh)
 
 
-def states(label_nos: Sequence[int], at: datetime) -> Mapping[int, LabelState]:
-    """Return each label's state, in one query."""
-    raise NotImplementedError
+def _decode(typed: Sequence[Typed], table: Table) -> list[Resolution]:
+    return [
+        decode(
+            one.code,
+            table,
+            keys.ThreadKeys,
+            purpose=one.purpose,
+            serial=one.serial,
+            gtin=one.gtin,
+            test_mode=one.test_mode,
+        )
+        for one in typed
+    ]
+
+
+def _needs_no_second_look(resolution: Resolution) -> bool:
+    return resolution.known or resolution.status in (Status.MALFORMED, Status.TYPO)
+
+
+def _table() -> tuple[Table, bool]:
+    """Return the table of batches of this brand, and whether it has just been read."""
+    kept = _tables.get(connection.schema_name)
+    return (kept[1], False) if kept else (_read_table(_version()), True)
+
+
+def _fresh_table(table: Table) -> Table:
+    """Return ``table`` if it is still what the database holds, else a new one. One query, or four."""
+    version = _version()
+    kept = _tables.get(connection.schema_name)
+    return table if kept and kept == (version, table) else _read_table(version)
+
+
+def _version() -> UUID | None:
+    return LabelCounter.objects.values_list("version", flat=True).first()
+
+
+def _read_table(version: UUID | None) -> Table:
+    """Read the table. The version was read before it: what changes in between is read again next time."""
+    slots = [slot_ref(slot) for slot in Slot.objects.all()]
+    batches = Batch.objects.values_list(
+        "label_range", "id", "product_id", "gtin_printed", "secret_slot_id", "serial_slot_id"
+    )
+    table = Table((BatchRow(part.lower, part.upper, *rest) for part, *rest in batches.iterator()), slots)
+    _tables[connection.schema_name] = (version, table)
+    return table
+
+
+def slot_ref(slot: Slot) -> SlotRef:
+    """Return a slot as the pure code and `labels.keys` take it."""
+    try:
+        root_key(slot.root_version)
+        retired = False
+    except KeyDestroyed:
+        retired = True
+    ident = keys.slot_ident(slot.purpose, slot.form, slot.number, slot.generation, slot.root_version)
+    form = FORMS[slot.form]
+    return SlotRef(slot.id, slot.purpose, form, slot.number, slot.generation, slot.root_version, retired, ident)
+
+
+def forget_tables() -> None:
+    """Drop the tables that this process keeps."""
+    _tables.clear()
+
+
+_STATES = """
+SELECT n.label_no, batch.id AS batch_id, batch.product_id AS batch_product_id, batch.activate_by,
+       batch.state = 'closed' AS is_closed, act.id IS NOT NULL AS is_activated, act.product_id,
+       COALESCE(act.lot, '') AS lot, COALESCE(act.market, '') AS market, act.valid_until,
+       block.reason, block.spares_redeemed
+FROM unnest(%(label_nos)s::bigint[]) AS n (label_no)
+LEFT JOIN labels_batch batch ON batch.label_range @> n.label_no
+LEFT JOIN labels_activation act ON act.label_range @> n.label_no AND act.cancelled_at IS NULL
+LEFT JOIN LATERAL (
+    SELECT b.reason, b.spares_redeemed FROM labels_block b
+    WHERE b.label_range @> n.label_no AND b.lifted_at IS NULL
+    ORDER BY b.reason <> 'recalled', b.spares_redeemed, b.reason <> ALL (%(voiding)s), b.reason <> 'stolen', b.id
+    LIMIT 1
+) block ON true
+"""
+
+
+class _StateRow(NamedTuple):
+    label_no: int
+    batch_id: int | None
+    batch_product_id: int | None
+    activate_by: date | None
+    is_closed: bool | None
+    is_activated: bool
+    product_id: int | None
+    lot: str
+    market: str
+    valid_until: date | None
+    reason: str | None
+    spares_redeemed: bool | None
+
+
+def states(label_nos: Sequence[int], at: datetime) -> dict[int, LabelState]:
+    """Return each label's state at ``at`` (days are the brand's): one query. Usable inside a transaction."""
+    today = local_date(at)
+    with connection.cursor() as cursor:
+        cursor.execute(_STATES, {"label_nos": list(label_nos), "voiding": list(Block.VOIDING)})
+        return {row[0]: _state(_StateRow(*row), today) for row in cursor.fetchall()}
+
+
+def local_date(at: datetime) -> date:
+    """Return the day in the brand's time zone."""
+    return at.astimezone(ZoneInfo(connection.tenant.time_zone)).date()
+
+
+def _state(row: _StateRow, today: date) -> LabelState:
+    if row.batch_id is None:
+        status = Status.UNKNOWN
+    elif row.reason is not None:
+        status = _status_of_block(row.reason)
+    elif not row.is_activated:
+        lapsed = row.is_closed or (row.activate_by is not None and row.activate_by < today)
+        status = Status.LAPSED if lapsed else Status.NOT_ACTIVE
+    else:
+        ended = row.is_closed or (row.valid_until is not None and row.valid_until < today)
+        status = Status.ENDED if ended else Status.ACTIVE
+    return LabelState(
+        label_no=row.label_no,
+        status=status,
+        spares_redeemed=row.reason is None or bool(row.spares_redeemed),
+        reason=row.reason,
+        product_id=row.product_id if row.is_activated else row.batch_product_id,
+        batch_id=row.batch_id,
+        lot=row.lot,
+        market=row.market,
+        ended_on=row.valid_until if status is Status.ENDED else None,
+    )
+
+
+def _status_of_block(reason: str) -> Status:
+    if reason == Block.Reason.RECALLED:
+        return Status.RECALLED
+    return Status.VOID if reason in Block.VOIDING else Status.BLOCKED
+
+
+_LIVE = """
+SELECT slot.id, COALESCE(sum(upper(part) - lower(part)), 0)::bigint
+FROM labels_slot slot
+LEFT JOIN labels_batch batch ON slot.id IN (batch.secret_slot_id, batch.serial_slot_id)
+    AND batch.state NOT IN ('closed', 'void')
+LEFT JOIN LATERAL (
+    SELECT range_agg(label_range) AS activated, range_agg(label_range) FILTER (WHERE valid_until < %(today)s) AS ended
+    FROM labels_activation WHERE batch_id = batch.id AND cancelled_at IS NULL
+) act ON true
+LEFT JOIN LATERAL (
+    SELECT range_agg(label_range) AS void
+    FROM labels_block WHERE batch_id = batch.id AND lifted_at IS NULL AND reason = ANY (%(voiding)s)
+) block ON true
+LEFT JOIN LATERAL unnest(
+    int8multirange(batch.label_range)
+    - COALESCE(act.ended, '{}') - COALESCE(block.void, '{}')
+    - CASE WHEN batch.activate_by < %(today)s
+           THEN int8multirange(batch.label_range) - COALESCE(act.activated, '{}') ELSE '{}' END
+) part ON true
+WHERE slot.purpose = %(purpose)s AND slot.form = %(form)s
+GROUP BY slot.id
+"""
+
+
+def live_labels(purpose: str, form: str, at: datetime) -> dict[int, int]:
+    """Return, for each slot of a form, the labels that a guess may hit: ordered, not void, lapsed or ended."""
+    values = {"purpose": purpose, "form": form, "today": local_date(at), "voiding": list(Block.VOIDING)}
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE, values)
+        return dict(cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class RangeFacts:
+    """What is known about a range of labels, in labels; one label may count as active and as blocked."""
+
+    labels: int
+    issued: int
+    active: int
+    void: int
+    blocked: int
+    recalled: int
+
+
+_SIZE = (
+    "(SELECT COALESCE(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(int8multirange(asked) * COALESCE("
+    "(SELECT range_agg(label_range) FROM {table} WHERE label_range && asked AND {condition}), '{{}}')) r)"
+)
+_FACTS = (
+    "SELECT {issued}, {active}, {void}, {blocked}, {recalled} FROM (SELECT int8range(%(first)s, %(end)s) AS asked) part"
+).format(
+    issued=_SIZE.format(table="labels_batch", condition="true"),
+    active=_SIZE.format(table="labels_activation", condition="cancelled_at IS NULL"),
+    void=_SIZE.format(table="labels_block", condition="lifted_at IS NULL AND reason = ANY (%(voiding)s)"),
+    blocked=_SIZE.format(
+        table="labels_block", condition="lifted_at IS NULL AND reason <> 'recalled' AND reason <> ALL (%(voiding)s)"
+    ),
+    recalled=_SIZE.format(table="labels_block", condition="lifted_at IS NULL AND reason = 'recalled'"),
+)
+
+
+def range_facts(first: int, end: int) -> RangeFacts:
+    """Count the labels ``first`` … ``end − 1`` by what is known about them, for a form that shows it before an act."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, {"first": first, "end": end, "voiding": list(Block.VOIDING)})
+        return RangeFacts(end - first, *cursor.fetchone())
 
 
 def serials_of(label_nos: Sequence[int]) -> list[str]:
-    """Return the serials of labels."""
-    raise NotImplementedError
+    """Return the serials of labels, in order. Raises ValueError for a label never issued."""
+    return _codes_of(label_nos, "serial")
 
 
 def secrets_of(label_nos: Sequence[int]) -> list[str]:
-    """Return the hidden codes of labels: for printing, proofs and the demo only."""
-    raise NotImplementedError
+    """Return the hidden codes of labels, in order: for printing, proofs and the demo only. Never log the answer."""
+    return _codes_of(label_nos, "secret")
+
+
+def _codes_of(label_nos: Sequence[int], purpose: Purpose) -> list[str]:
+    table = _table()[0]
+    batches = [table.batch_of(label_no) for label_no in label_nos]
+    if None in batches:
+        table = _fresh_table(table)
+        batches = [table.batch_of(label_no) for label_no in label_nos]
+    slots = {slot.id: slot for generations in table.slots.values() for slot in generations if slot}
+    by_slot: dict[int, list[int]] = {}
+    for place, batch in enumerate(batches):
+        if batch is None:
+            raise ValueError(f"label {label_nos[place]} was never issued")
+        by_slot.setdefault(batch.serial_slot if purpose == "serial" else batch.secret_slot, []).append(place)
+    codes = [""] * len(label_nos)
+    for slot_id, places in by_slot.items():
+        for place, code in zip(places, codes_in_slot(slots[slot_id], [label_nos[i] for i in places]), strict=True):
+            codes[place] = code
+    return codes
+
+
+_FEW = 64
+
+
+def codes_in_slot(slot: SlotRef, label_nos: Sequence[int]) -> list[str]:
+    """Return the codes of labels in one slot."""
+    if len(label_nos) <= _FEW:
+        cipher = keys.slot_cipher(slot)
+        return [encode(slot.form, slot.number, cipher, label_no) for label_no in label_nos]
+    return _texts(slot.form, slot.number, keys.slot_vector(slot), label_nos)
+
+
+def _texts(form: Form, number: int, vector: Any, numbers: Sequence[int]) -> list[str]:
+    rows = np.empty((len(numbers), form.length), np.uint8)
+    bulk.write_codes(form, number, vector.encrypt(np.array(numbers, np.uint64)), rows)
+    return bulk.texts(rows)
 
 
 def receipt_no(scan_id: int) -> str:
     """Return the 12 digits that name a scan."""
-    return receipt_nos([scan_id])[0]
+    return encode(R12, 0, keys.receipt_cipher(), scan_id)
 
 
 def receipt_nos(scan_ids: Sequence[int]) -> list[str]:
-    """Return the 12 digits that name each scan."""
-    raise NotImplementedError
+    """Return the 12 digits that name each scan, in order."""
+    if len(scan_ids) <= _FEW:
+        return [receipt_no(scan_id) for scan_id in scan_ids]
+    return _texts(R12, 0, keys.receipt_vector(), scan_ids)
 
 
 def scan_id_of(receipt: str) -> int | None:
-    """Return the scan that a receipt number names, or None."""
-    raise NotImplementedError
+    """Return the scan that a receipt number names, or None where its check digit or its form is wrong."""
+    text = normalise(receipt)
+    if text is None or len(text) != R12.length or not text.isdecimal() or not check_is_right(R12.radix, text.encode()):
+        return None
+    return keys.receipt_cipher().decrypt(int(text[:-1])) or None
