@@ -133,7 +133,8 @@ def _read_table(version: UUID | None) -> Table:
     batches = Batch.objects.values_list(
         "label_range", "id", "product_id", "gtin_printed", "secret_slot_id", "serial_slot_id"
     )
-    table = Table((BatchRow(part.lower, part.upper, *rest) for part, *rest in batches.iterator()), slots)
+    rows = (BatchRow(row[0].lower, row[0].upper, *row[1:]) for row in batches.iterator())
+    table = Table(rows, slots)
     _tables[connection.schema_name] = (version, table)
     return table
 
@@ -256,9 +257,9 @@ GROUP BY slot.id
 
 def live_labels(purpose: str, form: str, at: datetime) -> dict[int, int]:
     """Return, for each slot of a form, the labels that a guess may hit: ordered, not void, lapsed or ended."""
-    values = {"purpose": purpose, "form": form, "today": local_date(at), "voiding": list(Block.VOIDING)}
+    voiding = list(Block.VOIDING)
     with connection.cursor() as cursor:
-        cursor.execute(_LIVE, values)
+        cursor.execute(_LIVE, {"purpose": purpose, "form": form, "today": local_date(at), "voiding": voiding})
         return dict(cursor.fetchall())
 
 
@@ -274,28 +275,32 @@ class RangeFacts:
     recalled: int
 
 
-_SIZE = (
-    "(SELECT COALESCE(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(int8multirange(asked) * COALESCE("
-    "(SELECT range_agg(label_range) FROM {table} WHERE label_range && asked AND {condition}), '{{}}')) r)"
+_FACTS = """
+WITH asked AS (SELECT int8range(%(first)s, %(end)s) AS labels),
+known (kind, label_range) AS (
+    SELECT 'issued', b.label_range FROM labels_batch b, asked WHERE b.label_range && asked.labels
+    UNION ALL
+    SELECT 'active', a.label_range FROM labels_activation a, asked
+    WHERE a.label_range && asked.labels AND a.cancelled_at IS NULL
+    UNION ALL
+    SELECT CASE WHEN k.reason = 'recalled' THEN 'recalled' WHEN k.reason = ANY (%(voiding)s) THEN 'void'
+                ELSE 'blocked' END, k.label_range
+    FROM labels_block k, asked WHERE k.label_range && asked.labels AND k.lifted_at IS NULL
 )
-_FACTS = (
-    "SELECT {issued}, {active}, {void}, {blocked}, {recalled} FROM (SELECT int8range(%(first)s, %(end)s) AS asked) part"
-).format(
-    issued=_SIZE.format(table="labels_batch", condition="true"),
-    active=_SIZE.format(table="labels_activation", condition="cancelled_at IS NULL"),
-    void=_SIZE.format(table="labels_block", condition="lifted_at IS NULL AND reason = ANY (%(voiding)s)"),
-    blocked=_SIZE.format(
-        table="labels_block", condition="lifted_at IS NULL AND reason <> 'recalled' AND reason <> ALL (%(voiding)s)"
-    ),
-    recalled=_SIZE.format(table="labels_block", condition="lifted_at IS NULL AND reason = 'recalled'"),
-)
+SELECT found.kind, sum(upper(part) - lower(part))::bigint
+FROM (SELECT kind, range_agg(label_range) AS labels FROM known GROUP BY kind) found, asked,
+     unnest(found.labels * int8multirange(asked.labels)) part
+GROUP BY found.kind
+"""
 
 
 def range_facts(first: int, end: int) -> RangeFacts:
     """Count the labels ``first`` … ``end − 1`` by what is known about them, for a form that shows it before an act."""
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, {"first": first, "end": end, "voiding": list(Block.VOIDING)})
-        return RangeFacts(end - first, *cursor.fetchone())
+        counts = dict(cursor.fetchall())
+    kinds = ("issued", "active", "void", "blocked", "recalled")
+    return RangeFacts(end - first, *(counts.get(kind, 0) for kind in kinds))
 
 
 def serials_of(label_nos: Sequence[int]) -> list[str]:

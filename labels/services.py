@@ -6,7 +6,7 @@ Locks: an order takes the counter's row; activation and block take the batch's r
 import hashlib
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -29,7 +29,7 @@ from labels.codes import bulk
 from labels.codes.decode import SlotRef
 from labels.codes.encode import digits, encode
 from labels.codes.ff1 import General
-from labels.codes.ff1_fast import CHUNK
+from labels.codes.ff1_fast import CHUNK, U64, Vector
 from labels.codes.forms import B12, LABEL_FORMS, Form
 from labels.digital_link import check_digit_is_right
 from labels.models import Activation, Batch, Block, LabelCounter, Product, Slot
@@ -246,7 +246,7 @@ def _push(batch_id: int) -> None:
 
 def max_odds_of_brand(asked: float | None = None) -> float:
     """Return the highest guess odds that an order may reach: the lowest of platform, brand, request and law."""
-    limits = [HARD_MAX_ODDS, settings.LABELS_MAX_ODDS, connection.tenant.labels_max_odds]
+    limits: list[float] = [HARD_MAX_ODDS, settings.LABELS_MAX_ODDS, connection.tenant.labels_max_odds]
     return min([*limits, asked] if asked is not None else limits)
 
 
@@ -378,7 +378,7 @@ def shred_root(version: int, *, at: datetime) -> None:
 # --- generation ------------------------------------------------------------------------------------------------------
 
 
-def generate_batch(batch_id: int) -> None:
+def generate_batch(batch_id: int, *, clock: Callable[[], datetime] = now) -> None:
     """Prove every code of a batch and open it: the body of `labels.tasks.generate`. No code is kept.
 
     Each label is encoded and read back; 1,000 random ones agree in the general, scalar and vector path, both ways.
@@ -404,12 +404,12 @@ def generate_batch(batch_id: int) -> None:
     def finish() -> None:
         for slot, vector in zip(slots, vectors, strict=True):
             _prove_all_ways(slot, vector, sample)
-        _open_batch(batch.pk, at=now())
+        _open_batch(batch.pk, at=clock())
 
-    jobs.run(batch.job.pk, step, finish)
+    jobs.run(batch.job.pk, step, finish, clock=clock)
 
 
-def _prove(slot: SlotRef, vector: bulk.Vector, label_nos: bulk.U64) -> None:
+def _prove(slot: SlotRef, vector: Vector, label_nos: U64) -> None:
     rows = np.empty((len(label_nos), slot.form.length), np.uint8)
     bulk.write_codes(slot.form, slot.number, vector.encrypt(label_nos), rows)
     cores, checks = bulk.read_codes(slot.form, rows)
@@ -417,7 +417,7 @@ def _prove(slot: SlotRef, vector: bulk.Vector, label_nos: bulk.U64) -> None:
         raise AssertionError("a code does not read back as its label")
 
 
-def _prove_all_ways(slot: SlotRef, vector: bulk.Vector, label_nos: Sequence[int]) -> None:
+def _prove_all_ways(slot: SlotRef, vector: Vector, label_nos: Sequence[int]) -> None:
     form, scalar = slot.form, keys.slot_cipher(slot)
     general, tweak = General(keys.slot_key(slot), form.radix), form.tweak(slot.number, slot.generation)
     numbers = np.array(label_nos, np.uint64)

@@ -88,3 +88,10 @@ def create_brand_keys(*, at: datetime) -> None:
     create_key(BrandKey.Kind.ROOT, at=at, version=1)
     create_key(BrandKey.Kind.DATA, at=at)
     create_key(BrandKey.Kind.INDEX, at=at)
+
+
+def destroy_key(kind: str, *, version: int, at: datetime, name: str = "") -> None:
+    """Destroy a wrapped key for ever: what it protects can no longer be read. Raises `NotFound`."""
+    if not BrandKey.objects.filter(kind=kind, name=name, version=version).update(blob=b"", destroyed_at=at):
+        raise NotFound
+    forget_keys()

@@ -13,6 +13,7 @@ from django_tenants.utils import get_tenant_model
 
 from brands.models import Brand
 from brands.queries import forget_hosts
+from labels import keys as label_keys, queries as label_queries
 from staff.keys import forget_keys
 from tests.environment import BRAND, CLUSTER, DATABASE, STRANGER, TEMPLATE, embedded
 
@@ -31,6 +32,8 @@ def _fresh_process_state() -> Iterator[None]:
     forget_hosts()
     yield
     forget_keys()
+    label_keys.forget()
+    label_queries.forget_tables()
 
 
 @pytest.fixture

@@ -118,7 +118,8 @@ class Scalar:
         rounds = [constant ^ (i << 8 * b) for i in range(ROUNDS)]
         self._forwards = tuple(zip(rounds[::2], rounds[1::2], strict=True))
         self._backwards = self._forwards[::-1]
-        self._high, self._low = radix ** (n // 2), radix ** (n - n // 2)
+        self._high: int = radix ** (n // 2)
+        self._low: int = radix ** (n - n // 2)
         self._update = _encryptor(key).update
 
     def encrypt(self, number: int) -> int:

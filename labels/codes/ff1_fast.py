@@ -29,7 +29,7 @@ class Vector:
         self._chunk = chunk
         self._in = np.empty((chunk, 2), ">u8")
         self._in[:, 0] = constant >> 64
-        self._in_bytes = memoryview(self._in.view(np.uint8).reshape(-1))
+        self._in_bytes = self._in.data.cast("B")
         self._out = bytearray(16 * chunk + _SPARE)
         self._y = np.frombuffer(self._out, ">u8", 2 * chunk)[::2]
         self._s, self._t = np.empty(chunk, np.uint64), np.empty(chunk, np.uint64)
@@ -70,12 +70,14 @@ class Vector:
         self._update_into(self._in_bytes[: 16 * count], self._out)
         y, s = self._y[:count], self._s[:count]
         if self._binary:
-            return np.bitwise_and(y, np.uint64(m - 1), out=s)
+            np.bitwise_and(y, np.uint64(m - 1), out=s)
+            return s
         t = self._t[:count]
         s[:] = y
         np.floor_divide(s, np.uint64(m), out=t)
         np.multiply(t, np.uint64(m), out=t)
-        return np.subtract(s, t, out=s)
+        np.subtract(s, t, out=s)
+        return s
 
     def _add(self, half: U64, y: U64, m: int) -> None:
         np.add(half, y, out=half)
