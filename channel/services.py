@@ -1,5 +1,6 @@
 """Partners' verbs: take on, rename, pause, resume, close."""
 
+import re
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -10,7 +11,14 @@ from common.errors import Conflict, Invalid, NotFound
 from common.geo import provinces_of_china
 from ledger.services import open_account
 
+NUMBER = re.compile("[A-Z][0-9]{4,11}")
 _LETTERS = {Partner.Kind.DISTRIBUTOR: "D", Partner.Kind.RETAILER: "R", Partner.Kind.PROMOTER: "P"}
+
+
+class BadNumber(Invalid):
+    """A partner's number is a capital letter and 4 to 11 digits."""
+
+    code = "bad_number"
 
 
 class NumberTaken(Conflict):
@@ -36,9 +44,12 @@ def create_partner(
 ) -> Partner:
     """Take on a partner, with an account in the ledger and a number of its own unless one is given.
 
-    ``region`` is the code of a province ("CN-GD"), or empty. Raises `NumberTaken`, `UnknownRegion`.
+    ``region`` is the code of a province ("CN-GD"), or empty. Raises `BadNumber`, `NumberTaken`,
+    `UnknownRegion`.
     """
     region_name, region_name_zh = _region_names(region)
+    if number and not NUMBER.fullmatch(number):
+        raise BadNumber(_("A partner's number is a capital letter and 4 to 11 digits."))
     with transaction.atomic(durable=True):
         if number and Partner.objects.filter(number=number).exists():
             raise NumberTaken(_("Another partner has that number."))

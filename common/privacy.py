@@ -99,7 +99,34 @@ REGISTER: dict[str, Declared] = {
     "channel.Partner": Declared(
         "id public_id number kind name name_zh region region_name region_name_zh state account created_at"
     ),
-    # --- redemption
+    # --- campaigns
+    "lottery.Campaign": Declared(
+        "id public_id kind name name_zh state opens_at closes_at ended_at halt_reason daily_cap total_cap created_at"
+        " created_by"
+    ),
+    "lottery.Award": Declared("id campaign product party points expires_after_months"),
+    "lottery.Budget": Declared("id campaign total"),
+    "lottery.BudgetSlot": Declared("id budget slot left"),
+    "lottery.CapUse": Declared("id campaign account day used"),
+    # --- redemption: of people scans and wins hold opaque numbers only
+    "redemption.Scan": Declared(
+        "id at label_no asker points balance first_scan_id client_id product_id earlier_count ended_on act door outcome"
+        " detail by want got tries_left opens_visit by_serial spent"
+    ),
+    "redemption.Redemption": Declared(
+        "label_no scan_id at asker account_id points retailer_points promoter_points product campaign retailer promoter"
+        " client_id"
+    ),
+    "redemption.Reversal": Declared("redemption at reason asked_by"),
+    "redemption.Request": Declared("id scan_id client_id door request_id", secrets="content_mac"),
+    "redemption.ScanPlace": Declared(
+        "id scan_id source region city city_zh confidence at", personal="lat lon accuracy_m"
+    ),
+    "redemption.FailedInput": Declared("scan_id masked", secrets="mac"),
+    "redemption.Visitor": Declared("id created_at", personal="mac"),
+    "redemption.WasThatYou": Declared("id scan_id yes at"),
+    "redemption.FailureRow": Declared("id at target kind", personal="subject_mac"),
+    "redemption.Refused": Declared("id minute kind count", personal="subject_mac"),
     "redemption.ConsumerReport": Declared(
         "id public_id uuid request_id kind label member_id at", personal="bought_at note phone_cipher"
     ),

@@ -8,6 +8,8 @@ from sms_gateway.views import phone
 urlpatterns: list[URLPattern | URLResolver] = [
     path("language", set_language, name="set_language"),
     path("console/", include("staff.urls")),
+    path("console/", include("members.urls")),
+    path("console/", include("channel.urls")),
     path("console/", include("console.urls")),
     path("dev/phone", phone),
 ]

@@ -18,7 +18,7 @@ from common.db import array, inside_transaction
 from common.errors import Conflict, Forbidden, Invalid, NotFound
 from common.ids import new_public_id
 from ledger import queries as ledger
-from ledger.models import Account, Hold
+from ledger.models import Account, Hold, Kind
 from ledger.services import NewTransfer, close, expire_lots, open_accounts, post, reserve_accounts, system_account, void
 from members import personal
 from members.models import NAME_FIELD, PHONE_FIELD, CodeSend, Consent, Erasure, Member, PendingHolder, SignInCode
@@ -412,7 +412,7 @@ def export_member(member: Member) -> dict[str, Any]:
             }
             for consent in member.consents.order_by("id")
         ],
-        "points": {"balance": ledger.balance(member.account_id)},
+        "points": _points_of(member.account_id),
         "messages": [
             {"purpose": message.purpose, "text": message.body, "at": message.created_at.isoformat()}
             for message in (messages_to(member.phone) if member.phone_cipher else [])
@@ -425,6 +425,30 @@ def export_member(member: Member) -> dict[str, Any]:
     for holder in personal.holders():
         data |= holder.export(member.pk)
     return data
+
+
+def _points_of(account_id: int) -> dict[str, Any]:
+    lines: list[ledger.Line] = []
+    cursor: int | None = None
+    while True:
+        page = ledger.statement(account_id, cursor, 1000)
+        lines += page.lines
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return {
+        "balance": ledger.balance(account_id),
+        "lots": [{"expires_on": lot.expires_on.isoformat(), "points": lot.left} for lot in ledger.lots(account_id)],
+        "statement": [
+            {
+                "at": line.posted_at.isoformat(),
+                "kind": Kind(line.kind).name.lower(),
+                "points": line.change,
+                "balance": line.balance,
+            }
+            for line in lines
+        ],
+    }
 
 
 @transaction.atomic(durable=True)
