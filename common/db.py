@@ -40,6 +40,10 @@ class Xid8Field(models.BigIntegerField):
         """Return the column's type."""
         return "xid8"
 
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> str | None:
+        """Return the number as text: PostgreSQL compares no integer with an xid8."""
+        return None if value is None else str(value)
+
     def from_db_value(self, value: Any, *_: Any) -> int | None:
         """Return the number: the driver hands over text."""
         return None if value is None else int(value)

@@ -350,11 +350,13 @@ def reverse_many(
     book = lock({t.debit_id for t in originals} | {t.credit_id for t in originals}, at=at)
     if Transfer.objects.filter(kind=Kind.REVERSAL, cause_id__in=ids).exists():
         raise AlreadyReversed
-    returned = _lots_to_return(originals, book.today, into_ended, grace_days)
+    taken = _taken_by(originals)
     entries: list[Entry] = []
     gone: Counter[int] = Counter()
     for original in originals:
-        entries += _opposite(original, book, gone, returned.get(original.pk))
+        lots = taken.get(original.pk, {})
+        returned = lots if into_ended == "lapse" else _reinstated(lots, book.today, grace_days)
+        entries += _opposite(original, book, gone, lots, returned)
     posted = post_entries(entries, book, at=at, recorded_by=recorded_by).ids
     rows = Transfer.objects.in_bulk(posted)
     if into_ended == "lapse":
@@ -486,24 +488,29 @@ def _first_settlement(found: Hold, entry: Entry) -> Transfer:
     return first
 
 
-def _lots_to_return(
-    originals: Sequence[Transfer], today: date, into_ended: str, grace_days: int
-) -> dict[int, dict[date, int]]:
-    """Return, for each transfer that took lots, the lots that a refund goes to."""
-    returned: dict[int, dict[date, int]] = {}
-    for use in LotUse.objects.filter(transfer__in=originals, amount__gt=0):
-        day = use.expires_on
-        if day < today and into_ended == "reinstate":
-            day = today + timedelta(days=grace_days)
-        lots = returned.setdefault(use.transfer_id, {})
-        lots[day] = lots.get(day, 0) + use.amount
-    return returned
+def _taken_by(originals: Sequence[Transfer]) -> dict[int, dict[date, int]]:
+    """Return what each transfer took from which lot."""
+    taken: dict[int, dict[date, int]] = {}
+    for use in LotUse.objects.filter(transfer__in=originals, amount__gt=0).order_by("expires_on"):
+        taken.setdefault(use.transfer_id, {})[use.expires_on] = use.amount
+    return taken
 
 
-def _opposite(original: Transfer, book: Book, gone: Counter[int], returned: dict[date, int] | None) -> list[Entry]:
+def _reinstated(taken: dict[date, int], today: date, grace_days: int) -> dict[date, int]:
+    """Return the lots of a refund: those that the spend took, the ended ones with days of grace."""
+    returned: Counter[date] = Counter()
+    for day, amount in taken.items():
+        returned[day if day >= today else today + timedelta(days=grace_days)] += amount
+    return dict(returned)
+
+
+def _opposite(
+    original: Transfer, book: Book, gone: Counter[int], taken: dict[date, int], returned: dict[date, int]
+) -> list[Entry]:
     """Return the entries that reverse one transfer: the opposite, after an advance of what its holder has spent.
 
-    ``gone`` counts what earlier entries of the same reversal take from each account.
+    ``gone`` counts what earlier entries of the same reversal take from each account; ``taken`` are the lots that the
+    original took, ``returned`` those that a refund goes to.
     """
     debit, credit, amount = original.credit_id, original.debit_id, original.amount
     side = book.sides.get(debit)
@@ -520,8 +527,8 @@ def _opposite(original: Transfer, book: Book, gone: Counter[int], returned: dict
         Kind.REVERSAL,
         Cause.TRANSFER,
         original.pk,
-        first=(day,) if day else (),
-        returned=None if side is not None else returned,
+        first=(day,) if day else tuple(taken),
+        returned=returned if side is None and returned else None,
         forced=True,
     )
     if side is None or not advance:
