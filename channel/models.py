@@ -3,7 +3,7 @@
 from functools import partial
 
 from django.db import models
-from django.utils.translation import get_language, gettext_lazy as _
+from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
 
 from common.ids import new_public_id
 from ledger.models import Account
@@ -18,9 +18,9 @@ class Partner(models.Model):
         PROMOTER = "promoter", _("promoter")
 
     class State(models.TextChoices):
-        ACTIVE = "active", _("active")
-        PAUSED = "paused", _("paused")
-        CLOSED = "closed", _("closed")
+        ACTIVE = "active", pgettext_lazy("partner", "active")
+        PAUSED = "paused", pgettext_lazy("partner", "paused")
+        CLOSED = "closed", pgettext_lazy("partner", "closed")
 
     public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "par"))
     number = models.CharField(_("number"), max_length=12, unique=True)

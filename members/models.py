@@ -5,7 +5,7 @@ from functools import partial
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from common.ids import new_public_id
 from common.phone import mask_phone
@@ -23,9 +23,9 @@ class Member(models.Model):
     """
 
     class State(models.TextChoices):
-        PROVISIONAL = "provisional", _("provisional")
-        ACTIVE = "active", _("active")
-        ERASED = "erased", _("erased")
+        PROVISIONAL = "provisional", pgettext_lazy("member", "provisional")
+        ACTIVE = "active", pgettext_lazy("member", "active")
+        ERASED = "erased", pgettext_lazy("member", "erased")
 
     public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "mem"))
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from staff import vault
 
@@ -24,9 +24,9 @@ class OutboundMessage(models.Model):
         NOTICE = "notice", _("notice")
 
     class State(models.TextChoices):
-        WAITING = "waiting", _("waiting")
-        SENT = "sent", _("sent")
-        FAILED = "failed", _("failed")
+        WAITING = "waiting", pgettext_lazy("message", "waiting")
+        SENT = "sent", pgettext_lazy("message", "sent")
+        FAILED = "failed", pgettext_lazy("message", "failed")
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     to_cipher = models.BinaryField(null=True)
