@@ -106,7 +106,7 @@ def remembered(var: Path, port: int, environment: Mapping[str, str]) -> dict[str
     values.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
     values.setdefault("VALKEY_PASSWORD", secrets.token_urlsafe(24))
     values.update(MODE="demo", PORT=str(port), KEK_FILE=str(_kek_file(var)))
-    values.setdefault("FAILURE_BUDGET_SCALE", "20")
+    values.setdefault("FAILURE_BUDGET_SCALE", "1000")
     if environment.get("DATABASE_URL"):
         values["DATABASE_URL"] = environment["DATABASE_URL"]
         values["DATABASE_OWNER_URL"] = environment.get("DATABASE_OWNER_URL") or environment["DATABASE_URL"]
@@ -196,11 +196,15 @@ def _web_answers(port: int, host: str) -> bool:
         connection.close()
 
 
+def uses_own_postgres(values: Mapping[str, Any]) -> bool:
+    """Return whether the settings point at the embedded server."""
+    own = f"127.0.0.1:{values['postgres']['port']}/{embedded.DATABASE}" if "postgres" in values else ""
+    return bool(own) and values["DATABASE_URL"].rpartition("@")[2] == own
+
+
 def start_servers(supervisor: supervise.Supervisor, values: Mapping[str, Any]) -> None:
     """Start the embedded servers that the settings use, and wait until all servers answer."""
-    own_postgres = "postgres" in values and values["DATABASE_URL"].endswith(
-        f":{values['postgres']['port']}/{embedded.DATABASE}"
-    )
+    own_postgres = uses_own_postgres(values)
     own_valkey = any(f":{values['valkey_port']}/" in values[name] for name in ("CACHE_URL", "BROKER_URL"))
     supervisor.start([name for name, own in (("postgres", own_postgres), ("valkey", own_valkey)) if own])
     _wait_for(
@@ -228,9 +232,11 @@ def prepare(environment: Mapping[str, str], values: dict[str, Any]) -> None:
         [sys.executable, str(ROOT / "manage.py"), "collect_static_once"], env=dict(environment), cwd=ROOT
     )
     try:
-        if values.get("prepared") != state:
+        if values.get("prepared") != state or not (Path(environment["VAR"]) / "demo.json").exists():
             say("Preparing the database")
             manage(environment, "prepare_demo")
+            say("Making the demo: some forty seconds, once")
+            manage(environment, "seed_demo")
             values["prepared"] = state
             local.write(values)
     finally:

@@ -3,9 +3,12 @@
 from typing import Any
 
 from django.core.management import BaseCommand, call_command
-from django_tenants.utils import get_tenant_model
+from django_tenants.utils import get_tenant_model, tenant_context
 
-from config.demo import BRANDS, require_demo
+from brands.services import create_brand
+from common.clock import now
+from config import demo
+from staff.keys import create_brand_keys
 
 
 class Command(BaseCommand):
@@ -13,17 +16,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run as the owner's role (manage.py sees to it)."""
-        require_demo()
+        demo.require_demo()
         call_command("prepare_database")
         there = set(get_tenant_model().objects.values_list("schema_name", flat=True))
-        for brand in BRANDS:
-            if brand.schema not in there:
-                call_command(
-                    "create_brand",
-                    brand.schema,
-                    brand.host,
-                    f"--name={brand.name}",
-                    f"--name-zh={brand.name_zh}",
-                    f"--hotline={brand.hotline}",
-                    stdout=self.stderr,
-                )
+        for planned in demo.BRANDS:
+            if planned.schema not in there:
+                self._create(planned)
+
+    @staticmethod
+    def _create(planned: demo.DemoBrand) -> None:
+        brand = create_brand(
+            schema=planned.schema,
+            host=planned.host,
+            name=planned.name,
+            name_zh=planned.name_zh,
+            short_name=planned.name[:18],
+            short_name_zh=planned.name_zh[:8],
+            hotline=planned.hotline,
+            colour=planned.colour,
+        )
+        with tenant_context(brand):
+            create_brand_keys(at=now())

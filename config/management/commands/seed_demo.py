@@ -1,0 +1,56 @@
+"""Fill the demo brands with goods, people and 96 days of history, through the services. Refused in production.
+
+Run again it changes nothing; interrupted, it goes on where it stood.
+"""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from django.core.management import BaseCommand
+from django.core.management.base import CommandParser
+from django.db import connection
+from django_tenants.utils import get_tenant_model, tenant_context
+
+from common.clock import now
+from config import demo
+from config.demo import seed, story
+from staff.audit import acting
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Choose how much history."""
+        parser.add_argument(
+            "--scale", type=float, default=float(os.environ.get("DEMO_SCALE") or 1), help="1: over 5,000 members"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Seed each demo brand that is not complete."""
+        demo.require_demo()
+        kept = demo.read()
+        for planned in demo.BRANDS:
+            brand = get_tenant_model().objects.get(schema_name=planned.schema)
+            mine = kept.setdefault(planned.schema, {})
+            mine.setdefault("began", self._beginning())
+            with tenant_context(brand), acting(seed.BY, "demonstration"):
+                connection.cursor().execute("SET statement_timeout = 0")
+                seed.seed_people(mine, at=now())
+                demo.write(kept)
+                if "labels" not in mine:
+                    plan = story.PLANS[planned.schema]
+                    seed.seed_brand(
+                        plan, mine, scale=options["scale"], seed=planned.schema, say=self._say(planned.name)
+                    )
+            demo.write(kept)
+
+    @staticmethod
+    def _beginning() -> str:
+        """Return the midnight (UTC) from which the story runs up to yesterday."""
+        today = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return (today - timedelta(days=story.DAYS)).isoformat()
+
+    def _say(self, name: str) -> seed.Say:
+        return lambda line: self.stderr.write(f"{name}: {line}")
