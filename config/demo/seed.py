@@ -10,12 +10,6 @@ from itertools import groupby
 from typing import Any
 
 from django.db import transaction
-from lottery.models import Campaign
-from lottery.services import NewAward, close_due, create_campaign, open_campaign
-from redemption.models import Redemption, Reversal
-from redemption.rules import Attempt, Door, Place
-from redemption.services import redeem_each, reverse_redemption, verify_each
-from staff.services import create_staff, new_password
 
 from channel.models import Partner
 from channel.services import create_partner
@@ -26,9 +20,15 @@ from labels.models import Activation, Batch, Block, Product
 from labels.queries import Typed
 from labels.services import activate, block, create_product, generate_batch, order_batch
 from ledger.services import NewTransfer, post, system_account
+from lottery.models import Campaign
+from lottery.services import NewAward, close_due, create_campaign, open_campaign
 from members.models import Member
+from redemption.models import Redemption, Reversal
+from redemption.rules import Attempt, Door, Place
+from redemption.services import redeem_each, reverse_redemption, verify_each
 from staff.apikeys import create_key
 from staff.models import ApiKey, Role, User
+from staff.services import create_staff, new_password
 
 BY = "owner"
 _UNKNOWN_DRAWS = 1_500
@@ -55,8 +55,8 @@ def seed_people(kept: dict[str, Any], *, at: datetime) -> None:
         _key, kept["api_key"] = create_key("Demo client", ApiKey.Scope.values, at=at, created_by=owner)
 
 
-def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, scale: float, seed: str, say: Say) -> None:
-    """Make the brand's goods and tell its story, from ``kept["began"]`` on; leave in ``kept`` where labels are."""
+def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: float, seed: str, say: Say) -> None:
+    """Make the brand's goods and tell its story, from ``kept["began"]`` to ``at``; leave in ``kept`` where labels are."""
     began = datetime.fromisoformat(kept["began"])
     products = {product.key: _product(product, began) for product in plan.products}
     partners = [_partner(partner, began) for partner in plan.partners]
@@ -64,9 +64,9 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, scale: float, seed: str
     batches = {batch.key: _batch(batch, products[batch.product], began) for batch in plan.batches}
     for campaign in plan.campaigns:
         _campaign(campaign, products, began)
-    say("Telling ninety-six days of scans and redemptions")
+    say("Telling three months of scans and redemptions")
     teller = _Telling(batches, partners, began, kept["api_key"])
-    events = story.events(plan, seed, scale)
+    events = [event for event in story.events(plan, seed, scale) if began + event.after <= at]
     blocks = sorted(((b.day, key, b) for key, made in _blocks(plan) for b in made), key=lambda entry: entry[0])
     for day, today in groupby(events, key=lambda event: event.minute // 1440):
         while blocks and blocks[0][0] <= day:
@@ -75,7 +75,7 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, scale: float, seed: str
         teller.tell(list(today))
     _spend_some(began)
     _take_some_back(began)
-    _close_what_ended(plan, began)
+    close_due(at=at)
     kept["labels"] = _label_ranges(plan, batches)
 
 
@@ -151,7 +151,7 @@ def _block(batch: Batch, plan: story.BlockPlan, at: datetime) -> None:
 def _campaign(plan: story.CampaignPlan, products: dict[str, Product], began: datetime) -> None:
     if Campaign.objects.filter(name=plan.name).exists():
         return
-    bound = [products[key].pk for key in plan.products] or [None]
+    bound: list[int | None] = [products[key].pk for key in plan.products] or [None]
     campaign = create_campaign(
         name=plan.name,
         name_zh=plan.name_zh,
@@ -279,11 +279,6 @@ def _take_some_back(began: datetime) -> None:
         reverse_redemption(
             redemption.pk, at=began + timedelta(days=story.DAYS - 2), asked_by=BY, reason="Returned to the shop"
         )
-
-
-def _close_what_ended(plan: BrandPlan, began: datetime) -> None:
-    if any(campaign.closes_on for campaign in plan.campaigns):
-        close_due(at=began + timedelta(days=story.DAYS))
 
 
 def _label_ranges(plan: BrandPlan, batches: dict[str, Batch]) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand
 from django.core.management.base import CommandParser
+from django_tenants.utils import get_tenant_model, tenant_context
 
 from config import demo
+from config.management.commands.demo_labels import hand_out
 
 
 class Command(BaseCommand):
@@ -25,13 +27,22 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"brands": brands}, ensure_ascii=False, indent=2))
             return
-        self.stdout.write(f"\n  {settings.PRODUCT_NAME_BOTH} is running.\n")
-        for brand in brands:
-            self.stdout.write(f"\n  {brand['name']}  {brand['base_url']}/\n    console   {brand['sign_in_url']}")
-            for person in brand["staff"]:
-                self.stdout.write(f"      {person['role']:<14}{person['username']:<14}{person['password']}")
-            if brand["api_key"]:
-                self.stdout.write(f"    API key   {brand['api_key']}")
+        self.stdout.write(f"\n  {settings.PRODUCT_NAME_BOTH} is running.")
+        for planned, brand in zip(demo.BRANDS, brands, strict=True):
+            self._show(planned, brand)
+
+    def _show(self, planned: demo.DemoBrand, brand: dict[str, Any]) -> None:
+        say = self.stdout.write
+        say(f"\n  {planned.name} {planned.name_zh}")
+        say(f"    console   {brand['sign_in_url']}")
+        for person in brand["staff"]:
+            say(f"              {person['username']:<14}{person['password']}")
+        say(f"    API       {brand['base_url']}/api/v1/   key {brand['api_key']}")
+        say(f"    phone     {brand['base_url']}/dev/phone   shows the messages sent")
+        with tenant_context(get_tenant_model().objects.get(schema_name=planned.schema)):
+            [label] = hand_out(planned.schema, "active", 1)
+        say(f"    a label   {label['url']}")
+        say(f"              the code under its scratch layer: {label['secret']}")
 
     @staticmethod
     def _brand(brand: demo.DemoBrand, kept: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 from django.core.management.base import CommandParser
 from django_tenants.utils import get_tenant_model, tenant_context
-from lottery.queries import Ended, offers
 
 from common.clock import now
 from config import demo
 from labels import queries as labels
 from labels.models import Product
+from lottery.queries import Ended, offers
 
 STATES = ("active", "inactive", "redeemed", "blocked", "recalled")
 

@@ -1,11 +1,12 @@
-"""Fill the demo brands with goods, people and 96 days of history, through the services. Refused in production.
+"""Fill the demo brands with goods, people and three months of history, through the services. Refused in production.
 
 Run again it changes nothing; interrupted, it goes on where it stood.
 """
 
 import os
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.management import BaseCommand
 from django.core.management.base import CommandParser
@@ -34,23 +35,24 @@ class Command(BaseCommand):
         for planned in demo.BRANDS:
             brand = get_tenant_model().objects.get(schema_name=planned.schema)
             mine = kept.setdefault(planned.schema, {})
-            mine.setdefault("began", self._beginning())
+            mine.setdefault("began", self._beginning(brand.time_zone))
             with tenant_context(brand), acting(seed.BY, "demonstration"):
-                connection.cursor().execute("SET statement_timeout = 0")
+                with connection.cursor() as cursor:
+                    cursor.execute("SET statement_timeout = 0")
                 seed.seed_people(mine, at=now())
                 demo.write(kept)
                 if "labels" not in mine:
                     plan = story.PLANS[planned.schema]
                     seed.seed_brand(
-                        plan, mine, scale=options["scale"], seed=planned.schema, say=self._say(planned.name)
+                        plan, mine, at=now(), scale=options["scale"], seed=planned.schema, say=self._say(planned.name)
                     )
             demo.write(kept)
 
     @staticmethod
-    def _beginning() -> str:
-        """Return the midnight (UTC) from which the story runs up to yesterday."""
-        today = now().replace(hour=0, minute=0, second=0, microsecond=0)
-        return (today - timedelta(days=story.DAYS)).isoformat()
+    def _beginning(zone: str) -> str:
+        """Return the midnight, in the brand's zone, with which the story begins so that its last day is today."""
+        today = now().astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return (today - timedelta(days=story.DAYS - 1)).astimezone(UTC).isoformat()
 
     def _say(self, name: str) -> seed.Say:
         return lambda line: self.stderr.write(f"{name}: {line}")
