@@ -11,5 +11,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("members.urls")),
     path("console/", include("channel.urls")),
     path("console/", include("console.urls")),
+    path("console/", include("lottery.urls")),
     path("dev/phone", phone),
 ]

@@ -98,22 +98,55 @@ def create_campaign(
             created_at=at,
             created_by=asked_by,
         )
-        Award.objects.bulk_create(
-            Award(
-                campaign=campaign,
-                party=award.party,
-                points=award.points,
-                product_id=award.product_id,
-                expires_after_months=award.expires_after_months,
-            )
-            for award in awards
-        )
-        if budget is not None:
-            row = Budget.objects.create(campaign=campaign, total=budget)
-            BudgetSlot.objects.bulk_create(
-                BudgetSlot(budget=row, slot=slot, left=left) for slot, left in enumerate(_spread(budget))
-            )
+        _write_terms(campaign, awards=awards, budget=budget)
     return campaign
+
+
+def edit_campaign(
+    campaign_id: int,
+    *,
+    name: str,
+    name_zh: str,
+    opens_at: datetime,
+    awards: Sequence[NewAward],
+    closes_at: datetime | None = None,
+    budget: int | None = None,
+    daily_cap: int | None = None,
+    total_cap: int | None = None,
+) -> Campaign:
+    """Rewrite a draft, with its awards and budget. Raises `BadCampaign`, `CampaignState`, `NoSuchCampaign`."""
+    _require_sound(opens_at=opens_at, closes_at=closes_at, awards=awards, budget=budget, caps=(daily_cap, total_cap))
+    with transaction.atomic():
+        campaign = _locked(campaign_id)
+        if campaign.state != Campaign.State.DRAFT:
+            raise CampaignState(_("Only a draft can be changed."))
+        campaign.name, campaign.name_zh = name, name_zh
+        campaign.opens_at, campaign.closes_at = opens_at, closes_at
+        campaign.daily_cap, campaign.total_cap = daily_cap, total_cap
+        campaign.save(update_fields=["name", "name_zh", "opens_at", "closes_at", "daily_cap", "total_cap"])
+        Award.objects.filter(campaign=campaign).delete()
+        BudgetSlot.objects.filter(budget__campaign=campaign).delete()
+        Budget.objects.filter(campaign=campaign).delete()
+        _write_terms(campaign, awards=awards, budget=budget)
+    return campaign
+
+
+def _write_terms(campaign: Campaign, *, awards: Sequence[NewAward], budget: int | None) -> None:
+    Award.objects.bulk_create(
+        Award(
+            campaign=campaign,
+            party=award.party,
+            points=award.points,
+            product_id=award.product_id,
+            expires_after_months=award.expires_after_months,
+        )
+        for award in awards
+    )
+    if budget is not None:
+        row = Budget.objects.create(campaign=campaign, total=budget)
+        BudgetSlot.objects.bulk_create(
+            BudgetSlot(budget=row, slot=slot, left=left) for slot, left in enumerate(_spread(budget))
+        )
 
 
 def _require_sound(
