@@ -43,3 +43,12 @@ def ensure_platform() -> Brand:
         brand.save(verbosity=0)
     Domain.objects.get_or_create(domain="platform.localhost", defaults={"tenant": brand, "is_primary": True})
     return brand
+
+
+def change_brand(brand: Brand, **fields: Any) -> list[str]:
+    """Change what a brand says about itself; return the names of what has changed."""
+    changed = [name for name, value in fields.items() if getattr(brand, name) != value]
+    if changed:
+        Brand.objects.filter(pk=brand.pk).update(**{name: fields[name] for name in changed})
+        forget_hosts()
+    return changed

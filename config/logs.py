@@ -22,6 +22,8 @@ def keep_allowed(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
         if isinstance(error, BaseException):
             event["exc_type"] = type(error).__name__
             event["where"] = _place(error)
+    if "request" in event:  # what people look for may stand in the query
+        event["request"] = str(event["request"]).partition("?")[0]
     return {key: value for key, value in event.items() if key in ALLOWED_KEYS}
 
 

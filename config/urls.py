@@ -3,9 +3,15 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
+from brands.views import logo
 from sms_gateway.views import phone
 
+handler400 = "console.errors.bad_request"
+handler403 = "console.errors.forbidden"
+handler404 = "console.errors.not_found"
+handler500 = "console.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("brand/logo.svg", logo, name="brand_logo"),
     path("language", set_language, name="set_language"),
     path("console/", include("staff.urls")),
     path("console/", include("members.urls")),

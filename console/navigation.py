@@ -45,6 +45,7 @@ MENU = (
             Item(_("Batches"), "/console/batches", "roll", "labels.read"),
             Item(_("Activation and blocks"), "/console/activations", "lock", "labels.read"),
             Item(_("Label history"), "/console/labels", "tag", "labels.read"),
+            Item(_("Checks and receipts"), "/console/receipts", "scan", "redemption.read"),
         ),
     ),
     Group(
@@ -55,7 +56,13 @@ MENU = (
             Item(_("Ledger"), "/console/ledger", "book", "ledger.read"),
         ),
     ),
-    Group(_("Trade"), (Item(_("Partners"), "/console/partners", "truck", "channel.read"),)),
+    Group(
+        _("Trade"),
+        (
+            Item(_("Partners"), "/console/partners", "truck", "channel.read"),
+            Item(_("Consumers’ reports"), "/console/reports", "message", "redemption.read"),
+        ),
+    ),
     Group(
         _("Control"),
         (

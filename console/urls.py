@@ -7,4 +7,17 @@ from console import views
 app_name = "console"
 urlpatterns = [
     path("", views.today, name="today"),
+    path("search", views.find, name="search"),
+    path("labels", views.label_find, name="label_find"),
+    path("labels/<str:serial>", views.label, name="label"),
+    path("labels/<str:serial>/reverse", views.label_reverse, name="label_reverse"),
+    path("receipts", views.receipts, name="receipts"),
+    path("receipts/<str:number>", views.receipt, name="receipt"),
+    path("reports", views.reports, name="reports"),
+    path("jobs", views.jobs, name="jobs"),
+    path("jobs/indicator", views.job_indicator, name="job_indicator"),
+    path("jobs/<uuid:public_id>", views.job, name="job"),
+    path("jobs/<uuid:public_id>/progress", views.job_progress, name="job_progress"),
+    path("jobs/<uuid:public_id>/cancel", views.job_cancel, name="job_cancel"),
+    path("brand", views.brand, name="brand"),
 ]

@@ -65,6 +65,26 @@ def moment_s(value: datetime | None) -> str:
 
 
 @register.filter
+def weekday(value: datetime | date | None) -> str:
+    """Return a day of this year by its weekday: "Sunday 22 November"."""
+    return date_format(_local(value), pgettext("date format", "l j F")) if value else NOTHING
+
+
+@register.filter
+def tenths(value: int | None) -> str:
+    """Return a change given in tenths of a percent: "▲ 6.2 %"."""
+    if value is None:
+        return NOTHING
+    return f"{'▼' if value < 0 else '▲'} {abs(value) / 10:.1f} %"
+
+
+@register.filter
+def sum_points(lines: Any) -> int:
+    """Return the sum of the ``points`` of some lines."""
+    return sum(line.points for line in lines)
+
+
+@register.filter
 def clock(value: datetime | None) -> str:
     """Return the time of day in the brand's zone: "10:42:08"."""
     return date_format(_local(value), "H:i:s") if value else NOTHING
