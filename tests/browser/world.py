@@ -1,0 +1,147 @@
+"""A brand with something on every page: for looking at."""
+
+from datetime import UTC, datetime, timedelta
+
+from common.models import Job
+from labels.queries import scan_id_of
+from labels.services import block
+from lottery.services import halt
+from members.models import Member
+from redemption.models import Scan
+from redemption.reports import Told, file_report
+from redemption.rules import Attempt, Door, Place
+from redemption.services import add_place, answer_was_that_you, redeem, reverse_redemption, verify
+from staff import approvals
+from staff.apikeys import create_key
+from staff.models import User
+from tests.makers import (
+    labels_of,
+    make_active_batch,
+    make_batch,
+    make_campaign,
+    make_partner,
+    make_product,
+    secret_of,
+    serial_of,
+)
+
+PHONES = ("+8613800138000", "+8613900139000", "+8613700137000")
+CHENGDU, HANGZHOU = Place(30.66, 104.06, 40.0), Place(30.27, 120.15, 12.0)
+
+
+def populate(at: datetime | None = None) -> dict[str, str]:
+    """Fill the brand's schema; return what the pages' addresses need."""
+    at = at or datetime.now(UTC)
+    people(at)
+    tea = make_product(name="Mist Ridge Oolong 250 g", name_zh="雾岭乌龙250克", at=at - timedelta(days=90))
+    green = make_product(name="Spring Jade Green Tea, gift box of twelve tins", name_zh="春玉绿茶十二罐礼盒装", at=at)
+    retailer = make_partner("retailer", number="R1001", name="Bluestone Street Tea", at=at)
+    promoter = make_partner("promoter", number="P2002", name="Lin Wei", at=at)
+    campaign = make_campaign(
+        product=tea, consumer=120, retailer=18, promoter=5, budget=2000, name="Spring Tea", name_zh="春茶积分", at=at
+    )
+    draft = make_campaign(
+        name="Autumn harvest thanks for our most loyal tea friends", name_zh="秋收谢礼", opened=False, at=at
+    )
+    halted = make_campaign(name="Old offer", name_zh="旧活动", product=green, at=at - timedelta(days=30))
+    halt(halted.pk, reason="A mistake in the rules. Points already given stay.", at=at)
+    batch = make_active_batch(40, product=tea, at=at - timedelta(days=20))
+    asleep = make_batch(product=green, count=12, at=at - timedelta(days=2))
+    numbers = labels_of(batch)
+    _week_ago(numbers[20:], at - timedelta(days=7, hours=1))
+    told = numbers[0]
+    first = verify(_attempt(at - timedelta(hours=3), serial=serial_of(told), cookie="first", place=HANGZHOU))
+    redeem(
+        _attempt(
+            at - timedelta(hours=2, minutes=59),
+            code=secret_of(told),
+            phone=PHONES[0],
+            retailer="R1001",
+            promoter="P2002",
+            place=HANGZHOU,
+        )
+    )
+    repeat = verify(_attempt(at - timedelta(hours=1), serial=serial_of(told), cookie="other", place=CHENGDU))
+    answer_was_that_you(scan_id_of(repeat.receipt_no or "") or 0, yes=False, at=at)
+    for index, number in enumerate(numbers[1:12]):
+        redeem(
+            _attempt(
+                at - timedelta(minutes=50 - index),
+                code=secret_of(number),
+                phone=PHONES[index % 3],
+                door=Door.API if index % 3 else Door.SMS,
+                retailer="R1001" if index % 2 else None,
+            )
+        )
+    reverse_redemption(numbers[3], at=at, asked_by="ada", reason="Scanned by shop staff for a display pack")
+    redeem(_attempt(at - timedelta(minutes=9), code=secret_of(numbers[2]), phone=PHONES[2], cookie="thief"))
+    redeem(_attempt(at - timedelta(minutes=8), code="3074118592604411", cookie="guess", phone=PHONES[1]))
+    verify(_attempt(at - timedelta(minutes=7), serial=serial_of(labels_of(asleep)[0]), cookie="early", place=CHENGDU))
+    block(label_range=(numbers[-2], numbers[-1] + 1), reason="stolen", at=at, note="Van broken into", asked_by="ada")
+    file_report(
+        Told(
+            request_id="r1",
+            kind="fake",
+            label=serial_of(told),
+            bought_at="A stall at the night market",
+            note="The print is blurred.",
+        ),
+        at=at,
+    )
+    job = Job.objects.create(
+        kind="labels.generate",
+        subject="Batch 2611-C, 1,000,000 labels",
+        state="running",
+        done=620_000,
+        total=1_000_000,
+        asked_by="ada",
+        created_at=at,
+        started_at=at - timedelta(seconds=40),
+        beat_at=at,
+    )
+    Job.objects.create(
+        kind="labels.generate",
+        subject="Batch 2611-B",
+        state="failed",
+        done=3,
+        total=10,
+        error="The disk is full: free some space and start it again.",
+        created_at=at - timedelta(hours=2),
+        ended_at=at - timedelta(hours=1),
+        detail={"batch": "2611-B"},
+    )
+    return {
+        "serial": serial_of(told),
+        "asleep": serial_of(labels_of(asleep)[1]),
+        "receipt": first.receipt_no or "",
+        "campaign": campaign.public_id,
+        "draft": draft.public_id,
+        "halted": halted.public_id,
+        "job": str(job.public_id),
+        "batch": batch.public_id,
+        "product": tea.public_id,
+        "retailer": retailer.public_id,
+        "promoter": promoter.public_id,
+        "member": Member.objects.order_by("pk").values_list("public_id", flat=True).first() or "",
+        "key": create_key("Till system of the flagship store", ["check", "redeem", "read"], at=at)[0].prefix,
+        "scans": str(Scan.objects.count()),
+    }
+
+
+def people(at: datetime) -> None:
+    ada = User.objects.create_user("ada", password="x", role="owner")
+    bo = User.objects.create_user("bo.the.second.owner.of.a.long.name@example", password="x", role="owner")
+    sam = User.objects.create_user("sam", password="x", role="support", failures=100)
+    User.objects.create_user("kim", password="x", role="auditor", is_active=False)
+    create_key("Mini-program", ["check"], at=at, is_test=True, expires_at=at - timedelta(days=1), created_by=ada)
+    approvals.request("staff.owner", {"user": sam.pk, "username": "sam"}, by=bo, at=at)
+
+
+def _attempt(at: datetime, *, door: Door = Door.WEB, place: Place | None = None, **values: str | None) -> Attempt:
+    return Attempt(door=door, at=at, place=place, language="en", ip_prefix="203.0.113.0/24", **values)  # type: ignore[arg-type]
+
+
+def _week_ago(numbers: list[int], at: datetime) -> None:
+    for index, number in enumerate(numbers[:10]):
+        seen = verify(_attempt(at - timedelta(minutes=30 * index), serial=serial_of(number), cookie=f"week{index}"))
+        add_place(scan_id_of(seen.receipt_no or "") or 0, HANGZHOU, at=at)
