@@ -1,0 +1,154 @@
+"""Gathers the redemptions that arrive while the last batch commits, and runs them together.
+
+One queue per brand; a few threads take the fullest. There is no timer: an idle process runs batches of one. Threads
+start at the first redemption of a process and have database connections of their own; at shutdown the queues are
+drained. A thread that dies fails what it held with "try later".
+"""
+
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import connection
+
+from brands.models import Brand
+from redemption import services
+from redemption.rules import Act, Attempt, Receipt
+from redemption.services import Answer, TryLater
+
+MOST = 64
+ANSWER_WITHIN_S = 30.0
+log = logging.getLogger(__name__)
+
+
+def redeem(attempt: Attempt) -> Receipt:
+    """Redeem one code, together with whatever else waits. Raises as `services.redeem`."""
+    if not settings.COLLECTOR_ENABLED or connection.in_atomic_block:
+        return services.redeem(attempt)
+    [early] = services.admit(Act.REDEEM, [attempt])
+    answer = early if early is not None else _collector().submit(connection.tenant, attempt)
+    if isinstance(answer, Receipt):
+        return answer
+    raise answer
+
+
+@dataclass(slots=True)
+class _Queue:
+    brand: Brand
+    waiting: deque[tuple[Attempt, "Future[Answer]"]] = field(default_factory=deque)
+
+
+class Collector:
+    """The queues of one process and the threads that empty them."""
+
+    def __init__(self, threads: int) -> None:
+        self.queues: dict[str, _Queue] = {}
+        self.changed = threading.Condition()
+        self.closing = False
+        self.batches = self.attempts = 0
+        self.threads = [
+            threading.Thread(target=self._work, name=f"collector-{number}", daemon=True) for number in range(threads)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def submit(self, brand: Brand, attempt: Attempt) -> Answer:
+        """Queue an attempt and wait for its answer."""
+        future: Future[Answer] = Future()
+        with self.changed:
+            if self.closing:
+                return TryLater()
+            queue = self.queues.get(brand.schema_name)
+            if queue is None:
+                queue = self.queues[brand.schema_name] = _Queue(brand)
+            queue.brand = brand
+            queue.waiting.append((attempt, future))
+            self.changed.notify()
+        try:
+            return future.result(timeout=ANSWER_WITHIN_S)
+        except TimeoutError:
+            return TryLater()
+
+    def close(self) -> None:
+        """Answer what waits, then end the threads; later attempts are told to come again."""
+        with self.changed:
+            self.closing = True
+            self.changed.notify_all()
+        for thread in self.threads:
+            thread.join(timeout=ANSWER_WITHIN_S)
+
+    def _work(self) -> None:
+        while taken := self._take():
+            brand, batch = taken
+            try:
+                self._answer(brand, batch)
+            except BaseException as error:
+                # Whatever it was, nobody may wait for ever for an answer.
+                log.exception("a batch failed", exc_info=error)
+                self._fail(batch)
+                if not isinstance(error, Exception):
+                    raise
+        connection.close()
+
+    def _take(self) -> tuple[Brand, list[tuple[Attempt, "Future[Answer]"]]] | None:
+        """Wait for work; return up to 64 attempts of the brand with most waiting, or None at the end."""
+        with self.changed:
+            while True:
+                fullest = max(self.queues.values(), key=lambda queue: len(queue.waiting), default=None)
+                if fullest is not None and fullest.waiting:
+                    batch = [fullest.waiting.popleft() for _ in range(min(MOST, len(fullest.waiting)))]
+                    self.batches += 1
+                    self.attempts += len(batch)
+                    return fullest.brand, batch
+                if self.closing:
+                    return None
+                self.changed.wait()
+
+    @staticmethod
+    def _answer(brand: Brand, batch: list[tuple[Attempt, "Future[Answer]"]]) -> None:
+        connection.close_if_unusable_or_obsolete()
+        connection.set_tenant(brand)
+        answers = services.redeem_admitted([attempt for attempt, _future in batch])
+        for (_attempt, future), answer in zip(batch, answers, strict=True):
+            future.set_result(answer)
+
+    @staticmethod
+    def _fail(batch: list[tuple[Attempt, "Future[Answer]"]]) -> None:
+        for _attempt, future in batch:
+            if not future.done():
+                future.set_result(TryLater())
+
+
+_running: tuple[int, Collector] | None = None
+_starting = threading.Lock()
+
+
+def _collector() -> Collector:
+    """Return this process's collector; a forked child starts its own."""
+    global _running
+    if _running is None or _running[0] != os.getpid():
+        with _starting:
+            if _running is None or _running[0] != os.getpid():
+                _running = (os.getpid(), Collector(settings.COLLECTOR_THREADS))
+                atexit.register(close)
+    return _running[1]
+
+
+def close() -> None:
+    """Drain this process's collector, if it has one."""
+    global _running
+    with _starting:
+        running, _running = _running, None
+    if running is not None and running[0] == os.getpid():
+        running[1].close()
+
+
+def statistics() -> tuple[int, int]:
+    """Return how many batches this process ran, and how many attempts they held."""
+    collector = _running[1] if _running else None
+    return (collector.batches, collector.attempts) if collector else (0, 0)
