@@ -13,6 +13,7 @@ from redemption.models import OUTCOMES, Redemption, Scan
 from redemption.receipts import receipts_of
 from redemption.rules import Outcome, Receipt
 
+
 def receipt(number: str) -> Receipt | None:
     """Return the answer that a receipt number names, or None. Blanks and hyphens between the digits are ignored."""
     scan = scan_of_receipt(number)
