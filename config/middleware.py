@@ -10,9 +10,10 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import set_urlconf
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
 from brands.queries import brand_of_host
+from common.problems import PROBLEM, problem
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -90,10 +91,37 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if not declared.isdigit() or int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            return JsonResponse(
-                {"type": "about:blank", "title": _("Too large"), "status": 413, "code": "too_large",
-                 "detail": _("A request may have 1 MB.")},
-                status=413,
-                content_type="application/problem+json",
-            )  # fmt: skip
+            return problem(413, code="too_large", detail=_("A request may have 1 MB."))
         return self.get_response(request)
+
+
+class ApiMiddleware:
+    """Below /api/ take only JSON bodies, and answer every error as a problem (RFC 9457), whoever made it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith("/api/"):
+            return self.get_response(request)
+        if request.method == "POST" and request.content_type != "application/json":
+            return problem(415, code="not_json", detail=_("Send a JSON body, with Content-Type: application/json."))
+        response = self.get_response(request)
+        if response.status_code < 400 or response.headers.get("Content-Type") in _API_TYPES:
+            return response
+        code, detail = _API_ERRORS.get(response.status_code, ("error", _("Something is wrong with the request.")))
+        told = problem(response.status_code, code=code, detail=str(detail))
+        for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            if name in response.headers:
+                told.headers[name] = response.headers[name]
+        return told
+
+
+_API_TYPES = {PROBLEM, "application/json"}
+_API_ERRORS = {
+    400: ("bad_request", gettext_lazy("The request cannot be read.")),
+    404: ("not_found", gettext_lazy("There is no such thing here.")),
+    405: ("method_not_allowed", gettext_lazy("That is not done here: see the Allow header.")),
+    413: ("too_large", gettext_lazy("A request may have 1 MB.")),
+    500: ("internal", gettext_lazy("Something went wrong on our side. Nothing is known to have been written.")),
+}

@@ -59,6 +59,7 @@ SHARED_APPS = [
     "allauth.mfa",
     "django_cotton",
     "django_htmx",
+    "ninja",
     "config",
 ]
 TENANT_APPS = [
@@ -150,6 +151,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.BodyLimitMiddleware",
+    "config.middleware.ApiMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -162,6 +164,13 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+]
+# The addresses that machines call a thousand times a second have a short stack of their own (config/wsgi.py).
+LEAN_PATHS = ("/api/v1/redemptions", "/api/v1/redemptions/bulk", "/api/v1/checks")
+LEAN_MIDDLEWARE = [
+    "config.middleware.BrandMiddleware",
+    "config.middleware.BodyLimitMiddleware",
+    "config.middleware.ApiMiddleware",
 ]
 APPEND_SLASH = False
 TEMPLATES = [

@@ -12,6 +12,7 @@ handler404 = "console.errors.not_found"
 handler500 = "console.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("brand/logo.svg", logo, name="brand_logo"),
+    path("api/", include("config.api")),
     path("language", set_language, name="set_language"),
     path("console/", include("staff.urls")),
     path("console/", include("members.urls")),

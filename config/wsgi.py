@@ -1,12 +1,25 @@
 """The WSGI application that granian serves."""
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+_whole = get_wsgi_application()
 
 from config.checks import refuse_unsafe  # noqa: E402 - the apps must be loaded first
 
 refuse_unsafe()
+
+from config.lean import LeanHandler  # noqa: E402 - likewise
+
+_lean = LeanHandler()
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Answer by the short stack where machines call often, else by the whole one."""
+    handler = _lean if environ.get("PATH_INFO") in settings.LEAN_PATHS else _whole
+    return handler(environ, start_response)

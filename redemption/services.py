@@ -21,6 +21,7 @@ from common.canonical import canonical
 from common.db import array
 from common.errors import Conflict, DomainError, Invalid, NotFound
 from common.geo import Region, nearest_place
+from common.problems import Unavailable
 from labels import queries as labels
 from labels.keys import audit_mac
 from labels.queries import Status
@@ -84,10 +85,8 @@ class WhoEarns(Invalid):
     code = "who_earns"
 
 
-class TryLater(DomainError):
+class TryLater(Unavailable):
     """We cannot answer now. Nothing was used up. Please send the same again in a few minutes."""
-
-    code = "try_later"
 
 
 class AlreadyReversed(Conflict):
@@ -261,7 +260,7 @@ def _name_partners(cases: Sequence[Case]) -> dict[Case, DomainError]:
     }
     if not numbers:
         return {}
-    found = partners_by_number(sorted(numbers))
+    found = partners_by_number([number for number in sorted(numbers) if number.isascii() and number.strip().isalnum()])
     errors: dict[Case, DomainError] = {}
     for case in cases:
         for kind, number in (("retailer", case.attempt.retailer), ("promoter", case.attempt.promoter)):

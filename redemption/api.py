@@ -1,0 +1,272 @@
+"""The REST door: translates a request, makes one call, and translates the answer."""
+
+import json
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language_from_request, gettext as _
+from ninja import Router, Schema
+from pydantic import ValidationError
+
+from common.clock import now
+from common.errors import DomainError, Invalid, NotFound
+from common.phone import parse_phone
+from common.problems import BadRequest, fields_of
+from redemption import collector, queries, services
+from redemption.messages import say
+from redemption.rules import Attempt, Door, Outcome, Place, Receipt
+from redemption.schemas import BulkIn, BulkItem, BulkOut, CheckIn, PlaceIn, Problem, ReceiptOut, RedeemIn
+from staff.apikeys import KeyRef
+from staff.bearer import ApiKeyAuth
+
+STATUS_OF = {Outcome.REDEEMED: 201, Outcome.TOO_MANY_TRIES: 429}
+WRITE_PROBLEMS = dict.fromkeys((400, 401, 403, 409, 413, 415, 422, 503), Problem)
+READ_PROBLEMS = dict.fromkeys((401, 403, 404, 503), Problem)
+MOST_KEY = 200
+In = TypeVar("In", bound=Schema)
+router = Router(tags=["labels"])
+
+
+class KeyMissing(BadRequest):
+    """Send an Idempotency-Key header: the same key with the same body redeems once and gets the same answer."""
+
+    code = "key_missing"
+
+
+class BadKey(BadRequest):
+    """An idempotency key has from 1 to 200 visible ASCII characters."""
+
+    code = "bad_key"
+
+
+class BadJson(BadRequest):
+    """The body is not JSON."""
+
+    code = "bad_json"
+
+
+class NotValid(Invalid):
+    """The request does not have the shape that is asked for."""
+
+    code = "invalid"
+
+
+def _key_parameter(*, required: bool) -> dict[str, Any]:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": required,
+        "description": "Names this request: sent again with the same body it gets the first answer, for ever.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY, "pattern": r"^[\x21-\x7e]+$"},
+    }
+
+
+def _takes(schema: type[Schema], *, key_required: bool | None = None) -> dict[str, Any]:
+    """Describe the body (and the key) of an operation that reads them itself."""
+    described: dict[str, Any] = {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}},
+        }
+    }
+    if key_required is not None:
+        described["parameters"] = [_key_parameter(required=key_required)]
+    return described
+
+
+@router.post(
+    "/checks",
+    auth=ApiKeyAuth("check", "redeem"),
+    response={200: ReceiptOut, 429: ReceiptOut, **WRITE_PROBLEMS},
+    openapi_extra=_takes(CheckIn, key_required=False),
+)
+def check_label(request: HttpRequest) -> HttpResponse:
+    """Check a label by its open serial or its hidden code. Nothing is used up."""
+    asked = _read(CheckIn, request.body)
+    if (asked.serial is None) == (asked.code is None):
+        raise NotValid(_("Name the label by exactly one of serial and code."))
+    attempt = _attempt(asked, _client(request), request_id=_key_of(request) or "", at=now())
+    return _answer(request, services.verify(attempt))
+
+
+@router.post(
+    "/redemptions",
+    auth=ApiKeyAuth("redeem"),
+    response={201: ReceiptOut, 200: ReceiptOut, 429: ReceiptOut, **WRITE_PROBLEMS},
+    openapi_extra=_takes(RedeemIn, key_required=True),
+)
+def redeem_code(request: HttpRequest) -> HttpResponse:
+    """Redeem the code under the scratch layer, once."""
+    key = _key_of(request)
+    if key is None:
+        raise KeyMissing(_("Send an Idempotency-Key header."))
+    asked = _read(RedeemIn, request.body)
+    attempt = _attempt(asked, _client(request), request_id=key, at=now())
+    return _answer(request, collector.redeem(attempt))
+
+
+@router.post(
+    "/redemptions/bulk",
+    auth=ApiKeyAuth("redeem"),
+    response={200: BulkOut, **WRITE_PROBLEMS},
+    openapi_extra=_takes(BulkIn),
+)
+def redeem_bulk(request: HttpRequest) -> HttpResponse:
+    """Redeem up to 500 codes. Each result has the status that a single call would get."""
+    items = _read(BulkIn, request.body).attempts
+    if not all(isinstance(item.get("request_id"), str) and 0 < len(item["request_id"]) <= MOST_KEY for item in items):
+        raise NotValid(_("Each attempt needs a request_id of 1 to 200 characters."))
+    client, at = _client(request), now()
+    read = [_item(item, client, at) for item in items]
+    answers = iter(services.redeem_each([attempt for attempt in read if isinstance(attempt, Attempt)]))
+    language = _language(request)
+    results = [
+        {**_fields(next(answers) if isinstance(found, Attempt) else found, language), "request_id": item["request_id"]}
+        for item, found in zip(items, read, strict=True)
+    ]
+    return _json({"results": results}, 200)
+
+
+@router.get("/receipts/{number}", auth=ApiKeyAuth("read"), response={200: ReceiptOut, **READ_PROBLEMS})
+def read_receipt(request: HttpRequest, number: str) -> HttpResponse:
+    """Return the answer that a receipt number names, as it was given."""
+    receipt = queries.receipt(number)
+    if receipt is None:
+        raise NotFound(_("There is no such receipt."))
+    return _json(receipt_json(receipt, _language(request)), 200)
+
+
+# --- in ----------------------------------------------------------------------------------------------------------------
+
+
+def _client(request: HttpRequest) -> KeyRef:
+    return cast("KeyRef", request.auth)  # type: ignore[attr-defined]  # set by ninja
+
+
+def _key_of(request: HttpRequest) -> str | None:
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if not key:
+        return None
+    if len(key) > MOST_KEY or not all("!" <= letter <= "~" for letter in key):
+        raise BadKey(_("An idempotency key has from 1 to 200 visible ASCII characters."))
+    return key
+
+
+def _read(schema: type[In], body: bytes) -> In:
+    """Read a JSON body. Raises `BadJson`, or `NotValid` with the places that are wrong; values are never repeated."""
+    try:
+        return schema.model_validate_json(body)
+    except ValidationError as error:
+        raise _not_valid(error) from None
+
+
+def _not_valid(error: ValidationError) -> DomainError:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        return BadJson(_("The body is not JSON."))
+    return NotValid(
+        _("The request does not have the shape that is asked for."),
+        errors=[{"at": list(fault["loc"]), "message": fault["msg"]} for fault in faults],
+    )
+
+
+def _item(item: dict[str, Any], client: KeyRef, at: datetime) -> Attempt | DomainError:
+    try:
+        return _attempt(BulkItem.model_validate(item), client, request_id=item["request_id"], at=at)
+    except ValidationError as error:
+        return _not_valid(error)
+    except DomainError as error:
+        return error
+
+
+def _attempt(asked: CheckIn | RedeemIn, client: KeyRef, *, request_id: str, at: datetime) -> Attempt:
+    names = asked if isinstance(asked, RedeemIn) else None
+    return Attempt(
+        door=Door.API,
+        at=at,
+        request_id=request_id,
+        code=asked.code,
+        serial=asked.serial,
+        gtin=asked.gtin,
+        phone=None if asked.phone is None else parse_phone(asked.phone),
+        asker=asked.asker,
+        client_id=client.id,
+        retailer=names.retailer if names else None,
+        promoter=names.promoter if names else None,
+        place=_place(asked.place),
+        test_mode=client.is_test,
+    )
+
+
+def _place(place: PlaceIn | None) -> Place | None:
+    return None if place is None else Place(place.lat, place.lon, place.accuracy_m)
+
+
+# --- out ---------------------------------------------------------------------------------------------------------------
+
+
+def _language(request: HttpRequest) -> str:
+    return get_language_from_request(request) if "HTTP_ACCEPT_LANGUAGE" in request.META else "en"
+
+
+def _answer(request: HttpRequest, receipt: Receipt) -> HttpResponse:
+    response = _json(receipt_json(receipt, _language(request)), STATUS_OF.get(receipt.outcome, 200))
+    if receipt.retry_after_s is not None:
+        response.headers["Retry-After"] = str(receipt.retry_after_s)
+    return response
+
+
+def _fields(answer: services.Answer, language: str) -> dict[str, Any]:
+    if isinstance(answer, DomainError):
+        return fields_of(answer)
+    return {"status": STATUS_OF.get(answer.outcome, 200), **receipt_json(answer, language)}
+
+
+def receipt_json(receipt: Receipt, language: str) -> dict[str, Any]:
+    """Return a receipt as `ReceiptOut` describes it."""
+    product, earlier, redeemed = receipt.product, receipt.earlier, receipt.redeemed
+    chinese = language.startswith("zh")
+    return {
+        "outcome": receipt.outcome,
+        "detail": receipt.detail,
+        "receipt": receipt.receipt_no,
+        "product": None
+        if product is None
+        else {"id": product.public_id, "gtin": product.gtin, "name": product.name, "name_zh": product.name_zh},
+        "points": receipt.points,
+        "balance": receipt.balance,
+        "points_offered": receipt.points_offered,
+        "earlier": None
+        if earlier is None
+        else {
+            "count": earlier.count,
+            "first_at": _time(earlier.first_at),
+            "first_place": earlier.first_place[chinese] if earlier.first_place else None,
+            "first_door": earlier.first_door,
+            "by": earlier.by,
+        },
+        "redeemed": None
+        if redeemed is None
+        else {
+            "at": _time(redeemed.at),
+            "place": redeemed.place[chinese] if redeemed.place else None,
+            "door": redeemed.door,
+            "by": redeemed.by,
+        },
+        "want": receipt.want,
+        "got": receipt.got,
+        "tries_left": receipt.tries_left,
+        "ended_on": receipt.ended_on and receipt.ended_on.isoformat(),
+        "retry_after_s": receipt.retry_after_s,
+        "at": _time(receipt.at),
+        "message": say(receipt, language, Door.API),
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # stored in UTC
+
+
+def _json(value: dict[str, Any], status: int) -> HttpResponse:
+    return HttpResponse(json.dumps(value, ensure_ascii=False), status=status, content_type="application/json")

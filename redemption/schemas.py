@@ -1,0 +1,177 @@
+"""The shapes of the JSON API: docs/guide/api.md tells them to people, /api/v1/openapi.json to programs."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from redemption.rules import Door, Outcome
+
+MOST_ATTEMPTS = 500
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=40)]
+RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+_PHONE: Any = {"required": ["phone"], "properties": {"phone": {"type": "string"}, "asker": {"type": "null"}}}
+_ASKER: Any = {"required": ["asker"], "properties": {"asker": {"type": "string"}, "phone": {"type": "null"}}}
+_NOBODY: Any = {"properties": {"phone": {"type": "null"}, "asker": {"type": "null"}}}
+
+
+class _In(Schema):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class PlaceIn(_In):
+    """Where the person stands: WGS 84."""
+
+    lat: float = Field(ge=-90, le=90, allow_inf_nan=False, description="degrees north")
+    lon: float = Field(ge=-180, le=180, allow_inf_nan=False, description="degrees east")
+    accuracy_m: float | None = Field(None, ge=0, le=1e7, allow_inf_nan=False, description="radius in metres")
+
+
+class _Asked(_In):
+    phone: Annotated[str, Field(min_length=3, max_length=40)] | None = Field(
+        None, description="the person's number; national numbers are read as Chinese", examples=["+8613800138000"]
+    )
+    asker: Text | None = Field(None, description="your own reference for the person, always the same for one person")
+    gtin: Name | None = Field(None, description="the product number of the label, if it was scanned")
+    place: PlaceIn | None = None
+
+
+class CheckIn(_Asked):
+    """A label to check: by its open serial or by its hidden code."""
+
+    serial: Text | None = Field(None, description="as in the QR code", examples=["5JQ2D4Y8562N"])
+    code: Text | None = Field(None, description="as under the scratch layer; a check does not use it up")
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "allOf": [
+                {
+                    "oneOf": [
+                        {
+                            "required": ["serial"],
+                            "properties": {"serial": {"type": "string"}, "code": {"type": "null"}},
+                        },
+                        {"required": ["code"], "properties": {"code": {"type": "string"}, "serial": {"type": "null"}}},
+                    ]
+                },
+                {"oneOf": [_PHONE, _ASKER, _NOBODY]},
+            ]
+        },
+    )
+
+
+class RedeemIn(_Asked):
+    """A hidden code to redeem, and who earns: exactly one of ``phone`` and ``asker``."""
+
+    code: Text = Field(description="as under the scratch layer; any script's digits, blanks and hyphens are understood")
+    serial: Text | None = Field(
+        None, description="the label's open serial, if it was scanned: both must be one label's"
+    )
+    retailer: Name | None = Field(None, description="number of the shop that sold it", examples=["R1001"])
+    promoter: Name | None = Field(None, description="number of the person who recommended it", examples=["P1001"])
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, json_schema_extra={"oneOf": [_PHONE, _ASKER]})
+
+
+class BulkItem(RedeemIn):
+    """One attempt of a bulk request: as in a single one, and its request id."""
+
+    request_id: RequestId = Field(description="as the Idempotency-Key of a single request")
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, json_schema_extra={"oneOf": [_PHONE, _ASKER]})
+
+
+class BulkIn(_In):
+    """Up to 500 attempts. One that is not valid gets its problem in its place; the others are redeemed."""
+
+    attempts: list[dict[str, Any]] = Field(
+        min_length=1,
+        max_length=MOST_ATTEMPTS,
+        json_schema_extra={
+            "items": {
+                "type": "object",
+                "required": ["request_id"],
+                "properties": {"request_id": {"type": "string", "minLength": 1, "maxLength": 200}},
+                "description": "an object as RedeemIn with a request_id",
+            }
+        },
+    )
+
+
+# --- answers -----------------------------------------------------------------------------------------------------------
+
+
+class ProductOut(Schema):
+    id: str
+    gtin: str
+    name: str
+    name_zh: str
+
+
+class EarlierOut(Schema):
+    """The visits before this one; the place is a city, never finer."""
+
+    count: int
+    first_at: datetime
+    first_place: str | None
+    first_door: Door
+    by: Literal["you", "other", "unknown"]
+
+
+class RedeemedOut(Schema):
+    """The redemption that came before."""
+
+    at: datetime
+    place: str | None
+    door: Door
+    by: Literal["you", "other", "unknown"]
+
+
+class ReceiptOut(Schema):
+    """What was found, and its receipt."""
+
+    outcome: Outcome
+    detail: Literal["malformed", "typo", "serial_typed", "mismatch", "test_label", "stolen", "retired"] | None
+    receipt: str | None = Field(description="12 digits; null only with TOO_MANY_TRIES")
+    product: ProductOut | None
+    points: int = Field(description="what the consumer got by this redemption")
+    balance: int = Field(description="what the consumer has")
+    points_offered: int = Field(description="what the unused code of a genuine label would earn")
+    earlier: EarlierOut | None
+    redeemed: RedeemedOut | None
+    want: int | None = Field(description="symbols that such a code has")
+    got: int | None = Field(description="symbols that were sent")
+    tries_left: int | None
+    ended_on: date | None
+    retry_after_s: int | None
+    at: datetime
+    message: str = Field(description="what to tell the person, in the language of Accept-Language")
+
+
+class ProblemDetail(Schema):
+    at: list[str | int] = Field(description="where in the request")
+    message: str
+
+
+class Problem(Schema):
+    """An error: nothing was written (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ProblemDetail]
+    request_id: str
+
+
+class BulkOut(Schema):
+    """One result for each attempt, in order: a receipt or a problem, with the status that a single call would get."""
+
+    results: list[dict[str, Any]]
