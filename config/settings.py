@@ -173,6 +173,7 @@ LEAN_MIDDLEWARE = [
     "config.middleware.ApiMiddleware",
 ]
 APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "config.errors.csrf_failed"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -20,4 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("console.urls")),
     path("console/", include("lottery.urls")),
     path("dev/phone", phone),
+    path("", include("redemption.urls")),
 ]
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.failed"

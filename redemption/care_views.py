@@ -1,6 +1,6 @@
 """Pages around the verdict: reports, rules, privacy, the shop's code, and what is shown when something fails."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -136,8 +136,3 @@ def csrf_failed(request: ConsumerRequest, reason: str = "") -> HttpResponse:
         again=request.path,
         again_label=_("Load the page again"),
     )
-
-
-def is_for_people(request: HttpRequest) -> bool:
-    """Return whether a path is the consumers' (and not the console's or a machine's)."""
-    return not request.path.startswith(("/api/", "/console", "/dev/", "/static/", "/webhooks/"))

@@ -355,7 +355,7 @@ def claim_step(request: ConsumerRequest, target: Target) -> HttpResponse:
     token = read_token("claim", request.POST.get("claim", ""), target, CLAIM_TOKEN_FOR_S)
     if token is None:
         return expired(request)
-    if not form.is_valid() or not signed_in(request, form, token):
+    if not form.is_valid() or not (request.visitor.member or sign_in_by_code(request, form, token)):
         return show_form(request, target, form, status=400)
     return redeem(request, target, form, token)
 
@@ -389,14 +389,12 @@ def ask_for_code(request: ConsumerRequest, form: Any) -> str:
     return _("We sent a code to this number. It is good for 5 minutes.")
 
 
-def signed_in(request: ConsumerRequest, form: Any, token: str) -> bool:
-    """Sign the visitor in by the one-time code, unless they are; else put the reason at the code's field.
+def sign_in_by_code(request: ConsumerRequest, form: Any, token: str) -> bool:
+    """Sign the visitor in by the one-time code; else put the reason at the code's field.
 
     A second press of the button comes with a code that the first has just used up: the same page, number and code
     name the member for two minutes more.
     """
-    if request.visitor.member is not None:
-        return True
     phone, code = form.cleaned_data["phone"], form.cleaned_data["one_time_code"]
     memo = f"signed-in:{audit_mac(f'{token}|{phone}|{code}'.encode()).hex()}"
     at = now()

@@ -8,6 +8,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from django.conf import settings
@@ -40,13 +41,19 @@ def _cookie(name: str) -> str:
 class Visitor:
     """The person behind a request, read from cookies; what changes is written by `write`."""
 
-    request: HttpRequest
     asker: str | None = None
-    member: Member | None = None
-    signed_in_at: datetime | None = None
     partners: dict[str, str] = field(default_factory=dict)
     receipts: list[str] = field(default_factory=list)
+    signed_in: tuple[str, int] | None = None
     _changes: dict[str, tuple[Any, timedelta] | None] = field(default_factory=dict)
+
+    @cached_property
+    def member(self) -> Member | None:
+        """The member who signed in on this device; none once erased. One query, when first asked for."""
+        if self.signed_in is None:
+            return None
+        found = Member.objects.filter(public_id=self.signed_in[0])
+        return found.exclude(state=Member.State.ERASED).first()
 
     def act(self) -> str:
         """Return the random cookie's value, making one if this is the first act."""
@@ -57,17 +64,20 @@ class Visitor:
 
     def sign_in(self, member: Member, at: datetime) -> None:
         """Remember the member on this device."""
-        self.member, self.signed_in_at = member, at
-        self._changes["member"] = ([member.public_id, int(at.timestamp())], SIGNED_IN_FOR)
+        self.member, self.signed_in = member, (member.public_id, int(at.timestamp()))
+        self._changes["member"] = (self.signed_in, SIGNED_IN_FOR)
 
     def sign_out(self) -> None:
         """Forget the member and all receipts on this device."""
-        self.member = self.signed_in_at = None
+        self.member = self.signed_in = None
+        self.receipts = []
         self._changes["member"] = self._changes["receipts"] = None
 
     def is_fresh(self, at: datetime) -> bool:
         """Return whether the one-time code was given moments ago, as acts that cannot be undone ask."""
-        return self.signed_in_at is not None and at - self.signed_in_at <= FRESH_FOR
+        if self.member is None or self.signed_in is None:
+            return False
+        return at - datetime.fromtimestamp(self.signed_in[1], tz=UTC) <= FRESH_FOR
 
     def keep_receipt(self, receipt_no: str | None) -> None:
         """Let this device open that receipt's page."""
@@ -111,19 +121,14 @@ def _read(request: HttpRequest, name: str, age: timedelta) -> Any:
 
 
 def visitor_of(request: HttpRequest) -> Visitor:
-    """Read the visitor from the cookies; forged, stale or foreign ones count as none. At most one query."""
-    visitor = Visitor(
-        request,
+    """Read the visitor from the cookies; forged, stale or foreign ones count as none."""
+    signed_in = _read(request, "member", SIGNED_IN_FOR)
+    return Visitor(
         asker=_read(request, "asker", ASKER_FOR),
         partners=_read(request, "partners", PARTNER_FOR) or {},
         receipts=_read(request, "receipts", ASKER_FOR) or [],
+        signed_in=(str(signed_in[0]), int(signed_in[1])) if signed_in else None,
     )
-    signed_in = _read(request, "member", SIGNED_IN_FOR)
-    if signed_in:
-        public_id, stamp = signed_in
-        visitor.member = Member.objects.filter(public_id=public_id).exclude(state=Member.State.ERASED).first()
-        visitor.signed_in_at = datetime.fromtimestamp(stamp, tz=UTC) if visitor.member else None
-    return visitor
 
 
 def role_of(partner: Partner) -> PartnerRole | None:

@@ -76,8 +76,7 @@ def sign_in(request: ConsumerRequest) -> HttpResponse:
     token = views.read_token("sign-in", request.POST.get("sign-in", ""), views.Target(), views.CLAIM_TOKEN_FOR_S)
     if token is None:
         return views.expired(request)
-    request.visitor.member = None
-    if not views.signed_in(request, form, token):
+    if not views.sign_in_by_code(request, form, token):
         return _sign_in_page(request, form, target)
     return HttpResponseRedirect(target, status=303)
 
