@@ -22,7 +22,7 @@ STANDINGS = {
     Outcome.GENUINE_REPEAT: Standing.WAIT,
     Outcome.ALREADY_REDEEMED: Standing.WAIT,
     Outcome.NOT_RELEASED: Standing.WAIT,
-    Outcome.ENDED: Standing.WAIT,
+    Outcome.ENDED: Standing.OK,
     Outcome.TYPO: Standing.WAIT,
     Outcome.TOO_MANY_TRIES: Standing.WAIT,
     Outcome.RECALLED: Standing.NO,
@@ -35,6 +35,8 @@ def standing(receipt: Receipt) -> Standing:
     """Return how an answer looks on a page: green tick, amber clock or red cross."""
     if receipt.outcome in {Outcome.GENUINE_REPEAT, Outcome.ALREADY_REDEEMED} and _is_yours(receipt):
         return Standing.OK
+    if receipt.detail is Detail.RETIRED:
+        return Standing.WAIT
     return STANDINGS[receipt.outcome]
 
 

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext as _, ngettext, pgettext
 
 from brands.models import Brand
+from redemption.messages import standing
 from redemption.rules import By, Detail, Outcome, Receipt
 from redemption.templatetags.consumer import day
 
@@ -51,71 +52,76 @@ def is_yours(receipt: Receipt) -> bool:
 
 def verdict_of(receipt: Receipt) -> Verdict:
     """Return look, word and line of a receipt, in the present language."""
+    return Verdict(standing(receipt).value, *words_of(receipt))
+
+
+def words_of(receipt: Receipt) -> tuple[str, str]:
+    """Return the word and the line below it."""
     match receipt.outcome, receipt.detail:
         case Outcome.GENUINE_FIRST, _detail:
-            return Verdict("ok", _("Genuine"), _("First check of this label"))
+            return _("Genuine"), _("First check of this label")
         case Outcome.REDEEMED, _detail:
-            return Verdict("ok", _("Genuine"), _("Redeemed: the points are yours"))
+            return _("Genuine"), _("Redeemed: the points are yours")
         case Outcome.GENUINE_REPEAT, _detail:
             return _repeated(receipt)
         case Outcome.ALREADY_REDEEMED, _detail:
             return _spent(receipt)
         case Outcome.NOT_RELEASED, _detail:
-            return Verdict("wait", _("Not released"), _("This label is not released for sale yet"))
+            return _("Not released"), _("This label is not released for sale yet")
         case Outcome.RECALLED, _detail:
-            return Verdict("no", _("Recalled"), _("Do not use this product"))
+            return _("Recalled"), _("Do not use this product")
         case Outcome.WITHDRAWN, Detail.TEST_LABEL:
-            return Verdict("wait", _("Sample"), _("This is a sample label. It is not for sale and earns nothing."))
+            return _("Sample"), _("This is a sample label. It is not for sale and earns nothing.")
         case Outcome.WITHDRAWN, Detail.STOLEN:
-            return Verdict("no", _("Withdrawn"), _("This label was withdrawn from sale"))
+            return _("Withdrawn"), _("This label was withdrawn from sale")
         case Outcome.WITHDRAWN, _detail:
-            return Verdict("no", _("Not valid"), _("This label was withdrawn"))
+            return _("Not valid"), _("This label was withdrawn")
         case Outcome.ENDED, Detail.RETIRED:
-            return Verdict("wait", _("Old series"), _("Codes of this series are no longer checked and earn no points"))
+            return _("Old series"), _("Codes of this series are no longer checked and earn no points")
         case Outcome.ENDED, _detail:
-            return Verdict("ok", _("Genuine"), _ended(receipt))
+            return _("Genuine"), _ended(receipt)
         case Outcome.CAMPAIGN_EXHAUSTED, _detail:
-            return Verdict("ok", _("Genuine"), _("All points of this offer are given out. Your code stays unused."))
+            return _("Genuine"), _("All points of this offer are given out. Your code stays unused.")
         case Outcome.TYPO, _detail:
-            return Verdict("wait", _("Read it again"), typo_text(receipt))
+            return _("Read it again"), typo_text(receipt)
         case Outcome.UNKNOWN, Detail.MISMATCH:
-            return Verdict("no", _("Not a pair"), _("This is not the code of the label you scanned"))
+            return _("Not a pair"), _("This is not the code of the label you scanned")
         case Outcome.UNKNOWN, _detail:
-            return Verdict("no", _("No such code"), _("We have not issued this number"))
+            return _("No such code"), _("We have not issued this number")
         case Outcome.TOO_MANY_TRIES, _detail:
-            return Verdict("wait", _("Please wait"), wait_text(receipt))
+            return _("Please wait"), wait_text(receipt)
     raise ValueError(receipt.outcome)
 
 
-def _repeated(receipt: Receipt) -> Verdict:
+def _repeated(receipt: Receipt) -> tuple[str, str]:
     earlier = receipt.earlier
     count = earlier.count if earlier else 0
     if earlier is None or earlier.by is By.YOU or is_yours(receipt):
         line = ngettext(
             "You checked this label {count} time before", "You checked this label {count} times before", count
         )
-        return Verdict("ok", _("Genuine"), line.format(count=count) if count else _("You redeemed this label yourself"))
+        return _("Genuine"), line.format(count=count) if count else _("You redeemed this label yourself")
     line = ngettext(
         "The label is genuine, but was checked {count} time before",
         "The label is genuine, but was checked {count} times before",
         count,
     )
-    return Verdict("wait", _("Checked before"), line.format(count=count))
+    return _("Checked before"), line.format(count=count)
 
 
-def _spent(receipt: Receipt) -> Verdict:
+def _spent(receipt: Receipt) -> tuple[str, str]:
     redeemed = receipt.redeemed
     if redeemed is None:
-        return Verdict("wait", _("Redeemed before"), _("This code was redeemed before"))
+        return _("Redeemed before"), _("This code was redeemed before")
     if redeemed.by is By.YOU:
         line = _("You redeemed this code on {date}").format(date=day(redeemed.at))
-        return Verdict("ok", pgettext("verdict", "Redeemed"), line)
+        return pgettext("verdict", "Redeemed"), line
     place = place_name(redeemed.place)
     if place:
         line = _("This code was redeemed on {date} near {place}").format(date=day(redeemed.at), place=place)
     else:
         line = _("This code was redeemed on {date}").format(date=day(redeemed.at))
-    return Verdict("wait", _("Redeemed before"), line)
+    return _("Redeemed before"), line
 
 
 def _ended(receipt: Receipt) -> str:
