@@ -1,8 +1,8 @@
 """What all consumer pages share: language and zone, the visitor's cookies, headers, compression, and the frame.
 
 A view is wrapped by `consumer_page` and answers with `page`. Pages are compressed although they hold a CSRF token: the
-token is masked anew in each response, nothing secret stands beside text that another site could choose (query strings
-are not repeated, forms need the token), and Django pads each answer by random bytes (docs/guide/consumer.md).
+token is masked anew in each response, nothing else that is secret stands beside text that another site could choose, and
+Django adds random bytes to each answer (docs/guide/consumer.md).
 """
 
 import functools
