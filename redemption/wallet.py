@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from django.utils import timezone
 from django.utils.translation import get_language, gettext as _
 
+from brands.queries import brand_date
 from labels.models import Product
 from labels.queries import receipt_nos
-from ledger.lots import NEVER
-from ledger.models import Cause, Kind, Lot, Transfer
+from ledger import queries as ledger
+from ledger.models import Cause, Kind, Transfer
+from ledger.queries import Line
 from redemption.models import Scan
 
-EXPIRING_WITHIN = timedelta(days=60)
-SOON = timedelta(days=14)
+EXPIRING_WITHIN_DAYS = 60
+SOON_DAYS = 14
 _ICONS = {Kind.AWARD: "tick", Kind.EXPIRE: "clock", Kind.SPEND: "store", Kind.REVERSAL: "undo", Kind.CLAWBACK: "undo"}
 
 
@@ -38,35 +39,22 @@ class Expiring:
     soon: bool
 
 
-def entries(account_id: int, *, before: int | None, limit: int) -> tuple[list[Entry], int | None]:
-    """Return the newest entries of a holder's account below transfer ``before``, and where the next page begins."""
-    rows = _newest(account_id, before=before, limit=limit + 1)
-    shown = rows[:limit]
-    causes = _redemptions_of(shown)
+def entries(account_id: int, *, cursor: int | None, limit: int) -> tuple[list[Entry], int | None]:
+    """Return a page of a holder's entries, newest first, and the cursor of the next page."""
+    page = ledger.statement(account_id, cursor, limit)
+    causes = _redemptions_of(page.lines)
     products = _products({scan.product_id for scan in causes.values()})
     numbers = dict(zip(causes, receipt_nos([scan.pk for scan in causes.values()]), strict=True))
-    return (
-        [_entry(row, account_id, causes, products, numbers) for row in shown],
-        shown[-1].pk if len(rows) > limit else None,
-    )
+    return [_entry(line, causes, products, numbers) for line in page.lines], page.cursor
 
 
-def _newest(account_id: int, *, before: int | None, limit: int) -> list[Transfer]:
-    """Read from the two indexes of holders' transfers, then merge."""
-    older = {} if before is None else {"pk__lt": before}
-    into = Transfer.objects.filter(credit=account_id, kind__lt=20, **older)
-    out = Transfer.objects.filter(debit=account_id, kind__gte=10, kind__lt=30, **older)
-    rows = [*into.order_by("-pk")[:limit], *out.order_by("-pk")[:limit]]
-    return sorted(rows, key=lambda row: -row.pk)[:limit]
-
-
-def _redemptions_of(rows: Sequence[Transfer]) -> dict[int, Scan]:
+def _redemptions_of(lines: Sequence[Line]) -> dict[int, Scan]:
     """Return, by transfer, the scan of the redemption that each is about, straight or as its reversal."""
-    scans = {row.pk: row.cause_id for row in rows if row.cause_kind == Cause.REDEMPTION}
-    reversed_rows = {row.cause_id: row.pk for row in rows if row.kind == Kind.REVERSAL}
-    if reversed_rows:
-        found = Transfer.objects.filter(pk__in=reversed_rows, cause_kind=Cause.REDEMPTION)
-        scans |= {reversed_rows[pk]: scan_id for pk, scan_id in found.values_list("pk", "cause_id")}
+    scans = {line.transfer_id: line.cause_id for line in lines if line.cause_kind == Cause.REDEMPTION}
+    reversals = {line.cause_id: line.transfer_id for line in lines if line.kind == Kind.REVERSAL}
+    if reversals:
+        found = Transfer.objects.filter(pk__in=reversals, cause_kind=Cause.REDEMPTION)
+        scans |= {reversals[pk]: scan_id for pk, scan_id in found.values_list("pk", "cause_id")}
     by_id = Scan.objects.in_bulk(set(scans.values())) if scans else {}
     return {pk: by_id[scan_id] for pk, scan_id in scans.items() if scan_id in by_id}
 
@@ -77,19 +65,17 @@ def _products(ids: set[int | None]) -> dict[int, str]:
     return {pk: here or name for pk, here, name in rows.values_list("pk", column, "name")}
 
 
-def _entry(
-    row: Transfer, account_id: int, causes: dict[int, Scan], products: dict[int, str], numbers: dict[int, str]
-) -> Entry:
-    scan = causes.get(row.pk)
+def _entry(line: Line, causes: dict[int, Scan], products: dict[int, str], numbers: dict[int, str]) -> Entry:
+    scan = causes.get(line.transfer_id)
     product = products.get(scan.product_id or 0, "") if scan else ""
-    kind = kind_name(Kind(row.kind))
+    kind = Kind(line.kind)
     return Entry(
-        at=row.posted_at,
-        amount=row.amount if row.credit_id == account_id else -row.amount,
-        title=product or kind,
-        why=kind if product and row.kind != Kind.AWARD else "",
-        receipt_no=numbers.get(row.pk, ""),
-        icon=_ICONS.get(Kind(row.kind), "file"),
+        at=line.posted_at,
+        amount=line.change,
+        title=product or kind_name(kind),
+        why=kind_name(kind) if product and kind is not Kind.AWARD else "",
+        receipt_no=numbers.get(line.transfer_id, ""),
+        icon=_ICONS.get(kind, "file"),
     )
 
 
@@ -112,13 +98,10 @@ def kind_name(kind: Kind) -> str:
     }[kind]
 
 
-def expiring(account_id: int) -> list[Expiring]:
+def expiring(account_id: int, at: datetime) -> list[Expiring]:
     """Return the lots that expire within sixty days in the brand's zone, the next first."""
-    today = timezone.localdate()
-    lots = Lot.objects.filter(
-        account=account_id, left__gt=0, expires_on__gte=today, expires_on__lte=today + EXPIRING_WITHIN
-    ).exclude(expires_on=NEVER)
+    today = brand_date(at)
     return [
-        Expiring(lot.left, lot.expires_on, (lot.expires_on - today).days, lot.expires_on - today <= SOON)
-        for lot in lots.order_by("expires_on")
+        Expiring(left, day, (day - today).days, soon=(day - today).days <= SOON_DAYS)
+        for day, left in ledger.expiring_soon(account_id, EXPIRING_WITHIN_DAYS, at)
     ]

@@ -118,14 +118,14 @@ def _member(request: ConsumerRequest) -> Member:
 def wallet(request: ConsumerRequest) -> HttpResponse:
     """Show the balance, what expires soon, and the newest entries."""
     member = _member(request)
-    shown, older = points.entries(member.account_id, before=None, limit=SHOWN)
+    shown, older = points.entries(member.account_id, cursor=None, limit=SHOWN)
     return page(
         request,
         "wallet.html",
         title=_("My points"),
         section="wallet",
         balance=ledger.balance(member.account_id),
-        lots=points.expiring(member.account_id),
+        lots=points.expiring(member.account_id, now()),
         entries=shown,
         more=older is not None,
     )
@@ -137,7 +137,7 @@ def wallet(request: ConsumerRequest) -> HttpResponse:
 def entries(request: ConsumerRequest) -> HttpResponse:
     """List all entries of the account, newest first."""
     member = _member(request)
-    shown, next_cursor = points.entries(member.account_id, before=_cursor(request), limit=PER_PAGE)
+    shown, next_cursor = points.entries(member.account_id, cursor=_cursor(request), limit=PER_PAGE)
     return page(
         request,
         "entries.html",
