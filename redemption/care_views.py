@@ -10,7 +10,7 @@ from channel.queries import partners_by_number
 from common.clock import now
 from lottery.models import Award, Campaign
 from redemption import views
-from redemption.door import ConsumerRequest, consumer_page, page
+from redemption.door import ConsumerRequest, consumer_page, page, unavailable
 from redemption.forms import ReportForm
 from redemption.page import Verdict
 from redemption.reports import Told, file_report
@@ -105,21 +105,7 @@ def not_found(request: ConsumerRequest, exception: Exception | None = None) -> H
 @consumer_page
 def failed(request: ConsumerRequest) -> HttpResponse:
     """Say that we cannot answer now, in grey: nothing is said about a label."""
-    return unavailable(request)
-
-
-def unavailable(request: ConsumerRequest, *, status: int = 500) -> HttpResponse:
-    """Render the page for our own faults."""
-    verdict = Verdict("calm", _("We cannot answer now"), _("Nothing was used up."))
-    return page(
-        request,
-        "message.html",
-        verdict=verdict,
-        status=status,
-        text=_("Please try again in a few minutes. Your code stays as it is."),
-        again=request.path,
-        again_label=_("Try again"),
-    )
+    return unavailable(request, status=500)
 
 
 @consumer_page

@@ -12,17 +12,18 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import get_supported_language_variant
+from django.utils.translation import get_supported_language_variant, gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views.decorators.gzip import gzip_page
 
 from brands.models import Brand
 from redemption import page as pages
 from redemption.page import Verdict
+from redemption.services import InProgress, TryLater
 from redemption.visitor import Visitor, visitor_of
 
 LANGUAGE_FOR_S = 365 * 24 * 3600
@@ -49,7 +50,10 @@ def consumer_page(view: View) -> View:
         with translation.override(language), timezone.override(zoneinfo.ZoneInfo(brand.time_zone)):
             known = cast("ConsumerRequest", request)
             known.brand, known.visitor = brand, visitor_of(request)
-            response = view(known, *args, **kwargs)
+            try:
+                response = view(known, *args, **kwargs)
+            except (TryLater, InProgress):
+                response = unavailable(known, status=503)
             known.visitor.write(response)
         if request.GET.get("lang"):
             response.set_cookie(
@@ -105,3 +109,20 @@ def page(
 def wants_json(request: HttpRequest) -> bool:
     """Return whether the page's own script asks."""
     return request.headers.get("Accept") == "application/json"
+
+
+def unavailable(request: ConsumerRequest, *, status: int) -> HttpResponse:
+    """Say, in grey, that we cannot answer: nothing is said about a label."""
+    text = _("Please try again in a few minutes. Your code stays as it is.")
+    if wants_json(request):
+        return JsonResponse({"said": text}, status=status)
+    verdict = Verdict("calm", _("We cannot answer now"), _("Nothing was used up."))
+    return page(
+        request,
+        "message.html",
+        verdict=verdict,
+        status=status,
+        text=text,
+        again=request.path,
+        again_label=_("Try again"),
+    )

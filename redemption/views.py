@@ -35,6 +35,7 @@ from redemption.forms import ClaimForm, EntryForm
 from redemption.models import Scan
 from redemption.page import Verdict
 from redemption.rules import Act, AskerKind, Attempt, Detail, Door, Outcome, Place, Receipt, asker_key
+from redemption.services import InProgress, TryLater
 
 VISIT_TOKEN_FOR_S = 30 * 60
 CLAIM_TOKEN_FOR_S = 24 * 3600
@@ -432,7 +433,11 @@ def redeem(request: ConsumerRequest, target: Target, form: ClaimForm, token: str
         promoter=typed["promoter"] or None,
         request_id=request_id(request, "redeem", token, typed["code"], typed["retailer"], typed["promoter"]),
     )
-    receipt = collector.redeem(attempt)
+    try:
+        receipt = collector.redeem(attempt)
+    except (TryLater, InProgress):
+        form.add_error(None, _("We cannot answer now. Nothing was used up. Please press the button again in a moment."))
+        return show_claim(request, form, status=503, claim_token=request.POST["claim"])
     request.visitor.keep_receipt(receipt.receipt_no)
     error = pages.code_error(receipt)
     if error:

@@ -1,5 +1,6 @@
 """What the page says about each outcome: the look, the word, the line, and where help stands."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -24,6 +25,12 @@ CASES = [
     (Outcome.TYPO, Detail.SERIAL_TYPED),
     (Outcome.UNKNOWN, Detail.MISMATCH),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
 
 
 def receipt_of(outcome: Outcome, detail: Detail | None = None, **facts: object) -> Receipt:
@@ -71,7 +78,7 @@ def test_a_code_spent_by_another_names_day_and_city_and_offers_help() -> None:
     with translation.override("zh-hans"), timezone.override("Asia/Shanghai"):
         verdict = page.verdict_of(receipt)
 
-    assert verdict.line == "此码已于 2026年11月20日 在成都被兑换"
+    assert verdict.line == "此码已于2026年11月20日在成都被兑换"
     assert help_for(receipt) is not None
     assert help_for(replace(receipt, redeemed=replace(SPENT, by=By.YOU))) is None
 

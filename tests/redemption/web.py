@@ -37,7 +37,9 @@ class Person(Client):
         super().__init__(HTTP_HOST=HOST, HTTP_ACCEPT_LANGUAGE=language, **more)
         self.phone = phone
 
-    def press(self, page: HttpResponse, form: str, step: str = "", *, as_script: bool = False, **typed: str) -> HttpResponse:
+    def press(
+        self, page: HttpResponse, form: str, step: str = "", *, as_script: bool = False, **typed: str
+    ) -> HttpResponse:
         """Press a button of the form whose fields or id include ``form``, after typing into its fields."""
         attributes, fields = next(
             found
