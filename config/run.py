@@ -134,6 +134,7 @@ def child_environment(var: Path, port: int, environment: Mapping[str, str]) -> d
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore:You're running the worker",  # as root: Celery warns at length on each start
         "VAR": str(var),
         "PORT": str(port),
     }
@@ -223,32 +224,48 @@ def start_servers(supervisor: supervise.Supervisor, values: Mapping[str, Any]) -
 
 
 def prepare(environment: Mapping[str, str], values: dict[str, Any]) -> None:
-    """Migrate, make the demo brands and their data, collect static files; each only where something is missing."""
+    """Migrate and make the demo brands and their data, where something is missing; collect changed static files."""
     migrations = build.fingerprint(
         [*ROOT.glob("*/migrations/*.py"), ROOT / "config/management/commands/prepare_demo.py"]
     )
     state = f"{migrations} {values['DATABASE_URL'].rpartition('@')[2]}"
-    static = subprocess.Popen(
-        [sys.executable, str(ROOT / "manage.py"), "collect_static_once"], env=dict(environment), cwd=ROOT
+    if values.get("prepared") != state or not (Path(environment["VAR"]) / "demo.json").exists():
+        say("Preparing the database")
+        manage(environment, "prepare_demo")
+        say("Making the demo: a minute or less, once")
+        manage(environment, "seed_demo")
+        values["prepared"] = state
+        local.write(values)
+    files = [path for path in [*ROOT.glob("static/**/*"), *ROOT.glob("*/static/**/*")] if path.is_file()]
+    static = build.fingerprint([*files, ROOT / "requirements" / "runtime.txt"])
+    stamp = Path(environment["VAR"]) / "static" / ".stamp"
+    if not build.unchanged(stamp, static):
+        say("Collecting the static files")
+        # static/src is what static/build is made from
+        manage(environment, "collectstatic", "--no-input", "--clear", "--verbosity=0", "--ignore=src")
+        stamp.write_text(static)
+
+
+@contextmanager
+def announcement(environment: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+    """Find out addresses, sign-ins and a label to scan while the web server starts; yield what prints them."""
+    asked = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "demo_info"],
+        env=dict(environment),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    try:
-        if values.get("prepared") != state or not (Path(environment["VAR"]) / "demo.json").exists():
-            say("Preparing the database")
-            manage(environment, "prepare_demo")
-            say("Making the demo: some forty seconds, once")
-            manage(environment, "seed_demo")
-            values["prepared"] = state
-            local.write(values)
-    finally:
-        if static.wait():
-            raise Precondition("the static files could not be collected: see above")
 
+    def announce() -> None:
+        text, _ = asked.communicate()
+        if asked.returncode:
+            raise Precondition("`manage.py demo_info` failed: see above")
+        say(text.rstrip())
+        say(f"\n  Data are in {environment['VAR']}. Stop with Ctrl-C; `make run` starts again with the same data.")
 
-def announce(environment: Mapping[str, str], values: Mapping[str, Any]) -> None:
-    """Print addresses, sign-ins and a label to scan."""
-    say(manage(environment, "demo_info").rstrip())
-    say("")
-    say(f"  Data are in {environment['VAR']}. Stop with Ctrl-C; `make run` starts again with the same data.")
+    with asked:
+        yield announce
 
 
 def serve(var: Path, environment: Mapping[str, str]) -> None:
@@ -269,13 +286,14 @@ def serve(var: Path, environment: Mapping[str, str]) -> None:
         start_servers(supervisor, values)
         prepare(children, values)
         supervisor.start(name for name in supervisor.children if name not in {"postgres", "valkey"})
-        _wait_for(
-            "the web server",
-            lambda: _web_answers(port, children["HOST"]),
-            lambda: supervisor.ended("web"),
-            READY_LIMIT_S,
-        )
-        announce(children, values)
+        with announcement(children) as announce:
+            _wait_for(
+                "the web server",
+                lambda: _web_answers(port, children["HOST"]),
+                lambda: supervisor.ended("web"),
+                READY_LIMIT_S,
+            )
+            announce()
         supervisor.watch()
     except KeyboardInterrupt:
         pass

@@ -17,9 +17,29 @@ import pytest
 
 from config import embedded
 from config.supervise import started_at
+from labels.queries import Status
+from staff.models import Role
 from tests.environment import ROOT
 
-GUARD_S = 120
+GUARD_S = 400
+# Asked of the running system: what does it know of these codes?
+ASK = """
+import json
+from brands.models import Brand
+from common.clock import now
+from django_tenants.utils import tenant_context
+from labels import queries
+from redemption.models import Redemption
+with tenant_context(Brand.objects.get(schema_name="demo")):
+    codes = %r
+    found = queries.resolve_many([queries.Typed(code=code, purpose="secret") for code in codes])
+    states = queries.states([row.label_no for row in found], now())
+    print(json.dumps([
+        {"secret": code, "status": states[row.label_no].status,
+         "redeemed": Redemption.objects.filter(label_no=row.label_no).exists()}
+        for code, row in zip(codes, found)
+    ]))
+"""
 SERVERS = {"MODE", "KEK", "DATABASE_URL", "DATABASE_OWNER_URL", "CACHE_URL", "BROKER_URL", "COLLECTOR_ENABLED", "PORT"}
 
 
@@ -143,6 +163,72 @@ def test_what_it_keeps_is_for_its_owner_alone(run: Run) -> None:
     assert "granian" in shown
     assert kept["VALKEY_PASSWORD"] not in shown
     assert kept["postgres"]["app_password"] not in shown
+
+
+def test_the_demo_says_where_it_is(run: Run) -> None:
+    first, second = json.loads(run.manage("demo_info", "--json"))["brands"]
+
+    assert (first["schema"], first["host"], first["port"]) == ("demo", "localhost", run.port)
+    assert second["base_url"] == f"http://second.localhost:{run.port}"
+    assert first["api_key"].startswith("ak_live_")
+    assert first["api_key"] != second["api_key"]
+    assert {person["role"] for person in first["staff"]} == set(Role.values)
+    assert all(person["username"] and person["password"] for person in first["staff"] + second["staff"])
+    assert run.get("/console/sign-in")[0] == 200
+
+
+def test_labels_are_handed_out_once_and_are_what_they_are_said_to_be(run: Run) -> None:
+    wanted = {
+        "active": Status.ACTIVE,
+        "inactive": Status.NOT_ACTIVE,
+        "redeemed": Status.ACTIVE,
+        "blocked": Status.BLOCKED,
+        "recalled": Status.RECALLED,
+    }
+    for state, status in wanted.items():
+        first, second = (json.loads(run.manage("demo_labels", "--count=3", f"--state={state}", "--json")) for _ in "12")
+        labels = first + second
+        assert len({label["serial"] for label in labels}) == len({label["secret"] for label in labels}) == 6
+        for label in labels:
+            assert set(label) == {"serial", "url", "secret", "gtin", "product", "points"}
+            assert label["url"] == f"http://localhost:{run.port}/01/{label['gtin']}/21/{label['serial']}"
+            assert bool(label["points"]) == (state == "active")
+        facts = {
+            row["secret"]: row
+            for row in json.loads(run.manage("shell", "--command", ASK % [x["secret"] for x in labels]))
+        }
+        for label in labels:
+            assert facts[label["secret"]] == {
+                "secret": label["secret"], "status": status, "redeemed": state == "redeemed"
+            }  # fmt: skip
+
+
+def test_the_story_holds_together(run: Run) -> None:
+    """A hundredth of it here: three months, people, every kind of answer, and a ledger that adds up."""
+    with psycopg.connect(run.database(), options="-c search_path=demo") as connection:
+        one = lambda question: connection.execute(question).fetchone()  # noqa: E731
+        days, scans = one("SELECT max(at)::date - min(at)::date, count(*) FROM redemption_scan")
+        assert days >= 90
+        assert scans > 100
+        assert one("SELECT count(*) FROM members_member")[0] >= 40
+        assert one("SELECT max(count) FROM labels_batch") == (1_000_000,)
+        assert one("SELECT count(DISTINCT outcome) FROM redemption_scan")[0] >= 8
+        assert one("SELECT sum(posted) FROM ledger_account WHERE kind <> 'system'")[0] > 0
+    run.manage("verify_ledger", "--schema=demo")
+
+
+def test_seeding_again_changes_nothing(run: Run) -> None:
+    count = "SELECT (SELECT count(*) FROM redemption_scan), (SELECT count(*) FROM ledger_transfer), (SELECT count(*) FROM members_member)"
+    with psycopg.connect(run.database(), options="-c search_path=demo", autocommit=True) as connection:
+        before = connection.execute(count).fetchone()
+        kept = json.loads((run.var / "demo.json").read_text())
+        del kept["demo"]["labels"]  # as if it had been interrupted
+        (run.var / "demo.json").write_text(json.dumps(kept))
+
+        run.manage("seed_demo")
+
+        assert json.loads((run.var / "demo.json").read_text())["demo"]["labels"]
+        assert connection.execute(count).fetchone() == before
 
 
 def test_a_killed_web_process_comes_back(run: Run) -> None:
