@@ -41,3 +41,15 @@ class Job(models.Model):
     def ended(self) -> bool:
         """Whether nothing more will happen."""
         return self.state in {self.State.DONE, self.State.FAILED, self.State.CANCELLED}
+
+
+class PeriodicRun(models.Model):
+    """One period of one periodic task, so that it is done once however often its message is delivered."""
+
+    task = models.CharField(max_length=60)
+    period = models.CharField(max_length=30)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "period"], name="periodic_task_runs_once_a_period")]

@@ -56,6 +56,7 @@ REGISTER: dict[str, Declared] = {
         "id public_id kind subject state done total detail error cancel_asked asked_by created_at started_at beat_at"
         " ended_at"
     ),
+    "common.PeriodicRun": Declared("id task period started_at ended_at"),
     # --- labels
     "labels.Product": Declared("id public_id gtin sku name name_zh description description_zh is_active created_at"),
     "labels.Slot": Declared("id purpose form number generation root_version state created_at"),

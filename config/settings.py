@@ -296,10 +296,13 @@ CELERY_TASK_TIME_LIMIT = 3600
 CELERY_TASK_SOFT_TIME_LIMIT = 3500
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_BEAT_SCHEDULE = {  # each is sent once for every brand
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for every brand
     "forget old one-time codes": {"task": "members.tasks.forget_old_codes", "schedule": 3600.0},
     "forget old messages": {"task": "sms_gateway.tasks.forget_old_messages", "schedule": 6 * 3600.0},
     "lapse what nobody claimed": {"task": "members.tasks.lapse_pending", "schedule": 3600.0},
+    # done once a day, but sent more often: a day ends when the brand's does
+    "expire lots": {"task": "ledger.tasks.expire_lots", "schedule": 900.0},
+    "expire holds": {"task": "ledger.tasks.expire_holds", "schedule": 300.0},
 }
 CELERY_TASK_ROUTES = {"brands.tasks.*": {"queue": "owner"}}
 
