@@ -319,7 +319,6 @@ def _codes_of(label_nos: Sequence[int], purpose: Purpose) -> list[str]:
     if None in batches:
         table = _fresh_table(table)
         batches = [table.batch_of(label_no) for label_no in label_nos]
-    slots = {slot.id: slot for generations in table.slots.values() for slot in generations if slot}
     by_slot: dict[int, list[int]] = {}
     for place, batch in enumerate(batches):
         if batch is None:
@@ -327,7 +326,9 @@ def _codes_of(label_nos: Sequence[int], purpose: Purpose) -> list[str]:
         by_slot.setdefault(batch.serial_slot if purpose == "serial" else batch.secret_slot, []).append(place)
     codes = [""] * len(label_nos)
     for slot_id, places in by_slot.items():
-        for place, code in zip(places, codes_in_slot(slots[slot_id], [label_nos[i] for i in places]), strict=True):
+        for place, code in zip(
+            places, codes_in_slot(table.slots[slot_id], [label_nos[i] for i in places]), strict=True
+        ):
             codes[place] = code
     return codes
 

@@ -4,6 +4,7 @@ Rows are ``uint8`` matrices, one code a row, written whole. The Damm digit is fo
 digits (10 states × 10 000 groups); the GF(32) check is linear, so it is the XOR of one 1 024-entry table per pair.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from labels.codes.checks import DAMM_STEPS, GF32_STEPS, gf32
 from labels.codes.encode import digits
-from labels.codes.ff1_fast import U64, Vector
+from labels.codes.ff1_fast import CHUNK, U64, Vector
 from labels.codes.forms import DECIMAL, Form
 
 Bytes = NDArray[np.uint8]
@@ -28,6 +29,27 @@ def write_codes(form: Form, number: int, cores: U64, rows: Bytes, column: int = 
     if not 0 <= number < form.slots:
         raise ValueError(f"{form.name} has no slot {number}")
     (_write_decimal if form.radix == DECIMAL else _write_base32)(form, number, cores, rows, column)
+
+
+Series = tuple[Form, int, Vector]
+
+
+def lines(series: Sequence[Series], first: int, end: int) -> Iterator[Bytes]:
+    """Yield the codes of labels ``first`` … ``end − 1`` as lines of text (``serial,secret``), a matrix a chunk.
+
+    ``series`` are (form, slot number, permutation), one a column. The matrix is used again for the next chunk.
+    """
+    rows = np.empty((CHUNK, sum(form.length + 1 for form, _, _ in series)), np.uint8)
+    rows[:] = ord(",")
+    rows[:, -1] = ord("\n")
+    cores = np.empty(CHUNK, np.uint64)
+    for start in range(first, end, CHUNK):
+        label_nos = np.arange(start, min(start + CHUNK, end), dtype=np.uint64)
+        part, column = rows[: len(label_nos)], 0
+        for form, number, permutation in series:
+            write_codes(form, number, permutation.encrypt(label_nos, cores[: len(label_nos)]), part, column)
+            column += form.length + 1
+        yield part
 
 
 def read_codes(form: Form, rows: Bytes, column: int = 0) -> tuple[U64, Bytes]:
@@ -53,28 +75,41 @@ def texts(rows: Bytes) -> list[str]:
 
 def _write_decimal(form: Form, number: int, cores: U64, rows: Bytes, column: int) -> None:
     """Cut ``S ‖ core`` into groups of four digits so that the check digit fills up the last one."""
-    words, steps, last_steps = _four_digits(), _damm_steps(4), _damm_steps(3)
+    words = _four_digits()
     left = cores + np.uint64(number * form.space)
-    state: NDArray[np.int32] | int = 0
+    state: Bytes | None = None
     lead = form.length % 4
     if lead:  # zeros in front leave the state at 0
         group, left = _cut(left, form.length - 1 - lead)
         rows[:, column : column + lead] = words[group].view(np.uint8).reshape(-1, 4)[:, 4 - lead :]
-        state = steps[group]
+        state = _step(4, group, state)
     for start in range(column + lead, column + form.length - 4, 4):
         group, left = _cut(left, form.length - 1 - (start - column) - 4)
-        _words_at(rows, start, "<u4")[:] = words[group]
-        state = steps[group + state * np.int32(10_000)]
-    group = left.astype(np.int32)
-    check = last_steps[group + state * np.int32(1_000)]
-    _words_at(rows, column + form.length - 4, "<u4")[:] = words[group * np.int32(10) + check]
+        _words_at(rows, start, "<u4")[:] = words.take(group)
+        state = _step(4, group, state)
+    group = left.view(np.int64)
+    check = _step(3, group, state)
+    group *= 10
+    group += check
+    _words_at(rows, column + form.length - 4, "<u4")[:] = words.take(group)
 
 
-def _cut(number: U64, digits_left: int) -> tuple[NDArray[np.int32], U64]:
+def _step(length: int, group: NDArray[np.int64], state: Bytes | None) -> Bytes:
+    """Return the Damm states after groups of ``length`` digits."""
+    steps = _damm_steps(length)
+    if state is None:
+        return steps.take(group)
+    index = state.astype(np.int64)
+    index *= 10**length
+    index += group
+    return steps.take(index)
+
+
+def _cut(number: U64, digits_left: int) -> tuple[NDArray[np.int64], U64]:
     """Return the digits in front of the last ``digits_left``, and those."""
     power = np.uint64(10**digits_left)
     front = number // power
-    return front.astype(np.int32), number - front * power
+    return front.view(np.int64), number - front * power
 
 
 def _write_base32(form: Form, number: int, cores: U64, rows: Bytes, column: int) -> None:
@@ -86,9 +121,9 @@ def _write_base32(form: Form, number: int, cores: U64, rows: Bytes, column: int)
     state = np.full(len(cores), check, np.uint8)
     for pair in range(form.core // 2):
         shift = np.uint64(5 * (form.core - 2 * (pair + 1)))
-        value = ((cores >> shift) & np.uint64(1023)).astype(np.int32)
-        _words_at(rows, place + 2 * pair, "<u2")[:] = words[value]
-        state ^= tables[pair][value]
+        value = ((cores >> shift) & np.uint64(1023)).view(np.int64)
+        _words_at(rows, place + 2 * pair, "<u2")[:] = words.take(value)
+        state ^= tables[pair].take(value)
     rows[:, place + form.core] = np.frombuffer(form.symbols.encode(), np.uint8)[state]
 
 
@@ -111,15 +146,14 @@ def _four_digits() -> NDArray[np.uint32]:
 
 
 @cache
-def _damm_steps(length: int) -> NDArray[np.int32]:
+def _damm_steps(length: int) -> Bytes:
     """Return the next state, for state × 10^length + group of ``length`` digits."""
-    flat = np.frombuffer(DAMM_STEPS, np.uint8).astype(np.int32)
-    size = 10**length
-    group = np.tile(np.arange(size, dtype=np.int32), 10)
-    state = np.repeat(np.arange(10, dtype=np.int32), size)
+    flat = np.frombuffer(DAMM_STEPS, np.uint8).reshape(10, 10)
+    group = np.arange(10**length)
+    state = np.repeat(np.arange(10), 10**length).reshape(10, -1)
     for place in reversed(range(length)):
-        state = flat[state * 10 + group // 10**place % 10]
-    return state
+        state = flat[state, group // 10**place % 10]
+    return np.ascontiguousarray(state.reshape(-1))
 
 
 @cache

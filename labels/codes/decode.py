@@ -14,7 +14,7 @@ from labels.codes.checks import check_is_right
 from labels.codes.encode import split
 from labels.codes.ff1 import Scalar
 from labels.codes.forms import B12, B14, B16, DECIMAL, N16, N18, N20, Form
-from labels.codes.normalise import count_symbols, normalise
+from labels.codes.normalise import count_symbols, symbols_of
 
 Purpose = Literal["secret", "serial"]
 
@@ -39,6 +39,7 @@ class Status(StrEnum):
     ACTIVE = "active"
 
 
+_ACTIVE = Status.ACTIVE  # a class attribute of an Enum is slow to read
 # The statuses with a text of their own at the doors.
 _TOLD = {Status.MALFORMED, Status.TYPO, Status.SERIAL_TYPED, Status.MISMATCH, Status.TEST_LABEL, Status.RETIRED}
 
@@ -97,35 +98,41 @@ class BatchRow(NamedTuple):
     serial_slot: int
 
 
+class Lane:
+    """The slots of one form and purpose, by number: the generations of each, newest first.
+
+    Every look-up tries as many keys as the slot with most generations has; None stands for a dummy.
+    """
+
+    __slots__ = ("form", "nothing", "slots")
+
+    def __init__(self, form: Form, slots: Iterable[SlotRef]) -> None:
+        self.form = form
+        found: dict[int, list[SlotRef | None]] = {}
+        for slot in sorted(slots, key=lambda slot: -slot.generation):
+            found.setdefault(slot.number, []).append(slot)
+        longest = max(map(len, found.values()), default=1)
+        self.slots = {number: (*refs, *[None] * (longest - len(refs))) for number, refs in found.items()}
+        self.nothing: tuple[SlotRef | None, ...] = (None,) * longest
+
+
 class Table:
     """All batches and slots of a brand, for look-ups without a query."""
 
     def __init__(self, batches: Iterable[BatchRow], slots: Iterable[SlotRef]) -> None:
         self.batches = sorted(batches)
         self.firsts = [batch.first for batch in self.batches]
-        by_symbols: dict[tuple[str, str, int], list[SlotRef]] = {}
-        for slot in sorted(slots, key=lambda slot: -slot.generation):
-            by_symbols.setdefault((slot.purpose, slot.form.name, slot.number), []).append(slot)
-        # Every look-up of a form tries as many keys as its slot with most generations has: None is a dummy.
-        generations: dict[tuple[str, str], int] = {}
-        self.lengths: dict[str, set[int]] = {"secret": set(), "serial": {B12.length}}
-        for (purpose, form, _), refs in by_symbols.items():
-            generations[purpose, form] = max(len(refs), generations.get((purpose, form), 1))
-            self.lengths[purpose].add(refs[0].form.length)
-        self.slots: dict[tuple[str, str, int], tuple[SlotRef | None, ...]] = {
-            key: (*refs, *[None] * (generations[key[:2]] - len(refs))) for key, refs in by_symbols.items()
+        self.slots = {slot.id: slot for slot in slots}
+        refs = self.slots.values()
+        secrets = [slot for slot in refs if slot.purpose == "secret"]
+        sixteen = B16 if any(slot.form is B16 for slot in secrets) else N16  # a brand never owns slots of both
+        self.secrets = {
+            form.length: Lane(form, [slot for slot in secrets if slot.form is form])
+            for form in (sixteen, N18, N20, B12, B14)
         }
-        self.no_slot = {key: (None,) * count for key, count in generations.items()}
-        sixteen = B16 if ("secret", B16.name) in generations else N16  # a brand never owns slots of both
-        self.forms: dict[str, dict[int, Form]] = {
-            "secret": {form.length: form for form in (N18, N20, B12, B14, sixteen)},
-            "serial": {B12.length: B12},
-        }
-
-    def slots_of(self, purpose: Purpose, form: Form, number: int) -> tuple[SlotRef | None, ...]:
-        """Return the generations of a slot, newest first, filled up with None."""
-        found = self.slots.get((purpose, form.name, number))
-        return found if found is not None else self.no_slot.get((purpose, form.name), (None,))
+        self.serials = Lane(B12, [slot for slot in refs if slot.purpose == "serial"])
+        self.lanes = {"secret": self.secrets, "serial": {B12.length: self.serials}}
+        self.lengths = {"secret": {slot.form.length for slot in secrets} or {N16.length}, "serial": {B12.length}}
 
     def batch_of(self, label_no: int) -> BatchRow | None:
         """Return the batch that owns a label."""
@@ -163,28 +170,28 @@ def decode(
     test_mode: bool = False,
 ) -> Resolution:
     """Return what ``typed`` is; ``serial`` and ``gtin`` are of the label that it is said to belong to."""
-    text = normalise(typed)
-    form = table.forms[purpose].get(len(text)) if text is not None else None
-    if text is None or form is None or (form.radix == DECIMAL and not text.isdecimal()):
-        return _malformed(typed, text, table, keys, purpose)
-    code = text.encode()
+    code = symbols_of(typed)
+    lane = None if code is None else table.lanes[purpose].get(len(code))
+    if code is None or lane is None or (lane.form.radix == DECIMAL and not code.isdigit()):
+        return _malformed(typed, code, table, keys, purpose)
+    form = lane.form
     if not check_is_right(form.radix, code):
-        return _failed(Status.TYPO, text, form, keys)
+        return _failed(Status.TYPO, code, form, keys)
 
-    hit, retired = _look_up(form, code, table, keys, purpose)
+    hit, retired = _look_up(lane, code, table, keys)
     scanned = None
     if purpose == "secret":
         if serial is not None:
             scanned = _scanned(serial, table, keys)
-        if form is B12 and _look_up(form, code, table, keys, "serial")[0] is not None and hit is None:
-            return _failed(Status.SERIAL_TYPED, text, form, keys, scanned)
+        if form is B12 and _look_up(table.serials, code, table, keys)[0] is not None and hit is None:
+            return _failed(Status.SERIAL_TYPED, code, form, keys, scanned)
     if hit is None:
         status = Status.RETIRED if retired else Status.UNKNOWN if serial is None else Status.MISMATCH
-        return _failed(status, text, form, keys, scanned)
+        return _failed(status, code, form, keys, scanned)
 
     label_no, slot, batch = hit
     scanned_no = scanned[0] if scanned else None
-    status, detail = Status.ACTIVE, None
+    status, detail = _ACTIVE, None
     if purpose == "secret" and serial is not None and (scanned_no != label_no or not _of_gtin(batch, gtin)):
         status, detail = Status.MISMATCH, Status.MISMATCH.value
         keys.mac(code)  # the answer does not need it; the cost must be that of any other wrong secret
@@ -201,7 +208,11 @@ def decode(
         slot.number,
         slot.generation,
         detail,
-        scanned_label_no=scanned_no,
+        None,
+        None,
+        "",
+        None,
+        scanned_no,
     )
 
 
@@ -209,12 +220,13 @@ def _of_gtin(batch: BatchRow, gtin: str | None) -> bool:
     return gtin is None or gtin.zfill(14) == batch.gtin
 
 
-def _look_up(form: Form, code: bytes, table: Table, keys: Keys, purpose: Purpose) -> tuple[_Hit | None, bool]:
+def _look_up(lane: Lane, code: bytes, table: Table, keys: Keys) -> tuple[_Hit | None, bool]:
     """Return the label that ``code`` decrypts to, newest generation first, else whether a key was destroyed."""
+    form = lane.form
     number, core = split(form, code)
     hit: _Hit | None = None
     retired = False
-    for slot in table.slots_of(purpose, form, number):
+    for slot in lane.slots.get(number, lane.nothing):
         if slot is None or slot.retired:
             keys.dummy(form).decrypt(core)
             retired = retired or slot is not None
@@ -227,37 +239,36 @@ def _look_up(form: Form, code: bytes, table: Table, keys: Keys, purpose: Purpose
 
 
 def _scanned(serial: str, table: Table, keys: Keys) -> _Hit | None:
-    text = normalise(serial)
-    code = text.encode() if text is not None and len(text) == B12.length else b""
-    if not code or not check_is_right(B12.radix, code):
+    code = symbols_of(serial)
+    if code is None or len(code) != B12.length or not check_is_right(B12.radix, code):
         keys.dummy(B12).decrypt(0)
         return None
-    return _look_up(B12, code, table, keys, "serial")[0]
+    return _look_up(table.serials, code, table, keys)[0]
 
 
-def _failed(status: Status, text: str, form: Form | None, keys: Keys, scanned: _Hit | None = None) -> Resolution:
+def _failed(status: Status, code: bytes, form: Form, keys: Keys, scanned: _Hit | None = None) -> Resolution:
     return Resolution(
         status,
-        form=form.name if form else None,
+        form=form.name,
         detail=status.value if status in _TOLD else None,
-        masked=mask(text),
-        mac=keys.mac(text.encode()),
+        masked=mask(code.decode()),
+        mac=keys.mac(code),
         scanned_label_no=scanned[0] if scanned else None,
     )
 
 
-def _malformed(typed: str, text: str | None, table: Table, keys: Keys, purpose: Purpose) -> Resolution:
-    got = len(text) if text is not None else count_symbols(typed)
-    want = min(table.lengths[purpose] or {16}, key=lambda length: (abs(length - got), -length))
-    if got == want and text is not None:  # the right length, but letters among digits
-        got = sum(symbol.isdecimal() for symbol in text)
+def _malformed(typed: str, code: bytes | None, table: Table, keys: Keys, purpose: Purpose) -> Resolution:
+    got = count_symbols(typed) if code is None else len(code)
+    want = min(table.lengths[purpose], key=lambda length: (abs(length - got), -length))
+    if got == want and code is not None:  # the right length, but letters among digits
+        got = sum(48 <= symbol < 58 for symbol in code)
     return Resolution(
         Status.MALFORMED,
         detail=Status.MALFORMED.value,
         want=want,
         got=got,
-        masked=mask(text or ""),
-        mac=keys.mac((text if text is not None else typed).encode(errors="surrogatepass")),
+        masked=mask((code or b"").decode()),
+        mac=keys.mac(typed.encode(errors="surrogatepass") if code is None else code),
     )
 
 

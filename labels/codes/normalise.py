@@ -25,13 +25,19 @@ def normalise(text: str) -> str | None:
     At most 200 characters; NFKC; any decimal digit becomes ASCII; white space, invisible characters, dashes and
     ``. _ / ·`` are dropped; O, I, L become 0, 1, 1. Idempotent.
     """
+    code = symbols_of(text)
+    return None if code is None else code.decode()
+
+
+def symbols_of(text: str) -> bytes | None:
+    """Return what `normalise` returns, as ASCII."""
     if len(text) > MAX_CHARACTERS:
         return None
     if text.isascii():
         plain = text.encode().translate(_BECOMES, _DROPPED)
-        return None if 0 in plain else plain.decode()
+        return None if 0 in plain else plain
     code = "".join(_step(symbol) for symbol in unicodedata.normalize("NFKC", text).upper()).translate(_LOOK_ALIKE)
-    return code if _CODE.fullmatch(code) else None
+    return code.encode() if _CODE.fullmatch(code) else None
 
 
 def _step(symbol: str) -> str:
