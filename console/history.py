@@ -123,14 +123,14 @@ class _People:
             return _("somebody unknown")
         kind, number = asker_of(asker)
         if kind is AskerKind.PENDING:
-            return _("an API client's user")
+            return _("a user of an API client")
         return self._member(self._by_id.get(number)) if kind is AskerKind.MEMBER else _("a visitor")
 
     def earner(self, account_id: int) -> Line:
         """Return whose account it is, with nothing paid yet."""
         member = self._by_account.get(account_id)
         href = f"/console/members/{member.public_id}" if member and self.sees_people else ""
-        return Line(self._member(member) if member else _("an API client's user"), 0, href)
+        return Line(self._member(member) if member else _("a user of an API client"), 0, href)
 
     def _member(self, member: Member | None) -> str:
         if member is None or not self.sees_people or not member.masked_phone:

@@ -60,7 +60,7 @@ MENU = (
         _("Trade"),
         (
             Item(_("Partners"), "/console/partners", "truck", "channel.read"),
-            Item(_("Consumers’ reports"), "/console/reports", "message", "redemption.read"),
+            Item(_("Reports from consumers"), "/console/reports", "message", "redemption.read"),
         ),
     ),
     Group(

@@ -97,11 +97,24 @@ def award_rows(campaign: Campaign) -> list[dict[str, Any]]:
 
 
 class HaltForm(forms.Form):
-    """Why a campaign is stopped."""
+    """Why a campaign is stopped; its id is typed, since this cannot be undone."""
+
+    def __init__(self, *args: Any, public_id: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.public_id = public_id
+        self.fields["typed"].label = _("Type “%(name)s” to confirm.") % {"name": public_id}
+
+    def clean_typed(self) -> str:
+        """Refuse another id."""
+        typed: str = self.cleaned_data["typed"].strip()
+        if typed != self.public_id:
+            raise forms.ValidationError(_("That is not the id of this campaign."))
+        return typed
 
     reason = forms.CharField(
         label=_("Reason, which the public may read"), max_length=200, widget=forms.Textarea(attrs={"rows": 2})
     )
+    typed = forms.CharField(max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
 
 
 class TopUpForm(forms.Form):
