@@ -99,6 +99,11 @@ def award_rows(campaign: Campaign) -> list[dict[str, Any]]:
 class HaltForm(forms.Form):
     """Why a campaign is stopped; its id is typed, since this cannot be undone."""
 
+    reason = forms.CharField(
+        label=_("Reason, which the public may read"), max_length=200, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    typed = forms.CharField(max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
+
     def __init__(self, *args: Any, public_id: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.public_id = public_id
@@ -110,11 +115,6 @@ class HaltForm(forms.Form):
         if typed != self.public_id:
             raise forms.ValidationError(_("That is not the id of this campaign."))
         return typed
-
-    reason = forms.CharField(
-        label=_("Reason, which the public may read"), max_length=200, widget=forms.Textarea(attrs={"rows": 2})
-    )
-    typed = forms.CharField(max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
 
 
 class TopUpForm(forms.Form):

@@ -60,7 +60,7 @@ def _detail(campaign: Any) -> dict[str, Any]:
         "given": _given(campaign),
         "width": _width(campaign),
         "per_code": _per_code([NewAward(party=a.party, points=a.points, product_id=a.product_id) for a in awards]),
-        "halt_form": HaltForm(),
+        "halt_form": HaltForm(public_id=campaign.public_id),
         "top_up_form": TopUpForm(),
         "at": now(),
     }
@@ -184,7 +184,10 @@ def campaign_close(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 def campaign_halt(request: HttpRequest, public_id: str) -> HttpResponse:
     """Stop an open campaign at once."""
-    reason = request.POST.get("reason", "")
+    form = HaltForm(request.POST, public_id=public_id)
+    if not form.is_valid():
+        return render(request, "lottery/campaign.html", {**_detail(_find(public_id)), "halt_form": form}, status=422)
+    reason = form.cleaned_data["reason"]
     return _act(request, public_id, lambda pk: services.halt(pk, reason=reason, at=now()), _("The campaign is halted."))
 
 
