@@ -22,7 +22,11 @@ REDEEMED, ALREADY = "REDEEMED", "ALREADY_REDEEMED"
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request as its client saw it. ``outcome`` None: the connection broke or the server failed, nothing is known."""
+    """One request as its client saw it. ``outcome`` None: the connection broke or the server failed, nothing is known.
+
+    ``mine``: told that the code was redeemed by this very asker; such an answer shows the redemption's own receipt and
+    points, and its scan stays unnamed.
+    """
 
     request_id: str
     code: str
@@ -33,6 +37,7 @@ class Call:
     receipt: str | None = None
     points: int = 0
     balance: int = 0
+    mine: bool = False
 
     @property
     def told(self) -> tuple[str | None, str | None, int, int]:
@@ -124,7 +129,7 @@ def _doubled(history: History) -> Iterator[str]:
         yield f"doubled: {code} is redeemed more than once"
     for code in _twice(call.code for call in _known(history) if call.outcome == REDEEMED):
         yield f"doubled: two requests were told that they redeemed {code}"
-    for receipt in _twice(call.receipt for call in _known(history) if call.receipt):
+    for receipt in _twice(call.receipt for call in _known(history) if call.receipt and not call.mine):
         yield f"doubled: receipt {receipt} was given to two requests"
     for receipt in _twice(row.receipt for row in history.scans):
         yield f"doubled: receipt {receipt} stands for two scans"
@@ -138,7 +143,9 @@ def _lost(history: History) -> Iterator[str]:
         if scan is None:
             yield f"lost: {call.request_id} was told {call.outcome}, and no scan has its receipt"
             continue
-        if scan.outcome != call.outcome or scan.code not in {None, call.code}:
+        if call.mine and scan.outcome != REDEEMED:
+            yield f"altered: {call.request_id} was shown {scan} as its own redemption of {call.code}"
+        if (scan.outcome != call.outcome and not call.mine) or scan.code not in {None, call.code}:
             yield f"altered: {call.request_id} was told {call.outcome} of {call.code}, its scan says {scan}"
         row = redeemed.get(scan.receipt)
         if call.outcome == REDEEMED and (row is None or row.code != call.code):
@@ -146,10 +153,17 @@ def _lost(history: History) -> Iterator[str]:
 
 
 def _phantom(history: History) -> Iterator[str]:
-    told = {call.receipt: call.outcome for call in _known(history)}
+    told = {call.receipt: call.outcome for call in _known(history) if not call.mine}
+    unnamed = Counter(call.code for call in _known(history) if call.mine)
     for scan in history.scans:
-        if scan.receipt not in told:
+        if scan.receipt in told:
+            continue
+        if scan.outcome != ALREADY or not unnamed[scan.code or ""]:
             yield f"phantom: nobody was told of {scan}"
+        else:
+            unnamed[scan.code or ""] -= 1
+    for code in unnamed.elements():
+        yield f"lost: an answer that showed {code} its own redemption has left no scan"
     for row in history.redemptions:
         if told.get(row.receipt) != REDEEMED:
             yield f"phantom: nobody was told of {row}"
@@ -182,7 +196,7 @@ def _payments(history: History) -> Iterator[str]:
         if winner.points != history.points:
             yield f"unpaid: {winner.request_id} was told of {winner.points} points"
     for call in _known(history):
-        if call.outcome != REDEEMED and call.points:
+        if call.outcome != REDEEMED and call.points and not call.mine:
             yield f"unpaid: {call.request_id} was refused and told of {call.points} points"
 
 
@@ -218,7 +232,7 @@ def _balances_told(history: History) -> Iterator[str]:
 
 def _numbers(history: History) -> Iterator[str]:
     numbers = {row.receipt: row.number for row in history.scans}
-    calls = sorted((call for call in _known(history) if call.receipt in numbers), key=lambda call: call.ended)
+    calls = sorted((c for c in _known(history) if c.receipt in numbers and not c.mine), key=lambda call: call.ended)
     starts = sorted(calls, key=lambda call: call.started)
     highest, at = 0, 0
     for call in starts:

@@ -24,6 +24,7 @@ GOOD = History(
         _call(6, "B", REDEEMED, "r3", 200, request_id="q4"),
         _call(7, "C", REDEEMED, "r5", 100, holder="bob"),
         _call(8, "?", "TYPO", "r6", 200),
+        _call(9, "C", ALREADY, "r5", 100, holder="bob", mine=True),
     ),
     scans=(
         Scan(number=1, receipt="r1", code="A", outcome=REDEEMED),
@@ -32,6 +33,7 @@ GOOD = History(
         Scan(number=4, receipt="r4", code="B", outcome=ALREADY),
         Scan(number=6, receipt="r5", code="C", outcome=REDEEMED),
         Scan(number=7, receipt="r6", code=None, outcome="TYPO"),
+        Scan(number=8, receipt="r7", code="C", outcome=ALREADY),
     ),
     redemptions=(
         Redemption(code="A", receipt="r1"),
@@ -75,13 +77,16 @@ BAD: dict[str, tuple[str, History]] = {
     "a code with two redemptions": ("doubled", _with("redemptions", Redemption(code="A", receipt="r2"))),
     "a second success told": ("doubled", _at(5, outcome=REDEEMED, points=100)),
     "one receipt for two requests": ("doubled", _at(5, receipt="r2")),
-    "one receipt on two scans": ("doubled", _with("scans", Scan(number=8, receipt="r6", code=None, outcome="TYPO"))),
+    "one receipt on two scans": ("doubled", _with("scans", Scan(number=9, receipt="r6", code=None, outcome="TYPO"))),
     "an acknowledged redemption that is gone": ("lost", _without("redemptions", 2)),
     "an acknowledged redemption of another code": (
         "lost",
         replace(_without("redemptions", 2), redemptions=(*GOOD.redemptions[:2], Redemption(code="D", receipt="r5"))),
     ),
     "an acknowledged scan that is gone": ("lost", _without("scans", 5)),
+    "an own redemption shown without a scan": ("lost", _without("scans", 6)),
+    "another's redemption shown as one's own": ("altered", _at(9, receipt="r3")),
+    "a refusal shown as one's own redemption": ("altered", _at(9, code="B", receipt="r4")),
     "an acknowledged refusal without receipt": ("lost", _at(8, receipt=None)),
     "a redemption nobody was told of": ("phantom", _with("redemptions", Redemption(code="D", receipt="r9"))),
     "a scan nobody asked for": ("phantom", _with("scans", Scan(number=9, receipt="r9", code="A", outcome=ALREADY))),
