@@ -1,8 +1,10 @@
 """The world of the tests: one brand and one stranger brand, one consumer, one retailer, one stranger."""
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -82,3 +84,11 @@ def real_commits(django_db_blocker: pytest.FixtureRequest) -> Iterator[Brand]:
             settings.DATABASES["default"]["NAME"] = connections.settings["default"]["NAME"] = DATABASE
             connection.settings_dict["NAME"] = DATABASE
             _admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def reachable_folder() -> Iterator[Path]:
+    """A folder that the unprivileged user of PostgreSQL can enter (pytest's own cannot)."""
+    with tempfile.TemporaryDirectory(prefix="zhenbiao-kill-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

@@ -1,7 +1,5 @@
 """The harness itself: a killed process is dead, a restarted one answers, a broken call is unknown."""
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,14 +10,6 @@ from tests.environment import BRAND
 from tests.servers import Client, Postgres, Web, alive, children_of
 
 pytestmark = pytest.mark.races
-
-
-@pytest.fixture
-def reachable_folder() -> Iterator[Path]:
-    """A folder that the unprivileged user of PostgreSQL can enter (pytest's own cannot)."""
-    with tempfile.TemporaryDirectory(prefix="zhenbiao-kill-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 def test_a_killed_web_process_leaves_no_worker_and_starts_again(real_commits: object, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from django.db import connection
@@ -17,9 +18,9 @@ Door = Callable[[Sequence[Try]], list[Call]]
 
 @dataclass(frozen=True)
 class Doors:
-    """How one thread sends tries: ``open`` is called in the thread and returns its door; ``together`` tries go at once."""
+    """How a thread sends tries: ``opened`` is entered in the thread and gives its door; ``together`` tries go at once."""
 
-    open: Callable[[], Door]
+    opened: Callable[[], AbstractContextManager[Door]]
     together: int = 1
 
 
@@ -51,18 +52,19 @@ def call_of(one: Try, told: dict | None, started: float, ended: float) -> Call:
 def single(port: int, token: str, partners: dict[str, str]) -> Doors:
     """The door of one redemption a request."""
 
-    def opened() -> Door:
-        client = Client(port, key=token)
+    @contextmanager
+    def opened() -> Iterator[Door]:
+        with Client(port, key=token) as client:
 
-        def door(tries: Sequence[Try]) -> list[Call]:
-            [(request_id, code, phone)] = tries
-            started = time.monotonic()
-            body = content(code, phone, partners=partners)
-            answer = client.post("/api/v1/redemptions", body, idempotency_key=request_id)
-            told = answer.json if answer.status in {200, 201} else None
-            return [call_of(tries[0], told, started, time.monotonic())]
+            def door(tries: Sequence[Try]) -> list[Call]:
+                [(request_id, code, phone)] = tries
+                started = time.monotonic()
+                body = content(code, phone, partners=partners)
+                answer = client.post("/api/v1/redemptions", body, idempotency_key=request_id)
+                told = answer.json if answer.status in {200, 201} else None
+                return [call_of(tries[0], told, started, time.monotonic())]
 
-        return door
+            yield door
 
     return Doors(opened)
 
@@ -70,27 +72,29 @@ def single(port: int, token: str, partners: dict[str, str]) -> Doors:
 def bulk(port: int, token: str, partners: dict[str, str], *, together: int = 25) -> Doors:
     """The door of many redemptions a request."""
 
-    def opened() -> Door:
-        client = Client(port, key=token)
+    @contextmanager
+    def opened() -> Iterator[Door]:
+        with Client(port, key=token) as client:
 
-        def door(tries: Sequence[Try]) -> list[Call]:
-            started = time.monotonic()
-            attempts = [
-                {"request_id": request_id, **content(code, phone, partners=partners)}
-                for request_id, code, phone in tries
-            ]
-            answer = client.post("/api/v1/redemptions/bulk", {"attempts": attempts})
-            results = answer.json["results"] if answer.status == 200 else [None] * len(tries)
-            return [
-                call_of(one, told, started, time.monotonic()) for one, told in zip(tries, results, strict=True)
-            ]
+            def door(tries: Sequence[Try]) -> list[Call]:
+                started = time.monotonic()
+                attempts = [
+                    {"request_id": request_id, **content(code, phone, partners=partners)}
+                    for request_id, code, phone in tries
+                ]
+                answer = client.post("/api/v1/redemptions/bulk", {"attempts": attempts})
+                ended = time.monotonic()
+                results = answer.json["results"] if answer.status == 200 else [None] * len(tries)
+                return [call_of(one, told, started, ended) for one, told in zip(tries, results, strict=True)]
 
-        return door
+            yield door
 
     return Doors(opened, together)
 
 
-def hammer(codes: Sequence[str], phones: Sequence[str], doors: Sequence[Doors], *, attempts: int, seed: int = 1) -> list[Call]:
+def hammer(
+    codes: Sequence[str], phones: Sequence[str], doors: Sequence[Doors], *, attempts: int, seed: int = 1
+) -> list[Call]:
     """Try random codes ``attempts`` times in all, one thread for each of ``doors``; return all that was told.
 
     A try whose answer is not known is sent again under its id until it is.
@@ -102,13 +106,17 @@ def hammer(codes: Sequence[str], phones: Sequence[str], doors: Sequence[Doors], 
     def work(number: int) -> None:
         try:
             chance = random.Random(seed * 1000 + number)
-            door = doors[number].open()
-            start.wait()
-            todo = [(f"t{number}-{n}", chance.choice(codes), phones[number % len(phones)]) for n in range(attempts // len(doors))]
-            for at in range(0, len(todo), doors[number].together):
-                _until_known(door, todo[at : at + doors[number].together], calls[number])
+            todo = [
+                (f"t{number}-{n}", chance.choice(codes), phones[number % len(phones)])
+                for n in range(attempts // len(doors))
+            ]
+            with doors[number].opened() as door:
+                start.wait()
+                for at in range(0, len(todo), doors[number].together):
+                    _until_known(door, todo[at : at + doors[number].together], calls[number])
         except BaseException as error:
             errors.append(error)
+            start.abort()
         finally:
             connection.close()
 

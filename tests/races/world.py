@@ -92,7 +92,9 @@ def history_of(world: World, calls: Sequence[Call], *, due: dict[str, int] | Non
     return History(
         calls=tuple(calls),
         scans=tuple(
-            Looked(number=scan.pk, receipt=receipts[scan.pk], code=code_of.get(scan.label_no or 0), outcome=scan.outcome)
+            Looked(
+                number=scan.pk, receipt=receipts[scan.pk], code=code_of.get(scan.label_no or 0), outcome=scan.outcome
+            )
             for scan in scans
         ),
         redemptions=tuple(

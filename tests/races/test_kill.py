@@ -1,0 +1,182 @@
+"""kill -9 of the database and of the web process under load: nothing acknowledged is lost, nothing is done twice.
+
+Each time at least sixteen requests are under way. A request whose answer was lost is sent again under its id; one that
+had been committed gets its first answer.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django_tenants.utils import get_tenant_model
+
+from labels.queries import receipt_nos
+from redemption.models import Redemption, Request
+from tests.environment import BRAND
+from tests.history import Call, faults
+from tests.races.hammer import Try, call_of, content
+from tests.races.world import World, history_of, ledger_sum, make_world
+from tests.servers import Client, Postgres, Web
+
+pytestmark = pytest.mark.races
+
+ROUNDS, MOST_ROUNDS = 5, 15
+THREADS, IN_FLIGHT = 32, 16
+LABELS = 3000
+PATIENCE_S = 60
+
+
+@dataclass
+class Load:
+    """Threads that redeem without pause; at a lost answer each waits until it may ask again."""
+
+    port: int
+    world: World
+    calls: list[Call] = field(default_factory=list)
+    in_flight: int = 0
+    lost: dict[str, Try] = field(default_factory=dict)
+    may_retry: threading.Event = field(default_factory=threading.Event)
+    ending: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    errors: list[BaseException] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self.may_retry.set()
+        self.threads = [threading.Thread(target=self._work, args=(n,)) for n in range(THREADS)]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.may_retry.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _work(self, number: int) -> None:
+        chance = random.Random(number)
+        try:
+            with Client(self.port, key=self.world.token, timeout_s=15) as client:
+                for n in range(1_000_000):
+                    if self.ending.is_set():
+                        return
+                    code = chance.choice(self.world.secrets)
+                    self._settle(client, (f"t{number}-{n}", code, self.world.phones[number % 32]))
+        except BaseException as error:
+            self.errors.append(error)
+
+    def _settle(self, client: Client, one: Try) -> None:
+        request_id, code, phone = one
+        partners = {kind: partner.number for kind, partner in self.world.partners.items()}
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            started = time.monotonic()
+            with self.lock:
+                self.in_flight += 1
+            answer = client.post(
+                "/api/v1/redemptions", content(code, phone, partners=partners), idempotency_key=request_id
+            )
+            call = call_of(one, answer.json if answer.status in {200, 201} else None, started, time.monotonic())
+            with self.lock:
+                self.in_flight -= 1
+                self.calls.append(call)
+                if call.outcome is not None:
+                    self.lost.pop(request_id, None)
+                    return
+                self.lost[request_id] = one
+            self.may_retry.wait(PATIENCE_S)
+            assert time.monotonic() < until, f"{request_id} gets no answer: {answer}"
+            time.sleep(0.05)
+
+    def until_busy(self) -> None:
+        """Return once at least sixteen requests are under way, and some time has passed since the last kill."""
+        seen = len(self.calls)
+        until = time.monotonic() + PATIENCE_S
+        while self.in_flight < IN_FLIGHT or len(self.calls) < seen + 2 * THREADS:
+            assert time.monotonic() < until, f"the load does not run: {self.errors}"
+            time.sleep(0.001)
+
+
+@dataclass
+class Seen:
+    """What the kills showed: how many requests were under way at each, and the receipts of lost but committed ones."""
+
+    in_flight: list[int] = field(default_factory=list)
+    committed: dict[str, str] = field(default_factory=dict)
+
+
+def rounds(load: Load, kill: Callable[[], None], restart: Callable[[], None]) -> Seen:
+    """Kill and restart five times, and on until a lost answer was of a committed request; look before any retry."""
+    seen = Seen()
+    chance = random.Random(7)
+    while len(seen.in_flight) < ROUNDS or (not seen.committed and len(seen.in_flight) < MOST_ROUNDS):
+        load.until_busy()
+        time.sleep(chance.random() / 20)
+        load.may_retry.clear()
+        until = time.monotonic() + PATIENCE_S
+        while (under_way := load.in_flight) < IN_FLIGHT:
+            assert time.monotonic() < until
+            time.sleep(0)
+        kill()
+        seen.in_flight.append(under_way)
+        restart()
+        seen.committed |= _committed(load)
+        load.may_retry.set()
+    return seen
+
+
+def _committed(load: Load) -> dict[str, str]:
+    """Return the receipts of requests whose answer was lost although they are in the database."""
+    connection.close()
+    with load.lock:
+        lost = list(load.lost)
+    rows = list(Request.objects.filter(request_id__in=lost))
+    numbers = receipt_nos([row.scan_id for row in rows])
+    return {row.request_id: number for row, number in zip(rows, numbers, strict=True)}
+
+
+def judge(world: World, load: Load, seen: Seen) -> None:
+    assert load.errors == []
+    assert len(seen.in_flight) >= ROUNDS
+    assert min(seen.in_flight) >= IN_FLIGHT
+    assert Redemption.objects.count() > 0
+    assert faults(history_of(world, load.calls)) == []
+    assert seen.committed, "no answer was lost of a request that had been committed: the kills prove nothing"
+    first = {call.request_id: call for call in load.calls if call.outcome is not None}
+    for request_id, receipt in seen.committed.items():
+        assert first[request_id].receipt == receipt or first[request_id].mine
+    assert ledger_sum() == 0
+    call_command("verify_ledger")
+
+
+@pytest.fixture
+def mortal(reachable_folder: Path, django_db_blocker: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """A database server of this test's own, with this process and its children connected to it."""
+    with Postgres(reachable_folder) as postgres, django_db_blocker.unblock(), postgres.connected():
+        connection.set_tenant(get_tenant_model().objects.get(schema_name=BRAND))
+        yield postgres
+        connection.close()
+
+
+def test_the_database_is_killed(mortal: Postgres, tmp_path: Path) -> None:
+    world = make_world(labels=LABELS)
+    with Web(tmp_path / "web.log", threads=64) as web:
+        with Load(web.port, world) as load:
+            seen = rounds(load, mortal.kill, lambda: (mortal.start(), web.wait_ready()))
+        judge(world, load, seen)
+
+
+def test_the_web_process_is_killed(mortal: Postgres, tmp_path: Path) -> None:
+    world = make_world(labels=LABELS)
+    with Web(tmp_path / "web.log", threads=64) as web:
+        with Load(web.port, world) as load:
+            seen = rounds(load, web.kill, web.start)
+        judge(world, load, seen)
