@@ -37,7 +37,7 @@ def collecting(settings: object) -> Iterator[None]:
     """The collector of this process, running."""
     settings.COLLECTOR_ENABLED = True
     yield
-    collector.shut_down()
+    collector.close()
 
 
 def in_process(world: World, partners: dict[str, str], brand: Brand) -> Doors:

@@ -1,0 +1,450 @@
+"""The figures of redemption, each a ratio taken in turns with pgbench's TPC-B on the same durable server.
+
+Everything runs on one machine: server, web process and load. Attempts name a known member, one of 200 retailers and one
+of 200 promoters, and draw on a campaign with a budget, so that each is a full redemption: request, redemption, budget,
+three transfers, balances, lots and scan.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.frame import ROUNDS, Figure, cpu_s_of
+from bench.load import Report, drive, post
+from bench.server import BRAND, PGBENCH_CLIENTS, PGBENCH_SCALE, ROOT, Bench, running
+from config import embedded
+
+LABELS = 1_000_000
+CLIENTS = 64
+ROUND_S = 4.0
+BULK = 500
+BRANDS, BRAND_CLIENTS = 100, 640
+HOST = "bench.localhost"
+WEB_WORKERS = min(2, os.cpu_count() or 1)
+
+
+def figures() -> Iterator[Figure]:
+    """Start the servers, measure every row in turns, and yield the figures."""
+    with running() as bench:
+        os.environ.update(bench.environment)
+        import django
+
+        django.setup()
+        from bench.stock import stock_up
+
+        stock = stock_up(BRAND, labels=LABELS)
+        yield from Turns(bench, stock).figures()
+        yield from sizes(bench)
+        yield from brands(bench, stock)
+
+
+@dataclass
+class Turns:
+    """The rows that are measured in turns, and what each brought per second in each round."""
+
+    bench: Bench
+    stock: Any
+    rates: dict[str, list[float]] = field(default_factory=dict)
+    ratios: dict[str, list[float]] = field(default_factory=dict)
+    cpu_us: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    batches: list[float] = field(default_factory=list)
+    http_batches: list[float] = field(default_factory=list)
+    p95_ms: list[float] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def figures(self) -> Iterator[Figure]:
+        """Run the rounds and yield the figures."""
+        prepare_rival(self.bench)
+        with web(self.bench) as (port, process):
+            self.warm(port)
+            for _ in range(ROUNDS):
+                self.round(port, process)
+        yield from self._results()
+
+    def warm(self, port: int) -> None:
+        engine(self.stock, 3000)
+        drive(port, singles(self.stock, 1000), CLIENTS)
+
+    def round(self, port: int, process: "subprocess.Popen[bytes]") -> None:
+        """Measure each row once, with TPC-B before each pair of them."""
+        own = os.getpid()
+        self.measure("tpcb", self.bench.tpcb_tps)
+        self.measure("engine", self.engine, own)
+        self.measure("batches of 256", self.batches_of_256, own)
+        self.measure("rival", lambda: rival(self.bench))
+        self.measure("tpcb", self.bench.tpcb_tps)
+        self.measure("http", lambda: self.http(port), process.pid)
+        self.measure("checks", lambda: self.checks(port), process.pid)
+        self.measure("bulk", lambda: self.bulk(port), process.pid)
+
+    def measure(self, name: str, run: Callable[[], float | tuple[float, int]], client: int | None = None) -> None:
+        """Run one row; keep its rate, its ratio to the last TPC-B, and the CPU time of client and server."""
+        before = (cpu_s_of(client) if client else 0.0, cpu_s_of(self.bench.server.pid))
+        result = run()
+        rate, count = result if isinstance(result, tuple) else (result, 0)
+        after = (cpu_s_of(client) if client else 0.0, cpu_s_of(self.bench.server.pid))
+        self.rates.setdefault(name, []).append(rate)
+        self.ratios.setdefault(name, []).append(rate / self.rates["tpcb"][-1])
+        if count:
+            self.cpu_us.setdefault(name, []).append(
+                ((after[0] - before[0]) / count * 1e6, (after[1] - before[1]) / count * 1e6)
+            )
+
+    def engine(self) -> tuple[float, int]:
+        from redemption import collector
+
+        batches, attempts = collector.statistics()
+        count = self._count("engine", 2500)
+        rate = engine(self.stock, count)
+        after = collector.statistics()
+        self.batches.append((after[1] - attempts) / max(1, after[0] - batches))
+        return rate, count
+
+    def batches_of_256(self) -> tuple[float, int]:
+        from redemption.services import redeem_each
+
+        chunks = [self.stock.attempts(256) for _ in range(self._count("batches of 256", 2500) // 256 + 1)]
+        rate = in_threads(chunks, redeem_each, 4, self.stock.schema)
+        return rate * 256, len(chunks) * 256
+
+    def http(self, port: int) -> tuple[float, int]:
+        count = self._count("http", 800)
+        before = transactions_of_redemptions()
+        report = drive(port, singles(self.stock, count), CLIENTS)
+        _expect(report, {201})
+        after = transactions_of_redemptions()
+        self.http_batches.append(count / max(1, after - before))
+        self.p95_ms.append(report.quantile_ms(0.95))
+        return report.per_s, count
+
+    def checks(self, port: int) -> tuple[float, int]:
+        count = self._count("checks", 1000)
+        serials = self.stock.serials(count)
+        requests = [
+            post("/api/v1/checks", {"serial": serial, "asker": f"asker {n % 500}"}, host=HOST, key=self.stock.token)
+            for n, serial in enumerate(serials)
+        ]
+        report = drive(port, requests, CLIENTS)
+        _expect(report, {200})
+        return report.per_s, count
+
+    def bulk(self, port: int) -> tuple[float, int]:
+        requests = []
+        for n in range(self._count("bulk", 2000) // BULK + 1):
+            contents = self.stock.contents(BULK)
+            attempts = [{"request_id": f"b{time.time_ns()}-{n}-{m}", **body} for m, body in enumerate(contents)]
+            requests.append(post("/api/v1/redemptions/bulk", {"attempts": attempts}, host=HOST, key=self.stock.token))
+        report = drive(port, requests, 4, keep_bodies=True)
+        _expect(report, {200})
+        if any(body.count(b'"REDEEMED"') != BULK for body in report.bodies):
+            raise RuntimeError(f"a bulk answer is not all REDEEMED: {report.bodies[0][:500]!r}")
+        return report.per_s * BULK, len(requests) * BULK
+
+    def _count(self, name: str, first_guess: float) -> int:
+        """Return how many operations take about as long as a round should."""
+        return int(ROUND_S * (self.rates[name][-1] if name in self.rates else first_guess))
+
+    def _results(self) -> Iterator[Figure]:
+        tpcb = statistics.median(self.rates["tpcb"])
+        yield Figure(
+            "pgbench TPC-B", tpcb, unit="tps", note=f"scale {PGBENCH_SCALE}, {PGBENCH_CLIENTS} clients, simple protocol"
+        )
+        yield self._ratio("engine: redeem_many through the collector ÷ TPC-B", "engine", 1.7)
+        yield self._ratio("batches of 256 ÷ TPC-B", "batches of 256", 4)
+        yield self._ratio(f"HTTP POST /redemptions ({WEB_WORKERS} workers) ÷ TPC-B", "http", 0.6)
+        yield self._ratio("bulk endpoint, attempts/s ÷ TPC-B", "bulk", 3)
+        yield Figure(
+            "redemptions/s ÷ transfers/s of django-hordak",
+            statistics.median(a / b for a, b in zip(self.rates["engine"], self.rates["rival"], strict=True)),
+            10,
+            note=f"hordak: {statistics.median(self.rates['rival']):,.0f}/s, one process at its best number of threads",
+        )
+        yield Figure(
+            "mean batch at 64 clients", statistics.median(self.batches), 8, "attempts", note="through the collector"
+        )
+        yield Figure("mean batch at 64 HTTP clients", statistics.median(self.http_batches), unit="attempts")
+        yield Figure(
+            "verify requests/s ÷ redeem requests/s",
+            statistics.median(a / b for a, b in zip(self.rates["checks"], self.rates["http"], strict=True)),
+            1.5,
+            note=f"{statistics.median(self.rates['checks']):,.0f} checks/s over HTTP",
+        )
+        yield Figure("HTTP redeem, 95 of 100 answered within", statistics.median(self.p95_ms), 300, "ms", at_most=True)
+
+    def _ratio(self, name: str, row: str, target: float) -> Figure:
+        client, server = (statistics.median(side) for side in zip(*self.cpu_us[row], strict=True))
+        return Figure(
+            name,
+            statistics.median(self.ratios[row]),
+            target,
+            note=f"{statistics.median(self.rates[row]):,.0f}/s; CPU each: Python {client:,.0f} µs, PostgreSQL {server:,.0f} µs",
+        )
+
+
+def engine(stock: Any, count: int, clients: int = CLIENTS) -> float:
+    """Redeem ``count`` codes by client threads through the collector; return codes per second."""
+    from redemption import collector
+
+    return in_threads(stock.attempts(count), _redeemed(collector.redeem), clients, stock.schema)
+
+
+def _redeemed(redeem: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def checked(attempt: Any) -> None:
+        outcome = redeem(attempt).outcome
+        if outcome != "REDEEMED":
+            raise RuntimeError(f"a redemption of the benchmark was answered {outcome}")
+
+    return checked
+
+
+def in_threads(work: Sequence[Any], run: Callable[[Any], Any], threads: int, schema: str) -> float:
+    """Let threads, pointed at a brand, do the work item by item; return items per second."""
+    from django.db import connection
+
+    from bench.stock import use_brand
+
+    todo, errors = iter(work), []
+    lock, start = threading.Lock(), threading.Barrier(threads + 1)
+
+    def loop() -> None:
+        try:
+            use_brand(schema)
+            connection.close()  # the clients of a collector hold no connection
+            start.wait()
+            while True:
+                with lock:
+                    item = next(todo, None)
+                if item is None:
+                    return
+                run(item)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=loop) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    start.wait()
+    started = time.perf_counter()
+    for worker in workers:
+        worker.join()
+    elapsed = time.perf_counter() - started
+    if errors:
+        raise errors[0]
+    return len(work) / elapsed
+
+
+def singles(stock: Any, count: int) -> list[bytes]:
+    """Return the bytes of single redemptions."""
+    return [
+        post("/api/v1/redemptions", body, host=HOST, key=stock.token, idempotency_key=f"h{time.time_ns()}-{n}")
+        for n, body in enumerate(stock.contents(count))
+    ]
+
+
+def _expect(report: Report, statuses: set[int]) -> None:
+    if not set(report.statuses) <= statuses:
+        raise RuntimeError(f"the load was answered {dict(report.statuses)}")
+
+
+@contextmanager
+def web(bench: Bench) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """Run granian beside the server; yield its port once it answers."""
+    port = embedded.free_port()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
+            *("--workers", str(WEB_WORKERS), "--blocking-threads", "64", "--backlog", "1024", "--no-ws"),
+            *("--log-level", "warning", "config.wsgi:application"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, **bench.environment, "PORT": str(port)},
+    )
+    try:
+        _wait_for(port)
+        yield port, process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + 60
+    request = post("/healthz", {}, host=HOST, key="")
+    while True:
+        try:
+            drive(port, [request], 1)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def prepare_rival(bench: Bench) -> None:
+    """Make django-hordak's database and find its best number of threads."""
+    from bench.rival import THREADS
+
+    bench.run("createdb", "rival", database="postgres")
+    subprocess.run(
+        [sys.executable, "-m", "bench.rival", "prepare"], env=_rival_environment(bench), cwd=ROOT, check=True
+    )
+    bench.rival_threads = max(THREADS, key=lambda threads: _run_rival(bench, threads))
+
+
+def rival(bench: Bench) -> float:
+    """Return django-hordak's transfers per second."""
+    return _run_rival(bench, bench.rival_threads)
+
+
+def _run_rival(bench: Bench, threads: int) -> float:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.rival", "run", str(threads)],
+        env=_rival_environment(bench), cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def _rival_environment(bench: Bench) -> dict[str, str]:
+    return {**os.environ, "RIVAL_DATABASE_URL": bench.cluster.url("postgres", "rival")}
+
+
+def transactions_of_redemptions() -> int:
+    """Return in how many transactions all redemptions were written."""
+    from django.db import connection
+
+    from bench.stock import use_brand
+
+    use_brand(BRAND)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT xmin::text) FROM redemption_redemption")
+        return int(cursor.fetchone()[0])
+
+
+# --- bytes --------------------------------------------------------------------------------------------------------------
+
+APART = ("redemption_request", "members_", "channel_", "django_", "staff_", "common_", "labels_", "auth_", "account_")
+SIZED = 20_000
+
+
+def sizes(bench: Bench) -> Iterator[Figure]:
+    """Redeem into fresh brands and see how much the tables and their indexes grew."""
+    from bench.stock import stock_up
+    from redemption.services import redeem_each
+
+    for schema, parties, target, name in (
+        ("bench_one", False, 700, "consumer only"),
+        ("bench_three", True, 1200, "three parties"),
+    ):
+        bench.manage("create_brand", schema, f"{schema.replace('_', '-')}.localhost", "--name=Bench", "--name-zh=基准")
+        stock = stock_up(schema, labels=SIZED + 5000)
+        warm = stock.attempts(len(stock.phones), parties=parties)  # every member's lot and balance row exists
+        for at in range(0, len(warm), 500):
+            redeem_each(warm[at : at + 500])
+        before = table_bytes(bench, schema)
+        attempts = stock.attempts(SIZED - 5000, parties=parties)
+        for at in range(0, len(attempts), 64):
+            redeem_each(attempts[at : at + 64])
+        grown = table_bytes(bench, schema)
+        largest = sorted(((grown[t] - before[t]) / len(attempts), t) for t in grown)[-4:]
+        yield Figure(
+            f"bytes per redemption, request row apart ({name})",
+            sum(grown[table] - before[table] for table in grown) / len(attempts),
+            target,
+            "bytes",
+            at_most=True,
+            note=", ".join(f"{table.partition('_')[2]} {size:.0f}" for size, table in reversed(largest)),
+        )
+
+
+def table_bytes(bench: Bench, schema: str) -> dict[str, int]:
+    """Return the size of every table with its indexes, after a vacuum, leaving out the tables named apart."""
+    bench.run("psql", "-qc", "VACUUM", database=embedded.DATABASE)
+    output = bench.run(
+        "psql",
+        "-Atc",
+        f"SELECT relname, pg_table_size(oid) + pg_indexes_size(oid) FROM pg_class WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r'",
+        database=embedded.DATABASE,
+    )
+    rows = (line.split("|") for line in output.splitlines())
+    return {table: int(size) for table, size in rows if not table.startswith(APART)}
+
+
+# --- one brand and a hundred ----------------------------------------------------------------------------------------------
+
+
+def brands(bench: Bench, stock: Any) -> Iterator[Figure]:
+    """Redeem as many codes at once in one brand as over a hundred of them."""
+    from bench.stock import stock_up
+
+    names = [f"bench_{number:03d}" for number in range(BRANDS)]
+    copy_brand(bench, "bench_template", names)
+    stocks = [stock_up(name, labels=2000, members=100, shops=5) for name in names]
+    over_brands(stocks, BRAND_CLIENTS, 3)  # keys unwrapped, collectors started
+    one, hundred = [], []
+    for _ in range(ROUNDS):
+        one.append(engine(stock, int(ROUND_S * 2000), BRAND_CLIENTS))
+        hundred.append(over_brands(stocks, BRAND_CLIENTS, 60))
+    ratio = statistics.median(a / b for a, b in zip(one, hundred, strict=True))
+    note = f"{statistics.median(one):,.0f}/s and {statistics.median(hundred):,.0f}/s, {BRAND_CLIENTS} clients at once"
+    yield Figure("one brand ÷ 100 brands", ratio, 0.9, note=note)
+    yield Figure("100 brands ÷ one brand", 1 / ratio, 0.5, note=note)
+
+
+def over_brands(stocks: list[Any], clients: int, each: int) -> float:
+    """Redeem ``each`` codes of every brand, mixed, through the collector; return codes per second."""
+    from django.db import connection
+    from django_tenants.utils import get_tenant_model
+
+    from redemption import collector
+
+    rows = {row.schema_name: row for row in get_tenant_model().objects.all()}
+    work = []
+    for stock in stocks:
+        connection.set_tenant(rows[stock.schema])
+        work.append([(rows[stock.schema], attempt) for attempt in stock.attempts(each)])
+    mixed = [pair for together in zip(*work, strict=True) for pair in together]
+    redeem = _redeemed(collector.redeem)
+
+    def run(pair: tuple[Any, Any]) -> None:
+        connection.set_tenant(pair[0])
+        redeem(pair[1])
+
+    return in_threads(mixed, run, clients, stocks[0].schema)
+
+
+def copy_brand(bench: Bench, template: str, names: list[str]) -> None:
+    """Make brands by copying the schema of a new one: a hundred migrations would take longer than all that is measured."""
+    from django_tenants.utils import get_tenant_model
+
+    from brands.models import Domain
+    from brands.queries import forget_hosts
+    from common.clock import now
+    from staff.keys import create_brand_keys
+
+    bench.manage("create_brand", template, "template.localhost", "--name=Bench", "--name-zh=基准")
+    dump = bench.run("pg_dump", "--schema", template, database=embedded.DATABASE)
+    brand_model = get_tenant_model()
+    for name in names:
+        script = bench.folder / "brand.sql"
+        script.write_text(dump.replace(template, name))
+        bench.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), database=embedded.DATABASE)
+        use = brand_model(schema_name=name, name=name, name_zh=name, short_name=name, short_name_zh="基准")
+        use.auto_create_schema = False
+        use.save()
+        Domain.objects.create(domain=f"{name.replace('_', '-')}.localhost", tenant=use, is_primary=True)
+        from bench.stock import use_brand
+
+        use_brand(name)
+        bench.run("psql", "-qc", f'TRUNCATE "{name}".staff_brandkey', database=embedded.DATABASE)
+        create_brand_keys(at=now())
+    forget_hosts()
