@@ -207,16 +207,17 @@ def _redeemed(redeem: Callable[[Any], Any]) -> Callable[[Any], None]:
 def in_threads(work: Sequence[Any], run: Callable[[Any], Any], threads: int, schema: str) -> float:
     """Let threads, pointed at a brand, do the work item by item; return items per second."""
     from django.db import connection
+    from django_tenants.utils import get_tenant_model
 
-    from bench.stock import use_brand
-
+    connection.set_schema_to_public()
+    brand = get_tenant_model().objects.get(schema_name=schema)
+    connection.set_tenant(brand)
     todo, errors = iter(work), []
     lock, start = threading.Lock(), threading.Barrier(threads + 1)
 
     def loop() -> None:
         try:
-            use_brand(schema)
-            connection.close()  # the clients of a collector hold no connection
+            connection.set_tenant(brand)
             start.wait()
             while True:
                 with lock:
@@ -424,6 +425,7 @@ def over_brands(stocks: list[Any], clients: int, each: int) -> float:
 
 def copy_brand(bench: Bench, template: str, names: list[str]) -> None:
     """Make brands by copying the schema of a new one: a hundred migrations would take longer than all that is measured."""
+    from django.db import connection
     from django_tenants.utils import get_tenant_model
 
     from brands.models import Domain
@@ -438,6 +440,7 @@ def copy_brand(bench: Bench, template: str, names: list[str]) -> None:
         script = bench.folder / "brand.sql"
         script.write_text(dump.replace(template, name))
         bench.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), database=embedded.DATABASE)
+        connection.set_schema_to_public()
         use = brand_model(schema_name=name, name=name, name_zh=name, short_name=name, short_name_zh="基准")
         use.auto_create_schema = False
         use.save()

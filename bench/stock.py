@@ -78,6 +78,7 @@ class Stock:
 
 def use_brand(schema: str) -> None:
     """Point this thread's connection at a brand."""
+    connection.set_schema_to_public()
     connection.set_tenant(get_tenant_model().objects.get(schema_name=schema))
 
 
