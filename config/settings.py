@@ -282,9 +282,8 @@ USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 
 # --- hooks of lower floors, filled in by higher ones ---------------------------------------------------------------
-PERSONAL_DATA_HOLDERS: list[str] = [
-    "redemption.reports"
-]  # modules as members.personal.PersonalDataHolder, asked at export and erasure
+# Modules as members.personal.PersonalDataHolder, asked at export and erasure.
+PERSONAL_DATA_HOLDERS = ["redemption.personal", "redemption.reports"]
 SCAN_HANDLER = ""  # analytics.tasks.after_scans, once there is one
 
 # --- work for later -------------------------------------------------------------------------------------------------

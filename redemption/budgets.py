@@ -94,6 +94,11 @@ def subjects_of(attempt: Attempt) -> list[Subject]:
     return found
 
 
+def subject_macs(*, member_id: int, phone: str) -> list[bytes]:
+    """Return the MACs under which the failures of one person are counted."""
+    return [_subject("member", str(member_id)).mac, _subject("phone", phone).mac]
+
+
 def _subject(kind: str, name: str) -> Subject:
     return Subject(kind, audit_mac(f"budget\x00{kind}\x00{name}".encode("utf-8", "surrogatepass"))[:16])
 
