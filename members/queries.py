@@ -1,10 +1,12 @@
 """Reading members: who holds a number, who earns, what was allowed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import F
 
+from common.db import array
 from common.errors import NotFound
 from members.models import Consent, Member, PendingHolder
 from staff import vault
@@ -30,28 +32,46 @@ def member_by_phone(phone: str) -> Member | None:
 
 def members_at(phones: Collection[str]) -> dict[str, Holder]:
     """Return the holders of those of the numbers (E.164) that have a member. One statement."""
-    index_of = {phone: vault.blind_index(phone) for phone in phones}
-    held = holders_by_index(list(index_of.values()))
+    index_of = indexes_of(phones)
+    held = holders_by_index(index_of.values())
     return {phone: held[index] for phone, index in index_of.items() if index in held}
 
 
-def holders_by_index(indexes: Sequence[bytes]) -> dict[bytes, Holder]:
+def indexes_of(phones: Iterable[str]) -> dict[str, bytes]:
+    """Return the blind index of each number."""
+    distinct = list(dict.fromkeys(phones))
+    return dict(zip(distinct, vault.blind_indexes(distinct), strict=True))
+
+
+def holders_by_index(indexes: Iterable[bytes]) -> dict[bytes, Holder]:
     """Return the members of those of the blind indexes that have one."""
-    rows = Member.objects.filter(phone_index__in=indexes).values_list("phone_index", "id", "account_id")
-    return {
-        bytes(index or b""): Holder(member_id=member_id, pending_id=None, account_id=account_id)
-        for index, member_id, account_id in rows
-    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT phone_index, id, account_id FROM members_member"
+            " WHERE phone_index = ANY (ARRAY(SELECT decode(x, 'hex') FROM unnest(%s::text[]) x))",
+            [array(index.hex() for index in indexes)],
+        )
+        return {
+            bytes(index): Holder(member_id=member_id, pending_id=None, account_id=account_id)
+            for index, member_id, account_id in cursor.fetchall()
+        }
 
 
 def asker_index(client_id: int, asker: str) -> bytes:
     """Return the blind index of an API client's own reference for its end user."""
-    return vault.blind_index(f"{client_id}\x00{asker}", purpose="asker")
+    return asker_indexes([(client_id, asker)])[client_id, asker]
+
+
+def asker_indexes(askers: Iterable[tuple[int, str]]) -> dict[tuple[int, str], bytes]:
+    """Return the blind index of each asker (client id, reference)."""
+    distinct = list(dict.fromkeys(askers))
+    texts = [f"{client_id}\x00{reference}" for client_id, reference in distinct]
+    return dict(zip(distinct, vault.blind_indexes(texts, purpose="asker"), strict=True))
 
 
 def pending_at(askers: Collection[tuple[int, str]]) -> dict[tuple[int, str], Holder]:
     """Return the holders of those of the askers (client id, reference) that have one. One statement."""
-    index_of = {asker: asker_index(*asker) for asker in askers}
+    index_of = asker_indexes(askers)
     rows = pending_by_index({client_id for client_id, _ in askers}, list(index_of.values()))
     return {asker: holder_of_pending(rows[index]) for asker, index in index_of.items() if index in rows}
 

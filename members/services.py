@@ -22,7 +22,15 @@ from ledger.models import Account, Hold, Kind
 from ledger.services import NewTransfer, close, expire_lots, open_accounts, post, reserve_accounts, system_account, void
 from members import personal
 from members.models import NAME_FIELD, PHONE_FIELD, CodeSend, Consent, Erasure, Member, PendingHolder, SignInCode
-from members.queries import Holder, asker_index, consents_now, holder_of_pending, holders_by_index, pending_by_index
+from members.queries import (
+    Holder,
+    asker_indexes,
+    consents_now,
+    holder_of_pending,
+    holders_by_index,
+    indexes_of,
+    pending_by_index,
+)
 from sms_gateway.models import OutboundMessage
 from sms_gateway.queries import messages_to
 from sms_gateway.services import forget_number, queue_message
@@ -76,8 +84,8 @@ def members_for_phones(phones: Sequence[str], *, at: datetime, language: str = "
     One statement if all are known, else four. Of two transactions that bring the same new number one waits for the
     other and then finds its member; numbers are taken in the order of their blind index, so that they never deadlock.
     """
-    index_of = {phone: vault.blind_index(phone) for phone in phones}
-    held = holders_by_index(list(index_of.values()))
+    index_of = indexes_of(phones)
+    held = holders_by_index(index_of.values())
     missing = {index: phone for phone, index in index_of.items() if index not in held}
     if missing:
         held |= _create_members(missing, at=at, language=language)
@@ -129,7 +137,7 @@ def pending_for(askers: Sequence[tuple[int, str]], *, at: datetime) -> dict[tupl
 
     One statement if all are known and were seen within a month. Points lapse 180 days after the asker was last seen.
     """
-    index_of = {asker: asker_index(*asker) for asker in askers}
+    index_of = asker_indexes(askers)
     clients = {client_id for client_id, _reference in askers}
     rows = pending_by_index(clients, list(index_of.values()))
     held = {index: holder_of_pending(row) for index, row in rows.items()}

@@ -6,6 +6,7 @@ A cipher text is bound to the brand, the field and the row, so that it cannot be
 import hashlib
 import hmac
 import os
+from collections.abc import Iterable
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,5 +41,10 @@ def unseal(blob: bytes, *, field: str, row: UUID) -> str:
 
 def blind_index(text: str, *, purpose: str = "phone") -> bytes:
     """Return 16 bytes by which equal texts are found without being read: HMAC-SHA256 under the brand's index key."""
-    key = brand_key(BrandKey.Kind.INDEX)
-    return hmac.new(key, purpose.encode() + b"\x00" + text.encode(), hashlib.sha256).digest()[:INDEX_BYTES]
+    return blind_indexes([text], purpose=purpose)[0]
+
+
+def blind_indexes(texts: Iterable[str], *, purpose: str = "phone") -> list[bytes]:
+    """Return the blind index of each text; the key is fetched once."""
+    key, prefix = brand_key(BrandKey.Kind.INDEX), purpose.encode() + b"\x00"
+    return [hmac.digest(key, prefix + text.encode(), hashlib.sha256)[:INDEX_BYTES] for text in texts]
