@@ -1,40 +1,28 @@
-"""What is answered when no view does: problem+json for machines, the brand's page for people."""
+"""What is answered when no view does: consumers get the brand's page, everyone else what `console.errors` says."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.utils.translation import gettext as _
+from django.http import HttpRequest, HttpResponseBase
 
 from brands.queries import is_public
+from console import errors
 from redemption import care_views
 
-MACHINES = ("/api/", "/webhooks/")
+NOT_FOR_CONSUMERS = ("/api/", "/console", "/dev/", "/static/", "/webhooks/")
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer 404."""
-    if request.path.startswith(MACHINES):
-        return _problem(404, "not_found", _("There is no such address."))
-    if is_public():
-        return HttpResponse(_("There is no such address."), status=404, content_type="text/plain")
-    return care_views.not_found(request, exception)
+    return care_views.not_found(request) if _is_consumers(request) else errors.not_found(request, exception)
 
 
 def failed(request: HttpRequest) -> HttpResponseBase:
     """Answer 500, without the database."""
-    if request.path.startswith(MACHINES):
-        return _problem(500, "internal", _("We cannot answer now. Please try again in a few minutes."))
-    if is_public():
-        return HttpResponse(_("We cannot answer now."), status=500, content_type="text/plain")
-    return care_views.failed(request)
+    return care_views.failed(request) if _is_consumers(request) else errors.server_error(request)
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """Answer 403 to a form that lacks its token."""
-    return care_views.csrf_failed(request, reason)
+    """Answer 403 to a form without its token."""
+    return care_views.csrf_failed(request) if _is_consumers(request) else errors.csrf_failed(request, reason)
 
 
-def _problem(status: int, code: str, title: str) -> JsonResponse:
-    return JsonResponse(
-        {"type": "about:blank", "title": title, "status": status, "code": code, "detail": title},
-        status=status,
-        content_type="application/problem+json",
-    )
+def _is_consumers(request: HttpRequest) -> bool:
+    return not is_public() and not request.path.startswith(NOT_FOR_CONSUMERS)

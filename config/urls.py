@@ -8,8 +8,8 @@ from sms_gateway.views import phone
 
 handler400 = "console.errors.bad_request"
 handler403 = "console.errors.forbidden"
-handler404 = "console.errors.not_found"
-handler500 = "console.errors.server_error"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.failed"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("brand/logo.svg", logo, name="brand_logo"),
     path("api/", include("config.api")),
@@ -22,5 +22,3 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dev/phone", phone),
     path("", include("redemption.urls")),
 ]
-handler404 = "config.errors.not_found"
-handler500 = "config.errors.failed"

@@ -96,9 +96,8 @@ def forget_partner(request: ConsumerRequest) -> HttpResponse:
 
 
 @consumer_page
-def not_found(request: ConsumerRequest, exception: Exception | None = None) -> HttpResponse:
+def not_found(request: ConsumerRequest) -> HttpResponse:
     """Say that there is no such page."""
-    del exception
     return views.missing(request)
 
 
@@ -109,9 +108,8 @@ def failed(request: ConsumerRequest) -> HttpResponse:
 
 
 @consumer_page
-def csrf_failed(request: ConsumerRequest, reason: str = "") -> HttpResponse:
+def csrf_failed(request: ConsumerRequest) -> HttpResponse:
     """Say that a form came from elsewhere or without cookies."""
-    del reason
     verdict = Verdict("calm", _("Please try again"), _("The form did not come from this page, or cookies are off."))
     return page(
         request,

@@ -14,12 +14,15 @@
   const visit = one("#visit");
   let told;
   const tell = () => told ||= post(visit, {}).then((answer) => {
-    visit.hidden = true;
     one("#receipt").textContent = answer.receipt || "–";
     if (answer.line) one("#line").textContent = answer.line;
     return answer;
-  }, () => { told = null; });
+  }, () => {
+    told = null;
+    visit.hidden = false;
+  });
   if (visit) {
+    visit.hidden = true;
     const seen = () => document.visibilityState === "visible" && tell();
     document.addEventListener("visibilitychange", seen);
     seen();

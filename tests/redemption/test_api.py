@@ -97,7 +97,11 @@ def test_a_refusal_is_an_answer_of_200(caller: Caller, codes: list[str]) -> None
     ReceiptOut.model_validate(body)
     assert (body["outcome"], body["points"], body["balance"]) == ("ALREADY_REDEEMED", 0, 0)
     assert body["earlier"]["count"] == 1
-    assert (body["earlier"]["by"], body["earlier"]["first_door"], body["earlier"]["first_place"]) == ("other", "api", None)
+    assert (body["earlier"]["by"], body["earlier"]["first_door"], body["earlier"]["first_place"]) == (
+        "other",
+        "api",
+        None,
+    )
 
 
 def test_a_check_uses_nothing_up(caller: Caller, codes: list[str]) -> None:

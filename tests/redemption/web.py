@@ -52,7 +52,7 @@ class Person(Client):
 
     def last_code(self) -> str:
         """Return the newest one-time code on the person's telephone."""
-        found = re.search(r"\b(\d{6})\b", messages_to(self.phone)[-1].body)
+        found = re.search(r"(?<!\d)(\d{6})(?!\d)", messages_to(self.phone)[-1].body)
         assert found
         return found[1]
 
