@@ -15,7 +15,7 @@ class Declared(NamedTuple):
 
     open: str
     personal: str = ""
-    secrets: str = ""
+    hidden: str = ""
 
 
 REGISTER: dict[str, Declared] = {
@@ -31,14 +31,14 @@ REGISTER: dict[str, Declared] = {
         # under the user name people act for the brand: it stays in the trail
         "id username is_superuser is_staff is_active date_joined last_login role language failures",
         personal="first_name last_name email",
-        secrets="password",
+        hidden="password",
     ),
     "staff.User_groups": Declared("id user group"),
     "staff.User_user_permissions": Declared("id user permission"),
     "staff.ApiKey": Declared(
-        "id name prefix scopes is_test created_by created_at expires_at last_used_at revoked_at", secrets="digest"
+        "id name prefix scopes is_test created_by created_at expires_at last_used_at revoked_at", hidden="digest"
     ),
-    "staff.BrandKey": Declared("id kind name version kek_id created_at destroyed_at", secrets="blob"),
+    "staff.BrandKey": Declared("id kind name version kek_id created_at destroyed_at", hidden="blob"),
     "staff.Approval": Declared(
         "id kind payload payload_hash requested_by requested_at expires_at decided_by decided_at approved note"
         " consumed_at"
@@ -48,10 +48,10 @@ REGISTER: dict[str, Declared] = {
     "auth.Group": Declared("id name"),
     "auth.Group_permissions": Declared("id group permission"),
     "contenttypes.ContentType": Declared("id app_label model"),
-    "sessions.Session": Declared("expire_date", secrets="session_key session_data"),
+    "sessions.Session": Declared("expire_date", hidden="session_key session_data"),
     "account.EmailAddress": Declared("id user verified primary", personal="email"),
-    "account.EmailConfirmation": Declared("id email_address created sent", secrets="key"),
-    "mfa.Authenticator": Declared("id user type created_at last_used_at", secrets="data"),
+    "account.EmailConfirmation": Declared("id email_address created sent", hidden="key"),
+    "mfa.Authenticator": Declared("id user type created_at last_used_at", hidden="data"),
     "common.Job": Declared(
         "id public_id kind subject state done total detail error cancel_asked asked_by created_at started_at beat_at"
         " ended_at"
@@ -90,7 +90,7 @@ REGISTER: dict[str, Declared] = {
         personal="phone_cipher phone_index name_cipher language",
     ),
     "members.Consent": Declared("id member purpose granted wording_version door at"),
-    "members.SignInCode": Declared("id expires_at tries", personal="phone_index", secrets="uuid"),
+    "members.SignInCode": Declared("id expires_at tries", personal="phone_index", hidden="uuid"),
     "members.CodeSend": Declared("id country at", personal="phone_index network_index"),
     "members.PendingHolder": Declared(
         "id client_id account created_at lapses_at claimed_by claimed_at lapsed_at", personal="asker_index"
@@ -119,11 +119,11 @@ REGISTER: dict[str, Declared] = {
         " client_id"
     ),
     "redemption.Reversal": Declared("redemption at reason asked_by"),
-    "redemption.Request": Declared("id scan_id client_id door request_id", secrets="content_mac"),
+    "redemption.Request": Declared("id scan_id client_id door request_id", hidden="content_mac"),
     "redemption.ScanPlace": Declared(
         "id scan_id source region city city_zh confidence at", personal="lat lon accuracy_m"
     ),
-    "redemption.FailedInput": Declared("scan_id masked", secrets="mac"),
+    "redemption.FailedInput": Declared("scan_id masked", hidden="mac"),
     "redemption.Visitor": Declared("id created_at", personal="mac"),
     "redemption.WasThatYou": Declared("id scan_id yes at"),
     "redemption.FailureRow": Declared("id at target kind", personal="subject_mac"),
@@ -137,5 +137,5 @@ REGISTER: dict[str, Declared] = {
 def natures(model: str) -> dict[str, Nature]:
     """Return the nature of each column of a model ("members.Member"). Raises KeyError for a model not declared."""
     declared = REGISTER[model]
-    words: dict[Nature, str] = {"open": declared.open, "personal": declared.personal, "secret": declared.secrets}
+    words: dict[Nature, str] = {"open": declared.open, "personal": declared.personal, "secret": declared.hidden}
     return {name: nature for nature, names in words.items() for name in names.split()}
