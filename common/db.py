@@ -4,6 +4,7 @@ Each operation sends one SQL statement per execution, since schema-based shardin
 """
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -55,6 +56,16 @@ def array(values: Iterable[object]) -> str:
     Building one text is ten times cheaper than having the driver adapt each element.
     """
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def bytes_array(values: Iterable[bytes]) -> str:
+    """Return byte strings as the text of a PostgreSQL array, to be cast: ``%s::bytea[]``."""
+    return "{" + ",".join(['"\\\\x' + value.hex() + '"' for value in values]) + "}"
+
+
+def moments(values: Iterable[datetime]) -> str:
+    """Return moments as the text of a PostgreSQL array, to be cast: ``%s::timestamptz[]``."""
+    return "{" + ",".join(['"' + value.isoformat() + '"' for value in values]) + "}"
 
 
 class _Statements(Operation):

@@ -1,12 +1,13 @@
 """What is known about attempts before they are decided: the typed code, the asker, the label's past. Reads only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import connection
 
-from common.db import array
+from channel.queries import Earner
+from common.db import array, moments
 from labels.queries import LabelState, Resolution, Typed, resolve_many
 from lottery.queries import Ended, Offer
 from members.models import PendingHolder
@@ -16,6 +17,7 @@ from redemption.rules import Act, AskerKind, Attempt, By, Door, Facts, OfferStat
 from staff.vault import blind_index
 
 VISIT = timedelta(minutes=30)
+NO_POINTS: Mapping[str, int] = {"consumer": 0, "retailer": 0, "promoter": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,21 @@ class Case:
     act: Act
     attempt: Attempt
     resolution: Resolution
-    retailer_id: int | None = None
-    retailer_account: int | None = None
-    promoter_id: int | None = None
-    promoter_account: int | None = None
+    retailer: Earner | None = None
+    promoter: Earner | None = None
     holder: Holder | None = None
     visitor_id: int | None = None
     state: LabelState | None = None
     past: Past = field(default_factory=Past)
     offer: Offer | Ended | None = None
+    points: Mapping[str, int] = field(default_factory=lambda: NO_POINTS)
+    need: int = 0
     exhausted: bool = False
     scan_id: int = 0
+
+    def again(self) -> "Case":
+        """Return the same attempt as it was before anything was read or written for it."""
+        return Case(self.act, self.attempt, self.resolution, self.retailer, self.promoter)
 
     @property
     def label_no(self) -> int | None:
@@ -93,27 +99,23 @@ class Case:
         attempt = self.attempt
         return bool(attempt.member_id or attempt.phone or attempt.asker or attempt.cookie)
 
-    def points_of(self, party: str) -> int:
-        """Return what the offer pays to a party of this attempt."""
-        return self.offer.points_of(party) if isinstance(self.offer, Offer) else 0
+    def make_offer(self, offer: Offer | Ended | None) -> None:
+        """Take in what the product's codes earn now: points of each party of this attempt, and their sum."""
+        self.offer = offer
+        if isinstance(offer, Offer):
+            self.points = {
+                "consumer": offer.points_of("consumer"),
+                "retailer": offer.points_of("retailer") if self.retailer else 0,
+                "promoter": offer.points_of("promoter") if self.promoter else 0,
+            }
+            self.need = sum(self.points.values())
 
-    def payments(self) -> list[tuple[str, int | None, int, int]]:
-        """Return (party, partner's id, account, points) of those whom this attempt would pay."""
-        parties = [
-            ("consumer", None, self.holder.account_id if self.holder else None),
-            ("retailer", self.retailer_id, self.retailer_account),
-            ("promoter", self.promoter_id, self.promoter_account),
-        ]
-        return [
-            (party, partner_id, account, self.points_of(party))
-            for party, partner_id, account in parties
-            if account is not None and self.points_of(party)
-        ]
-
-    def need(self) -> int:
-        """Return how many points of the budget this attempt would take."""
-        parties = ["consumer"] + ["retailer"] * bool(self.retailer_id) + ["promoter"] * bool(self.promoter_id)
-        return sum(self.points_of(party) for party in parties)
+    def payments(self) -> Iterator[tuple[int, int, int | None]]:
+        """Yield (account, points, months until they expire) of those whom this attempt pays."""
+        if isinstance(self.offer, Offer):
+            for party, earner in (("consumer", self.holder), ("retailer", self.retailer), ("promoter", self.promoter)):
+                if earner is not None and self.points[party]:
+                    yield earner.account_id, self.points[party], self.offer.awards[party].expires_after_months
 
     def redeemed_by(self) -> By | None:
         """Return whose redemption stands on the label, as this asker may know it; None if the secret is unused."""
@@ -154,7 +156,7 @@ class Case:
             return OfferState.ENDED
         if self.offer is None:
             return OfferState.NONE
-        short = self.offer.left is not None and self.offer.left < self.need()
+        short = self.offer.left is not None and self.offer.left < self.need
         return OfferState.EXHAUSTED if short else OfferState.OPEN
 
 
@@ -245,7 +247,7 @@ def find_past(cases: Sequence[Case]) -> None:
                 array(range(len(known))),
                 array(case.label_no for case in known),
                 *(array((*case.askers, None, None, None)[part] for case in known) for part in range(3)),
-                [case.attempt.at - VISIT for case in known],
+                moments(case.attempt.at - VISIT for case in known),
             ],
         )
         rows = cursor.fetchall()
@@ -253,6 +255,17 @@ def find_past(cases: Sequence[Case]) -> None:
         spent = None if scan_id is None else Spent(scan_id, at, asker, account_id, points)
         known[n].past = Past(spent, visits, first_id, mine, nobody, now)
     _know_claimed(known)
+    _know_visitors([case for case in known if case.past.visits and case.holder and case.visitor_id is None])
+
+
+def _know_visitors(cases: Sequence[Case]) -> None:
+    """Count visits that a member made before anyone knew that it was one."""
+    if not cases:
+        return
+    find_visitors(cases)
+    known = [case for case in cases if case.visitor_id is not None]
+    if known:
+        find_past(known)
 
 
 def _know_claimed(cases: Iterable[Case]) -> None:

@@ -1,7 +1,12 @@
 """The answer rendered from its scan: the first time, again for a repeated request id, and for a receipt number."""
 
+import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
 
 from labels.models import Product
 from labels.queries import receipt_nos, serials_of
@@ -9,6 +14,7 @@ from redemption.models import Redemption, Scan, ScanPlace
 from redemption.rules import (
     Act,
     By,
+    Detail,
     Door,
     Earlier,
     Outcome,
@@ -18,20 +24,67 @@ from redemption.rules import (
     Redeemed,
 )
 
+KEEP_S = 10.0
+PRODUCTS_KEPT = 10_000
+
 
 def too_many_tries(act: Act, at: datetime, retry_after_s: int) -> Receipt:
     """Return the answer to an attempt that was not looked at."""
     return Receipt(outcome=Outcome.TOO_MANY_TRIES, act=act, at=at, retry_after_s=retry_after_s)
 
 
-def receipts_of(scans: Sequence[Scan], *, with_serials: bool = False) -> list[Receipt]:
-    """Return what each scan was told, from rows that never change; at most five statements for any number of scans.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What one attempt is told: the columns of `Scan`, before they are a row. ``pk`` 0: it will not be one (a look)."""
 
-    A scan without an id (`services.look`) gets no receipt number. Serials are computed for the page's scans, or for all.
+    pk: int
+    at: datetime
+    label_no: int | None
+    asker: int | None
+    points: int
+    balance: int
+    first_scan_id: int | None
+    client_id: int | None
+    product_id: int | None
+    earlier_count: int
+    ended_on: date | None
+    act: Act
+    door: Door
+    outcome: Outcome
+    detail: Detail | None
+    by: By | None
+    want: int | None
+    got: int | None
+    tries_left: int | None
+    opens_visit: bool
+    by_serial: bool
+    spent: bool
+
+
+class Made(NamedTuple):
+    """What a redemption paid."""
+
+    label_no: int
+    scan_id: int
+    points: int
+    retailer_id: int | None
+    retailer_points: int
+    promoter_id: int | None
+    promoter_points: int
+
+
+def receipts_of(
+    scans: Sequence[Scan | Told], *, made: Iterable[Made] = (), with_serials: bool = False
+) -> list[Receipt]:
+    """Return what each scan was told, from rows that never change; at most four statements for any number of scans.
+
+    ``made``: the redemptions at hand, which need not be read. Serials are computed for the page's scans, or for all.
     """
-    redemptions = _redemptions(scans)
-    firsts = _scans({scan.first_scan_id for scan in scans} | {made.scan_id for made in redemptions.values()}, scans)
-    places = _places(firsts)
+    redemptions = _redemptions(scans, made)
+    spoken = {scan.first_scan_id for scan in scans if scan.earlier_count}
+    spoken |= {redemptions[scan.label_no].scan_id for scan in scans if scan.spent and scan.label_no in redemptions}
+    firsts = _scans({scan_id for scan_id in spoken if scan_id is not None}, scans)
+    places = _places(firsts) if firsts else {}
     products = _products({scan.product_id for scan in scans})
     numbers = _numbers(scans, redemptions)
     serials = _serials([scan for scan in scans if with_serials or scan.door is Door.WEB])
@@ -61,17 +114,23 @@ def receipts_of(scans: Sequence[Scan], *, with_serials: bool = False) -> list[Re
     ]
 
 
-def _redemptions(scans: Iterable[Scan]) -> dict[int, Redemption]:
+def _redemptions(scans: Iterable[Scan | Told], made: Iterable[Made]) -> dict[int, Made]:
     """Return the redemptions that the answers speak of, by label."""
+    found = {redemption.label_no: redemption for redemption in made}
     spoken = [scan for scan in scans if scan.spent or scan.outcome is Outcome.REDEEMED]
-    wanted = {scan.label_no for scan in spoken if scan.label_no is not None}
-    return {made.pk: made for made in Redemption.objects.filter(pk__in=wanted)} if wanted else {}
+    missing = {scan.label_no for scan in spoken if scan.label_no is not None} - found.keys()
+    if missing:
+        rows = Redemption.objects.filter(pk__in=missing).values_list(*Made._fields)
+        found.update({row[0]: Made(*row) for row in rows})
+    return found
 
 
-def _scans(wanted: set[int | None], present: Sequence[Scan]) -> dict[int, tuple[datetime, Door]]:
-    """Return when and at which door each scan was made; those at hand are not read again."""
-    found = {scan.pk: (scan.at, scan.door) for scan in present if scan.pk}
-    missing = {scan_id for scan_id in wanted if scan_id is not None and scan_id not in found}
+def _scans(wanted: set[int], present: Sequence[Scan | Told]) -> dict[int, tuple[datetime, Door]]:
+    """Return when and at which door each wanted scan was made; those at hand are not read again."""
+    if not wanted:
+        return {}
+    found = {scan.pk: (scan.at, scan.door) for scan in present if scan.pk in wanted}
+    missing = wanted - found.keys()
     if missing:
         rows = Scan.objects.filter(pk__in=missing).values_list("pk", "at", "door")
         found.update({pk: (at, door) for pk, at, door in rows})
@@ -83,13 +142,25 @@ def _places(scans: Iterable[int]) -> dict[int, tuple[str, str]]:
     return {scan_id: (city, city_zh) for scan_id, city, city_zh in rows.values_list("scan_id", "city", "city_zh")}
 
 
+_kept: dict[tuple[Any, ...], tuple[float, ProductRef]] = {}
+
+
 def _products(ids: Iterable[int | None]) -> dict[int, ProductRef]:
-    wanted = [pk for pk in ids if pk is not None]
-    rows = Product.objects.filter(pk__in=wanted).values_list("pk", "public_id", "gtin", "name", "name_zh")
-    return {row[0]: ProductRef(*row) for row in rows} if wanted else {}
+    """Return products by id; this process keeps what it has read for ten seconds."""
+    now, scope = time.monotonic(), (connection.settings_dict["NAME"], connection.schema_name)
+    wanted = {pk for pk in ids if pk is not None}
+    found = {pk: kept[1] for pk in wanted if (kept := _kept.get((*scope, pk))) and kept[0] > now}
+    missing = wanted - found.keys()
+    if missing:
+        rows = Product.objects.filter(pk__in=missing).values_list("pk", "public_id", "gtin", "name", "name_zh")
+        found.update({row[0]: ProductRef(*row) for row in rows})
+        if len(_kept) > PRODUCTS_KEPT:
+            _kept.clear()
+        _kept.update({(*scope, pk): (now + KEEP_S, found[pk]) for pk in missing & found.keys()})
+    return found
 
 
-def _numbers(scans: Sequence[Scan], redemptions: dict[int, Redemption]) -> dict[int, str]:
+def _numbers(scans: Sequence[Scan | Told], redemptions: dict[int, Made]) -> dict[int, str]:
     """Return each scan's receipt number; a redeemer who asks again gets that of the redemption."""
     ids = {}
     for scan in scans:
@@ -99,13 +170,13 @@ def _numbers(scans: Sequence[Scan], redemptions: dict[int, Redemption]) -> dict[
     return dict(zip(ids, receipt_nos(list(ids.values())), strict=True))
 
 
-def _serials(scans: Sequence[Scan]) -> dict[int | None, str]:
+def _serials(scans: Sequence[Scan | Told]) -> dict[int | None, str]:
     label_nos = [label_no for label_no in {scan.label_no for scan in scans} if label_no is not None]
     return dict(zip(label_nos, serials_of(label_nos), strict=True)) if label_nos else {}
 
 
 def _earlier(
-    scan: Scan, firsts: dict[int, tuple[datetime, Door]], places: dict[int, tuple[str, str]]
+    scan: Scan | Told, firsts: dict[int, tuple[datetime, Door]], places: dict[int, tuple[str, str]]
 ) -> Earlier | None:
     if not scan.earlier_count or scan.first_scan_id not in firsts:
         return None
@@ -114,8 +185,8 @@ def _earlier(
 
 
 def _redeemed(
-    scan: Scan,
-    redemptions: dict[int, Redemption],
+    scan: Scan | Told,
+    redemptions: dict[int, Made],
     firsts: dict[int, tuple[datetime, Door]],
     places: dict[int, tuple[str, str]],
 ) -> Redeemed | None:
@@ -126,7 +197,7 @@ def _redeemed(
     return Redeemed(at, places.get(made.scan_id), door, scan.by or By.UNKNOWN)
 
 
-def _paid(scan: Scan, redemptions: dict[int, Redemption]) -> tuple[Paid, ...]:
+def _paid(scan: Scan | Told, redemptions: dict[int, Made]) -> tuple[Paid, ...]:
     made = redemptions.get(scan.label_no or 0)
     if made is None or scan.pk != made.scan_id:
         return ()

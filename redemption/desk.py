@@ -1,0 +1,168 @@
+"""The desk where request ids are opened, each once; what was asked before gets its first answer."""
+
+from collections.abc import Iterable, Sequence
+
+from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable
+
+from common.canonical import canonical
+from common.db import array, bytes_array
+from common.errors import DomainError
+from labels.keys import audit_mac
+from redemption.errors import KeyReused
+from redemption.facts import Case, client_of
+from redemption.models import DOORS, Request, Scan
+from redemption.receipts import receipts_of
+from redemption.rules import Attempt, Receipt
+
+Key = tuple[int, int, str]
+Answer = Receipt | DomainError
+
+
+class TwinIsRunning(Exception):
+    """Another transaction holds this request id and has not ended."""
+
+
+class Desk:
+    """Opens each request id once and remembers whose answer belongs where.
+
+    A request id seen before gets its first answer if the content is the same, else `KeyReused`; a twin in the same
+    batch gets its leader's. A case with an error of its own opens no request, but may still be a repeat.
+    """
+
+    def __init__(self, cases: Sequence[Case], errors: dict[Case, DomainError]) -> None:
+        self.cases = cases
+        self.errors = errors
+        self.done: dict[Case, Answer] = {}
+        self.leaders: dict[Key, Case] = {}
+        self.followers: dict[Case, Case] = {}
+        self.macs = {case: content_mac(case) for case in cases if case.attempt.request_id}
+
+    def open(self, *, lock_timeout_ms: int) -> list[Case]:
+        """Write the request rows; return the cases that are new, each with the id of its scan.
+
+        No lock of this transaction is waited for longer than ``lock_timeout_ms`` from here on.
+        """
+        for case in self.cases:
+            if case not in self.errors and case in self.macs:
+                leader = self.leaders.setdefault(_key(case), case)
+                if leader is not case:
+                    self._follow(case, leader)
+        opened = self._insert(lock_timeout_ms)
+        repeats = [case for key, case in self.leaders.items() if key not in opened]
+        repeats += [case for case in self.errors if case in self.macs]
+        self._repeat(repeats)
+        for case, error in self.errors.items():
+            self.done.setdefault(case, error)
+        fresh = [case for case in self.cases if case not in self.done and case not in self.followers]
+        unnamed = iter(_next_scan_ids(sum(case not in self.macs for case in fresh)))
+        for case in fresh:
+            case.scan_id = opened[_key(case)] if case in self.macs else next(unnamed)
+        return fresh
+
+    def _follow(self, case: Case, leader: Case) -> None:
+        if self.macs[case] == self.macs[leader]:
+            self.followers[case] = leader
+        else:
+            self.done[case] = KeyReused()
+
+    def _insert(self, lock_timeout_ms: int) -> dict[Key, int]:
+        if not self.leaders:
+            return {}
+        doors, clients, ids = zip(*self.leaders, strict=True)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    """
+                    WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
+                    INSERT INTO redemption_request (scan_id, door, client_id, request_id, content_mac)
+                    SELECT nextval('redemption_scan_id_seq'), door, client_id, request_id, mac
+                      FROM patience,
+                           unnest(%s::smallint[], %s::int[], %s::text[], %s::bytea[]) AS n (door, client_id, request_id, mac)
+                     ORDER BY door, client_id, request_id
+                        ON CONFLICT (door, client_id, request_id) DO NOTHING
+                    RETURNING door, client_id, request_id, scan_id
+                    """,
+                    [
+                        str(lock_timeout_ms),
+                        array(doors),
+                        array(clients),
+                        list(ids),
+                        bytes_array(self.macs[case] for case in self.leaders.values()),
+                    ],
+                )
+                return {(door, client, request_id): scan for door, client, request_id, scan in cursor.fetchall()}
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                raise TwinIsRunning from error
+            raise
+
+    def _repeat(self, cases: Sequence[Case]) -> None:
+        if not cases:
+            return
+        rows = {_row_key(row): row for row in _requests_of(cases)}
+        same = [case for case in cases if (row := rows.get(_key(case))) and bytes(row.content_mac) == self.macs[case]]
+        scans = Scan.objects.in_bulk([rows[_key(case)].scan_id for case in same])
+        receipts = receipts_of([scans[rows[_key(case)].scan_id] for case in same])
+        for case in cases:
+            if _key(case) in rows:
+                self.done[case] = KeyReused()
+        self.done.update(zip(same, receipts, strict=True))
+
+    def answer(self, fresh: Sequence[Case], receipts: Sequence[Receipt]) -> None:
+        """Take in the answers of the new cases."""
+        self.done.update(zip(fresh, receipts, strict=True))
+
+    def answers(self) -> list[Answer]:
+        """Return every case's answer, in order."""
+        return [self.done[self.followers.get(case, case)] for case in self.cases]
+
+
+def content_mac(case: Case) -> bytes:
+    """Return the keyed MAC of what was asked, all but the clock, the language and where it came from."""
+    attempt = case.attempt
+    place = attempt.place
+    content = {
+        "act": case.act,
+        "code": attempt.code,
+        "serial": attempt.serial,
+        "gtin": attempt.gtin,
+        "phone": attempt.phone,
+        "member": attempt.member_id,
+        "asker": attempt.asker,
+        "retailer": attempt.retailer,
+        "promoter": attempt.promoter,
+        "place": [repr(place.lat), repr(place.lon), repr(place.accuracy_m)] if place else None,
+    }
+    return audit_mac(b"request\x00" + canonical(content))
+
+
+def _key(case: Case) -> Key:
+    return DOORS.index(case.attempt.door), client_of(case.attempt), case.attempt.request_id
+
+
+def _row_key(row: Request) -> Key:
+    return DOORS.index(row.door), row.client_id, row.request_id
+
+
+def _requests_of(cases: Iterable[Case]) -> list[Request]:
+    keys = {_key(case) for case in cases}
+    rows = Request.objects.filter(request_id__in=[request_id for _door, _client, request_id in keys])
+    return [row for row in rows if _row_key(row) in keys]
+
+
+def answered_before(attempt: Attempt) -> bool:
+    """Return whether this attempt's request id has its answer already."""
+    if not attempt.request_id:
+        return False
+    return Request.objects.filter(
+        door=attempt.door, client_id=client_of(attempt), request_id=attempt.request_id
+    ).exists()
+
+
+def _next_scan_ids(count: int) -> list[int]:
+    if not count:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('redemption_scan_id_seq') FROM generate_series(1, %s)", [count])
+        return [row[0] for row in cursor.fetchall()]

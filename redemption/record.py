@@ -1,0 +1,165 @@
+"""Writing what was answered: the scans, and the failures, inputs and places that stand beside them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from brands.queries import brand_date
+from common.db import array, moments
+from common.geo import Region
+from labels.queries import Status
+from ledger import queries as ledger
+from lottery.queries import Ended
+from redemption import budgets
+from redemption.budgets import Failure
+from redemption.facts import Case
+from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES, FailedInput, ScanPlace
+from redemption.receipts import Told
+from redemption.rules import By, OfferState, Outcome, Place, Verdict, decide
+
+
+def write(
+    cases: Sequence[Case], balances: dict[Case, int], regions: dict[Case, Region | None]
+) -> tuple[list[Told], list[Failure]]:
+    """Write the scans with all that stands beside them; return the scans and the failures to be charged."""
+    if not cases:
+        return [], []
+    verdicts = [Verdict(Outcome.REDEEMED) if case in balances else decide(case.facts()) for case in cases]
+    failures, left = _write_failures(cases, verdicts)
+    others = {case.holder.account_id for case in cases if case.holder and case not in balances}
+    held = ledger.balances(sorted(others)) if others else {}
+    scans = [
+        told(
+            case,
+            verdict,
+            balance=balances[case] if case in balances else held.get(case.holder.account_id, 0) if case.holder else 0,
+            tries_left=left.get(case),
+        )
+        for case, verdict in zip(cases, verdicts, strict=True)
+    ]
+    _insert_scans(scans)
+    _write_inputs(cases)
+    _write_places(cases, regions)
+    return scans, failures
+
+
+def _write_failures(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> tuple[list[Failure], dict[Case, int]]:
+    failed = [case for case, verdict in zip(cases, verdicts, strict=True) if verdict.is_failure]
+    if not failed:
+        return [], {}
+    subjects = {case: budgets.subjects_of(case.attempt) for case in failed}
+    kept = budgets.write_failures(
+        [
+            Failure(subject, budgets.target_of(label_no=case.label_no, mac=case.resolution.mac), case.attempt.at)
+            for case in failed
+            for subject in subjects[case]
+        ]
+    )
+    left = budgets.tries_left([group[0] for group in subjects.values()], at=max(c.attempt.at for c in failed))
+    return kept, {case: left[group[0]] for case, group in subjects.items()}
+
+
+def told(case: Case, verdict: Verdict, *, balance: int = 0, tries_left: int | None = None) -> Told:
+    """Return what this attempt is told."""
+    past, state = case.past, case.state
+    spent = past.spent is not None and verdict.outcome is not Outcome.REDEEMED
+    ended_on = None
+    if verdict.outcome is Outcome.ENDED:
+        ended_on = state.ended_on if state and state.status == Status.ENDED else None
+        ended_on = brand_date(case.offer.at) if ended_on is None and isinstance(case.offer, Ended) else ended_on
+    known = case.label_no is not None
+    count = max(past.visits, 1) if spent else past.visits
+    return Told(
+        pk=case.scan_id,
+        at=case.attempt.at,
+        label_no=case.label_no,
+        asker=next(iter(case.askers), None),
+        points=_points_told(case, verdict),
+        balance=balance,
+        first_scan_id=past.first_scan_id or (past.spent.scan_id if spent and past.spent else None),
+        client_id=case.attempt.client_id,
+        product_id=case.product_id,
+        earlier_count=count,
+        ended_on=ended_on,
+        act=case.act,
+        door=case.attempt.door,
+        outcome=verdict.outcome,
+        detail=verdict.detail,
+        by=(case.redeemed_by() if spent else case.earlier_by()) if count else None,
+        want=case.resolution.want,
+        got=case.resolution.got,
+        tries_left=tries_left if verdict.outcome is Outcome.UNKNOWN else None,
+        opens_visit=known and not past.in_visit,
+        by_serial=not case.secret_typed,
+        spent=spent,
+    )
+
+
+def _points_told(case: Case, verdict: Verdict) -> int:
+    if verdict.outcome is Outcome.ALREADY_REDEEMED and case.past.spent:
+        return case.past.spent.points if case.redeemed_by() is By.YOU else 0
+    offered = verdict.outcome in {Outcome.GENUINE_FIRST, Outcome.GENUINE_REPEAT} and not case.past.spent
+    if verdict.outcome is Outcome.REDEEMED or (offered and case.facts().offer is OfferState.OPEN):
+        return case.points["consumer"]
+    return 0
+
+
+def _insert_scans(scans: Sequence[Told]) -> None:
+    numbers = [
+        (
+            scan.pk, scan.label_no, scan.asker, scan.points, scan.balance, scan.first_scan_id, scan.client_id,
+            scan.product_id, scan.earlier_count, ACTS.index(scan.act), DOORS.index(scan.door),
+            OUTCOMES.index(scan.outcome), None if scan.detail is None else DETAILS.index(scan.detail),
+            None if scan.by is None else BYS.index(scan.by), scan.want, scan.got, scan.tries_left,
+            scan.opens_visit, scan.by_serial, scan.spent, scan.ended_on,
+        )
+        for scan in scans
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO redemption_scan (id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
+                   earlier_count, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent,
+                   ended_on, at)
+            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                   %s::int[], %s::int[], %s::int[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[],
+                   %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bool[], %s::bool[], %s::bool[],
+                   %s::date[], %s::timestamptz[])
+            """,
+            [*(array(column) for column in zip(*numbers, strict=True)), moments(scan.at for scan in scans)],
+        )
+
+
+def _write_inputs(cases: Sequence[Case]) -> None:
+    rows = [
+        FailedInput(scan_id=case.scan_id, masked=case.resolution.masked[:40], mac=case.resolution.mac)
+        for case in cases
+        if case.label_no is None
+    ]
+    if rows:
+        FailedInput.objects.bulk_create(rows)
+
+
+def _write_places(cases: Sequence[Case], regions: dict[Case, Region | None]) -> None:
+    if regions:
+        ScanPlace.objects.bulk_create(
+            place_row(case.scan_id, case.attempt.place, regions[case], case.attempt.at)
+            for case in cases
+            if case.attempt.place
+        )
+
+
+def place_row(scan_id: int, place: Place, region: Region | None, at: datetime) -> ScanPlace:
+    return ScanPlace(
+        scan_id=scan_id,
+        source=ScanPlace.Source.GPS,
+        region=region.code if region else "",
+        city=region.name_en if region else "",
+        city_zh=region.name_zh if region else "",
+        confidence=region.confidence if region else 0.0,
+        lat=place.lat,
+        lon=place.lon,
+        accuracy_m=place.accuracy_m,
+        at=at,
+    )
