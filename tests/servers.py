@@ -4,8 +4,10 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -141,6 +143,70 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class SlowCommits:
+    """A network between a web process and PostgreSQL on which the answer to each COMMIT is late.
+
+    So there are always transactions that are durable and whose client does not know it yet: what `cut` drops, as a
+    power cut drops what has not left the machine.
+    """
+
+    def __init__(self, postgres_port: int, delay_s: float) -> None:
+        self.postgres_port = postgres_port
+        self.delay_s = delay_s
+        self.cuts = 0
+        self.pairs: list[tuple[socket.socket, socket.socket]] = []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = int(self.listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Drop every connection and every answer that is still on its way."""
+        self.cuts += 1
+        pairs, self.pairs = self.pairs, []
+        for pair in pairs:
+            for end in pair:
+                end.close()
+
+    def close(self) -> None:
+        """End the network."""
+        self.listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _address = self.listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.postgres_port))
+            except OSError:
+                client.close()
+                continue
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.pairs.append((client, server))
+            threading.Thread(target=self._carry, args=(client, server, b""), daemon=True).start()
+            threading.Thread(target=self._carry, args=(server, client, b"COMMIT\0"), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, late: bytes) -> None:
+        cuts = self.cuts
+        try:
+            while data := source.recv(65_536):
+                if late and late in data:
+                    time.sleep(self.delay_s)
+                if cuts != self.cuts:
+                    return
+                target.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, target):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
 
 
 def _use_port(port: str) -> None:

@@ -8,7 +8,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,11 +20,11 @@ from django_tenants.utils import get_tenant_model
 
 from labels.queries import receipt_nos
 from redemption.models import Redemption, Request
-from tests.environment import BRAND
+from tests.environment import BRAND, embedded
 from tests.history import Call, faults
 from tests.races.hammer import Try, call_of, content
 from tests.races.world import World, history_of, ledger_sum, make_world
-from tests.servers import Client, Postgres, Web
+from tests.servers import Client, Postgres, SlowCommits, Web
 
 pytestmark = pytest.mark.races
 
@@ -31,6 +32,7 @@ ROUNDS, MOST_ROUNDS = 5, 15
 THREADS, IN_FLIGHT = 32, 16
 LABELS = 3000
 PATIENCE_S = 60
+COMMIT_ANSWER_S = 0.05
 
 
 @dataclass
@@ -168,10 +170,12 @@ def mortal(reachable_folder: Path, django_db_blocker: pytest.FixtureRequest) -> 
 
 def test_the_database_is_killed(mortal: Postgres, tmp_path: Path) -> None:
     world = make_world(labels=LABELS)
-    with Web(tmp_path / "web.log", threads=64) as web:
-        with Load(web.port, world) as load:
-            seen = rounds(load, mortal.kill, lambda: (mortal.start(), web.wait_ready()))
-        judge(world, load, seen)
+    with closing(SlowCommits(mortal.cluster.port, COMMIT_ANSWER_S)) as wire:
+        through = replace(mortal.cluster, port=wire.port).url(embedded.APP_ROLE)
+        with Web(tmp_path / "web.log", {"DATABASE_URL": through}, threads=64) as web:
+            with Load(web.port, world) as load:
+                seen = rounds(load, lambda: (mortal.kill(), wire.cut()), lambda: (mortal.start(), web.wait_ready()))
+            judge(world, load, seen)
 
 
 def test_the_web_process_is_killed(mortal: Postgres, tmp_path: Path) -> None:

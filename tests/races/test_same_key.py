@@ -48,10 +48,10 @@ def receipts(answers: Sequence[Answer]) -> list[Answer]:
 def test_one_effect_and_one_answer_also_after_a_restart(real_commits: Brand, tmp_path: Path) -> None:
     world = make_world(labels=10)
     with Web(tmp_path / "web.log", threads=64) as web:
-        answers = at_once(web.port, world.token, body_of(world), "the key")
+        answers = at_once(web.port, world.token, body_of(world), "the-key")
         web.kill()
         web.start()
-        answers += at_once(web.port, world.token, body_of(world), "the key", times=3)
+        answers += at_once(web.port, world.token, body_of(world), "the-key", times=3)
 
     assert len(answers) == TWINS + 3
     assert {answer.status for answer in answers} == {201}
@@ -63,9 +63,9 @@ def test_one_effect_and_one_answer_also_after_a_restart(real_commits: Brand, tmp
 def test_another_body_under_the_key_is_refused_and_writes_nothing(real_commits: Brand, tmp_path: Path) -> None:
     world = make_world(labels=10)
     with Web(tmp_path / "web.log") as web, Client(web.port, key=world.token) as client:
-        first = client.post(PATH, body_of(world), idempotency_key="the key")
+        first = client.post(PATH, body_of(world), idempotency_key="the-key")
         others = [
-            client.post(PATH, {**body_of(world), **change}, idempotency_key="the key")
+            client.post(PATH, {**body_of(world), **change}, idempotency_key="the-key")
             for change in (
                 {"code": world.secrets[1]},
                 {"phone": phone(2)},
@@ -73,9 +73,10 @@ def test_another_body_under_the_key_is_refused_and_writes_nothing(real_commits: 
             )
         ]
         web.kill()
+        client.close()
         web.start()
-        others.append(client.post(PATH, {**body_of(world), "code": world.secrets[1]}, idempotency_key="the key"))
-        again = client.post(PATH, body_of(world), idempotency_key="the key")
+        others.append(client.post(PATH, {**body_of(world), "code": world.secrets[1]}, idempotency_key="the-key"))
+        again = client.post(PATH, body_of(world), idempotency_key="the-key")
 
     assert first.status == 201
     assert [(answer.status, answer.json["code"]) for answer in others] == [(409, "key_reused")] * 4
@@ -91,7 +92,7 @@ def test_one_key_with_many_bodies_at_once_has_one_effect(real_commits: Brand, tm
     def work(n: int) -> None:
         with Client(web.port, key=world.token) as client:
             start.wait()
-            answers.append(client.post(PATH, body_of(world, n), idempotency_key="the key"))
+            answers.append(client.post(PATH, body_of(world, n), idempotency_key="the-key"))
 
     with Web(tmp_path / "web.log") as web:
         threads = [threading.Thread(target=work, args=(n,)) for n in range(20)]
