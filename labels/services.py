@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -272,26 +273,50 @@ def _next_batch_number(at: datetime) -> str:
     return month + letters
 
 
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Where an order of secrets would go: ``slot`` None is a new one. ``fits``: within ``limit``."""
+
+    slot: Slot | None
+    live: int
+    odds: float
+    limit: float
+    fits: bool
+
+
+def quote(form: Form, count: int, *, at: datetime) -> Quote:
+    """Return what an order would come to, without ordering."""
+    return _choose(Slot.Purpose.SECRET, form, count, max_odds_of_brand(), at)
+
+
+def _choose(purpose: str, form: Form, count: int, limit: float, at: datetime) -> Quote:
+    """Return the slot with room and fewest live labels, else a new one if there can be one."""
+    live = queries.live_labels(purpose, form.name, at)
+    open_slots = Slot.objects.filter(purpose=purpose, form=form.name, number__gte=1, state=Slot.State.OPEN)
+    slot = min(open_slots, key=lambda slot: (live[slot.pk], slot.pk), default=None)
+    is_full = slot is None or odds(form, live[slot.pk] + count) > limit
+    can_be_new = is_full and _free_number(purpose, form, live) is not None
+    if can_be_new:
+        slot = None
+    after = count + (live[slot.pk] if slot else 0)
+    fits = odds(form, after) <= limit and (slot is not None or can_be_new)
+    return Quote(slot, after, odds(form, after), limit, fits)
+
+
 def _take_slot(purpose: str, form: Form, count: int, limit: float, *, test_series: bool, at: datetime) -> Slot:
-    """Return the slot for ``count`` more labels: with room and fewest live labels, else a new one."""
+    """Return the slot for ``count`` more labels. Raises `OddsTooHigh`, `FormsClash`."""
     _refuse_clash(form)
     if test_series:
         return _test_slot(purpose, form, at)
-    live = queries.live_labels(purpose, form.name, at)
-    open_slots = Slot.objects.filter(purpose=purpose, form=form.name, number__gte=1, state=Slot.State.OPEN)
-    room = [slot for slot in open_slots if odds(form, live[slot.pk] + count) <= limit]
-    if room:
-        return min(room, key=lambda slot: (live[slot.pk], slot.pk))
-    slot = _new_slot(purpose, form, live, at) if odds(form, count) <= limit else None
-    if slot is None:
-        found = odds(form, min((live[slot.pk] for slot in open_slots), default=0) + count)
+    choice = _choose(purpose, form, count, limit, at)
+    if not choice.fits:
         raise OddsTooHigh(
             _("One guess in %(one_in)s would hit; the limit is one in %(limit)s. Choose a longer code or fewer labels.")
-            % {"one_in": f"{round(1 / found):,}", "limit": f"{round(1 / limit):,}"},
-            odds=found,
+            % {"one_in": f"{round(1 / choice.odds):,}", "limit": f"{round(1 / limit):,}"},
+            odds=choice.odds,
             limit=limit,
         )
-    return slot
+    return choice.slot or _new_slot(purpose, form, at)
 
 
 def odds(form: Form, live: int) -> float:
@@ -316,24 +341,41 @@ def _test_slot(purpose: str, form: Form, at: datetime) -> Slot:
     return slot
 
 
-def _new_slot(purpose: str, form: Form, live: dict[int, int], at: datetime) -> Slot | None:
-    """Return a slot of a number not used yet, else the next generation of one whose labels have all ended."""
-    make = partial(Slot.objects.create, purpose=purpose, form=form.name, created_at=at, root_version=_newest_root())
+def _new_slot(purpose: str, form: Form, at: datetime) -> Slot:
+    """Make the slot that `_free_number` names; a platform-wide number is leased first, and another brand may be faster."""
+    live = queries.live_labels(purpose, form.name, at)
+    found = _free_number(purpose, form, live)
+    while found and form.platform_wide and not _lease(form, found[0], at):
+        found = _free_number(purpose, form, live)
+    if found is None:
+        raise OddsTooHigh(_("All slots of this form are full. Choose another form of code."))
+    number, generation = found
+    Slot.objects.filter(purpose=purpose, form=form.name, number=number).update(state=Slot.State.DECRYPT_ONLY)
+    return Slot.objects.create(
+        purpose=purpose,
+        form=form.name,
+        number=number,
+        generation=generation,
+        root_version=_newest_root(),
+        created_at=at,
+    )
+
+
+def _free_number(purpose: str, form: Form, live: dict[int, int]) -> tuple[int, int] | None:
+    """Return number and generation of a slot that can be made: of a number never used, else of one all ended."""
+    slots = Slot.objects.filter(purpose=purpose, form=form.name, number__gte=1).order_by("generation")
+    newest = {slot.number: slot for slot in slots}
+    taken = set(newest)
     if form.platform_wide:
-        number = _lease(form, at)
-        return None if number is None else make(number=number)
-    slots = Slot.objects.filter(purpose=purpose, form=form.name, number__gte=1)
-    used = {slot.number: slot for slot in slots.order_by("generation")}
-    number = next((number for number in range(1, form.slots) if number not in used), None)
+        taken = set(SlotLease.objects.filter(form=form.name, ended_at=None).values_list("number", flat=True))
+    number = next((number for number in range(1, form.slots) if number not in taken), None)
     if number is not None:
-        return make(number=number)
-    if purpose == Slot.Purpose.SERIAL:
+        return number, newest[number].generation + 1 if number in newest else 0
+    if form.platform_wide or purpose == Slot.Purpose.SERIAL:
         return None
-    for older in used.values():
-        if all(live[slot.pk] == 0 for slot in slots if slot.number == older.number):
-            slots.filter(number=older.number).update(state=Slot.State.DECRYPT_ONLY)
-            return make(number=older.number, generation=older.generation + 1)
-    return None
+    alive = {slot.number for slot in slots if live[slot.pk]}
+    ended = next((slot for slot in newest.values() if slot.number not in alive), None)
+    return None if ended is None else (ended.number, ended.generation + 1)
 
 
 def _newest_root() -> int:
@@ -341,20 +383,14 @@ def _newest_root() -> int:
     return roots.order_by("-version").values_list("version", flat=True)[0]
 
 
-def _lease(form: Form, at: datetime) -> int | None:
-    """Lease the lowest free number of a platform-wide form to this brand; None where all are taken."""
-    brand: Brand = connection.tenant
-    while True:
-        taken = set(SlotLease.objects.filter(form=form.name, ended_at=None).values_list("number", flat=True))
-        number = next((number for number in range(1, form.slots) if number not in taken), None)
-        if number is None:
-            return None
-        try:
-            with transaction.atomic():
-                SlotLease.objects.create(form=form.name, number=number, brand=brand, leased_at=at)
-        except IntegrityError:  # another brand was first
-            continue
-        return number
+def _lease(form: Form, number: int, at: datetime) -> bool:
+    """Lease a number of a platform-wide form to this brand; False where another was first."""
+    try:
+        with transaction.atomic():
+            SlotLease.objects.create(form=form.name, number=number, brand=connection.tenant, leased_at=at)
+    except IntegrityError:
+        return False
+    return True
 
 
 def shred_root(version: int, *, at: datetime) -> None:
