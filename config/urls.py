@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("config.api")),
     path("language", set_language, name="set_language"),
     path("console/", include("staff.urls")),
+    path("console/", include("labels.urls")),
     path("console/", include("members.urls")),
     path("console/", include("channel.urls")),
     path("console/", include("console.urls")),

@@ -4,6 +4,7 @@ A label is its ``label_no``; everything said about labels is said about a half-o
 """
 
 from functools import partial
+from typing import Any
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, RangeOperators
@@ -176,7 +177,29 @@ class Batch(models.Model):
         return self.secret_slot.is_test
 
 
-class Activation(models.Model):
+class _Places:
+    """First and last label of a range, by their places in the batch (from 1): how people name labels."""
+
+    batch: "Batch"
+    label_range: Any
+
+    @property
+    def first(self) -> int:
+        """The first label's place."""
+        return int(self.label_range.lower - self.batch.label_range.lower + 1)
+
+    @property
+    def last(self) -> int:
+        """The last label's place."""
+        return int(self.label_range.upper - self.batch.label_range.lower)
+
+    @property
+    def count(self) -> int:
+        """How many labels there are."""
+        return int(self.label_range.upper - self.label_range.lower)
+
+
+class Activation(_Places, models.Model):
     """A range of labels on sale: bound to a product, from now until cancelled or ended."""
 
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="activations", verbose_name=_("batch"))
@@ -202,7 +225,7 @@ class Activation(models.Model):
         indexes = [models.Index(fields=["-activated_at", "-id"], name="activation_newest_first")]
 
 
-class Block(models.Model):
+class Block(_Places, models.Model):
     """A range of labels that must not be honoured, and why. Blocks may overlap; the gravest one speaks."""
 
     class Reason(models.TextChoices):

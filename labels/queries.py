@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import connection
+from django.db.models import Count
 
 from labels import keys
 from labels.codes import bulk
@@ -21,7 +22,7 @@ from labels.codes.decode import BatchRow, Purpose, Resolution, SlotRef, Status, 
 from labels.codes.encode import encode
 from labels.codes.forms import FORMS, R12, Form
 from labels.codes.normalise import normalise
-from labels.models import Batch, Block, LabelCounter, Slot
+from labels.models import Activation, Batch, Block, LabelCounter, Slot
 from staff.keys import KeyDestroyed, root_key
 
 __all__ = [
@@ -301,6 +302,20 @@ def range_facts(first: int, end: int) -> RangeFacts:
         counts = dict(cursor.fetchall())
     kinds = ("issued", "active", "void", "blocked", "recalled")
     return RangeFacts(end - first, *(counts.get(kind, 0) for kind in kinds))
+
+
+def active_labels(batch_ids: Sequence[int]) -> dict[int, int]:
+    """Return, for each batch that has any, how many of its labels are activated."""
+    sizes = Activation.objects.filter(batch_id__in=batch_ids, cancelled_at=None).values_list("batch_id", "label_range")
+    found: dict[int, int] = {}
+    for batch_id, part in sizes:
+        found[batch_id] = found.get(batch_id, 0) + part.upper - part.lower
+    return found
+
+
+def batches_by_state() -> dict[str, int]:
+    """Return how many batches are in each state."""
+    return dict(Batch.objects.values_list("state").annotate(Count("pk")))
 
 
 def serials_of(label_nos: Sequence[int]) -> list[str]:

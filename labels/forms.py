@@ -1,0 +1,170 @@
+"""The forms of products, orders, activations and blocks. Places in a batch count from 1; label numbers stay inside."""
+
+import uuid
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from labels.codes.forms import B12, N16, N20
+from labels.models import Batch, Block, Product
+from labels.services import MAX_ORDER
+
+# What the wizard offers, and a published example of each (docs/algorithms/codes.md).
+OFFERED = {
+    N16.name: (_("16 digits"), _("web, SMS and telephone"), "3904 2590 3095 9168"),
+    N20.name: (_("20 digits"), _("shared numbers, valuable prizes"), "04298 50379 41771 90737"),
+    B12.name: (_("12 letters and digits"), _("web only, small print"), "319K DNYH 6XYZ"),
+}
+
+
+class _Day(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class _BatchField(forms.ModelChoiceField):
+    """A batch by its public id, named with what people know it by."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value.replace("\x00", "") if isinstance(value, str) else value)
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.number} · {obj.product.display_name} · {obj.count:,}"
+
+
+class ProductForm(forms.Form):
+    """A product and its names. The GTIN is asked once."""
+
+    gtin = forms.CharField(label=_("GTIN"), max_length=20, help_text=_("8, 12, 13 or 14 digits, as on the pack."))
+    sku = forms.CharField(label=_("Article number"), max_length=40, required=False)
+    name = forms.CharField(label=_("Name in English"), max_length=80)
+    name_zh = forms.CharField(label=_("Name in Chinese"), max_length=40)
+    description = forms.CharField(
+        label=_("Description in English"), max_length=600, required=False, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    description_zh = forms.CharField(
+        label=_("Description in Chinese"), max_length=300, required=False, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    is_active = forms.BooleanField(
+        label=_("In use"), required=False, initial=True, help_text=_("A product not in use is not offered in forms.")
+    )
+
+    def __init__(self, *args: Any, product: Product | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["gtin" if product else "is_active"]
+
+
+class OrderForm(forms.Form):
+    """An order of labels."""
+
+    order_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+    product = forms.ModelChoiceField(label=_("Product"), queryset=Product.objects.none())
+    count = forms.IntegerField(
+        label=_("Labels"), min_value=1, max_value=MAX_ORDER, help_text=_("From 1 to 200,000,000.")
+    )
+    secret_form = forms.ChoiceField(
+        label=_("Hidden code"), choices=[(name, offer[0]) for name, offer in OFFERED.items()], initial=N16.name
+    )
+    test_series = forms.BooleanField(
+        label=_("Test series"),
+        required=False,
+        help_text=_("For proofs and trials: the codes work in test mode only."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer(self, "product", Product.objects.filter(is_active=True).order_by("name"))
+        self.initial.setdefault("order_key", uuid.uuid4().hex)
+
+
+class RangeForm(forms.Form):
+    """Some labels of one batch, by their places."""
+
+    batch = _BatchField(label=_("Batch"), queryset=Batch.objects.none(), to_field_name="public_id")
+    first = forms.IntegerField(label=_("From label"), min_value=1, max_value=MAX_ORDER)
+    last = forms.IntegerField(
+        label=_("To label"), min_value=1, max_value=MAX_ORDER, help_text=_("Labels are counted from 1 in each batch.")
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse places that the batch does not have."""
+        data = super().clean() or {}
+        batch, first, last = data.get("batch"), data.get("first"), data.get("last")
+        if first and last and last < first:
+            self.add_error("last", ValidationError(_("The last label comes before the first.")))
+        elif batch and last and last > batch.count:
+            self.add_error(
+                "last", ValidationError(_("This batch has %(count)s labels.") % {"count": f"{batch.count:,}"})
+            )
+        return data
+
+    def label_range(self) -> tuple[int, int] | None:
+        """Return the half-open range of label numbers, or None where the places are not right."""
+        data = self.cleaned_data
+        batch, first, last = data.get("batch"), data.get("first"), data.get("last")
+        if not (batch and first and last and first <= last <= batch.count):
+            return None
+        start = batch.label_range.lower
+        return start + first - 1, start + last
+
+
+class ActivateForm(RangeForm):
+    """Labels that go on sale."""
+
+    lot = forms.CharField(label=_("Lot"), max_length=20, required=False)
+    expires_on = forms.DateField(label=_("Best before"), widget=_Day(), required=False)
+    market = forms.CharField(label=_("Market"), max_length=20, required=False, help_text=_("For example CN-53."))
+    valid_until = forms.DateField(
+        label=_("Codes earn until"), widget=_Day(), required=False, help_text=_("Empty: without end.")
+    )
+    document = forms.CharField(
+        label=_("Document"), max_length=60, required=False, help_text=_("Delivery note or order.")
+    )
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._today = today
+        states = (Batch.State.GENERATED, Batch.State.HANDED_OVER, Batch.State.RECEIVED, Batch.State.ACTIVE)
+        _offer(
+            self,
+            "batch",
+            Batch.objects.filter(state__in=states).select_related("product").order_by("-created_at", "-id"),
+        )
+
+    def clean_valid_until(self) -> date | None:
+        """Refuse a day that is over."""
+        day: date | None = self.cleaned_data["valid_until"]
+        if day is not None and day < self._today:
+            raise ValidationError(_("This day is over."))
+        return day
+
+
+class BlockForm(RangeForm):
+    """Labels that must not be honoured any more."""
+
+    reason = forms.ChoiceField(label=_("Reason"), choices=Block.Reason.choices)
+    spares_redeemed = forms.TypedChoiceField(
+        label=_("Labels already redeemed"),
+        choices=[("", _("as usual for the reason")), ("yes", _("are spared")), ("no", _("are blocked as well"))],
+        coerce=lambda value: value == "yes",
+        empty_value=None,
+        required=False,
+    )
+    note = forms.CharField(
+        label=_("Note for colleagues"), max_length=300, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer(self, "batch", Batch.objects.select_related("product").order_by("-created_at", "-id"))
+
+
+def _offer(form: forms.Form, name: str, queryset: Any) -> None:
+    field = form.fields[name]
+    assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+    field.queryset = queryset

@@ -1,0 +1,218 @@
+"""The pages of activations and blocks: acts on ranges of labels."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from common.clock import now
+from common.errors import DomainError
+from common.tables import Column, csv_response, keyset_page, wants_csv
+from labels import queries, services
+from labels.forms import ActivateForm, BlockForm, RangeForm
+from labels.models import Activation, Batch, Block
+from staff.permissions import allowed, staff_view
+
+
+@staff_view("labels.read")
+def activation_list(request: HttpRequest) -> HttpResponse:
+    """List the activations, newest first."""
+    found = Activation.objects.select_related("batch", "product")
+    text = _text(request)
+    if text:
+        found = found.filter(
+            Q(lot__istartswith=text) | Q(batch__number__istartswith=text) | Q(document__icontains=text)
+        )
+    if wants_csv(request):
+        return csv_response(found.order_by("-activated_at", "-id"), _activation_columns(), "activations")
+    page = keyset_page(found, request, order=("-activated_at", "-id"))
+    return render(request, "labels/activations.html", {"page": page, "q": text, **_tabs(request, "activations")})
+
+
+@staff_view("labels.read")
+def block_list(request: HttpRequest) -> HttpResponse:
+    """List the blocks, newest first."""
+    found = Block.objects.select_related("batch")
+    text, reason = _text(request), request.GET.get("reason", "")
+    if text:
+        found = found.filter(Q(batch__number__istartswith=text) | Q(note__icontains=text))
+    if reason in Block.Reason.values:
+        found = found.filter(reason=reason)
+    if wants_csv(request):
+        return csv_response(found.order_by("-opened_at", "-id"), _block_columns(), "blocks")
+    page = keyset_page(found, request, order=("-opened_at", "-id"))
+    context = {"page": page, "q": text, "reason": reason, "reasons": Block.Reason.choices}
+    return render(request, "labels/blocks.html", {**context, **_tabs(request, "blocks")})
+
+
+def _text(request: HttpRequest) -> str:
+    return request.GET.get("q", "").strip()[:60].replace("\x00", "")
+
+
+def _tabs(request: HttpRequest, tab: str) -> dict[str, Any]:
+    return {
+        "tab": tab,
+        "activation_count": Activation.objects.count(),
+        "block_count": Block.objects.count(),
+        "may_activate": allowed(request.user, "labels.activate"),
+        "may_block": allowed(request.user, "labels.block"),
+    }
+
+
+def _activation_columns() -> list[Column]:
+    return [
+        (_("Batch"), lambda row: row.batch.number),
+        (_("From label"), "first"),
+        (_("To label"), "last"),
+        (_("Product"), "product"),
+        (_("Lot"), "lot"),
+        (_("Market"), "market"),
+        (_("Best before"), "expires_on"),
+        (_("Codes earn until"), "valid_until"),
+        (_("Document"), "document"),
+        (_("Activated"), "activated_at"),
+        (_("Activated by"), "activated_by"),
+        (_("Cancelled"), "cancelled_at"),
+    ]
+
+
+def _block_columns() -> list[Column]:
+    return [
+        (_("Batch"), lambda row: row.batch.number),
+        (_("From label"), "first"),
+        (_("To label"), "last"),
+        (_("Reason"), lambda row: row.get_reason_display()),
+        (_("Note"), "note"),
+        (_("Blocked"), "opened_at"),
+        (_("Blocked by"), "opened_by"),
+        (_("Lifted"), "lifted_at"),
+    ]
+
+
+@staff_view("labels.activate")
+def activation_new(request: HttpRequest) -> HttpResponse:
+    """Put labels on sale."""
+    at = now()
+    form = ActivateForm(request.POST or None, today=queries.local_date(at), initial=_asked_range(request))
+    if request.method == "POST" and form.is_valid():
+        data = {name: form.cleaned_data[name] for name in ("lot", "expires_on", "market", "valid_until", "document")}
+        batch, label_range = form.cleaned_data["batch"], form.label_range()
+        assert label_range is not None  # noqa: S101 - the form is valid
+        try:
+            services.activate(
+                label_range=label_range, product=batch.product, at=at, asked_by=request.user.get_username(), **data
+            )
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            count = label_range[1] - label_range[0]
+            messages.success(request, _("%(count)s labels are on sale.") % {"count": f"{count:,}"})
+            return redirect(f"/console/batches/{batch.public_id}")
+    context = {"form": form, **_range_facts(form)}
+    return render(request, "labels/activate.html", context, status=422 if form.errors else 200)
+
+
+@staff_view("labels.activate")
+@require_POST
+def activation_preview(request: HttpRequest) -> HttpResponse:
+    """Return the box of counts for the range typed so far."""
+    form = ActivateForm(request.POST, today=queries.local_date(now()))
+    return render(request, "labels/range_facts.html", {"form": form, "act": "activate", **_range_facts(form)})
+
+
+@staff_view("labels.activate")
+@require_POST
+def activation_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take an activation back."""
+    activation = get_object_or_404(Activation, pk=pk)
+    services.cancel_activation(activation, at=now(), asked_by=request.user.get_username())
+    messages.success(request, _("The activation is cancelled: its labels are not on sale any more."))
+    return redirect(f"/console/batches/{activation.batch.public_id}")
+
+
+@staff_view("labels.block")
+def block_new(request: HttpRequest) -> HttpResponse:
+    """Block labels. A final reason asks for the batch's number first, beside the exact counts."""
+    form = BlockForm(request.POST or None, initial={"reason": Block.Reason.LOST, **_asked_range(request)})
+    if request.method == "POST" and form.is_valid():
+        batch, label_range = form.cleaned_data["batch"], form.label_range()
+        assert label_range is not None  # noqa: S101 - the form is valid
+        typed = request.POST.get("typed")
+        if form.cleaned_data["reason"] in Block.FINAL and typed != batch.number:
+            context = {"form": form, "batch": batch, "wrong": typed is not None, **_range_facts(form)}
+            return render(request, "labels/block_confirm.html", context, status=422 if typed is not None else 200)
+        data = {name: form.cleaned_data[name] for name in ("reason", "spares_redeemed", "note")}
+        try:
+            services.block(label_range=label_range, at=now(), asked_by=request.user.get_username(), **data)
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            count = label_range[1] - label_range[0]
+            messages.success(request, _("%(count)s labels are blocked.") % {"count": f"{count:,}"})
+            return redirect(f"/console/batches/{batch.public_id}")
+    context = {"form": form, **_range_facts(form)}
+    return render(request, "labels/block_form.html", context, status=422 if form.errors else 200)
+
+
+@staff_view("labels.block")
+@require_POST
+def block_preview(request: HttpRequest) -> HttpResponse:
+    """Return the box of counts for the range and reason typed so far."""
+    form = BlockForm(request.POST)
+    return render(request, "labels/range_facts.html", {"form": form, "act": "block", **_range_facts(form)})
+
+
+@staff_view("labels.block")
+@require_POST
+def block_lift(request: HttpRequest, pk: int) -> HttpResponse:
+    """Lift a reversible block."""
+    block = get_object_or_404(Block, pk=pk)
+    try:
+        services.lift(block, at=now(), asked_by=request.user.get_username())
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, _("The block is lifted."))
+    return redirect(f"/console/batches/{block.batch.public_id}")
+
+
+def _asked_range(request: HttpRequest) -> dict[str, Any]:
+    """Return the initial range: of ``?batch=``, or of the label numbers ``?first=&last=``."""
+    batch = Batch.objects.filter(public_id=request.GET.get("batch", "")[:26].replace("\x00", "")).first()
+    if batch is not None:
+        return {"batch": batch.public_id, "first": 1, "last": batch.count}
+    texts = [request.GET.get(name, "") for name in ("first", "last")]
+    if not all(text.isascii() and text.isdecimal() and len(text) <= 14 for text in texts):
+        return {}
+    first, last = map(int, texts)
+    batch = Batch.objects.filter(label_range__contains=first).first()
+    if batch is None:
+        return {}
+    start = batch.label_range.lower
+    return {"batch": batch.public_id, "first": first - start + 1, "last": last - start + 1}
+
+
+def _range_facts(form: RangeForm) -> dict[str, Any]:
+    """Return the counts of the range in the form, as it stands."""
+    if form.is_bound:
+        form.is_valid()
+        label_range, batch = form.label_range(), form.cleaned_data.get("batch")
+        reason = form.cleaned_data.get("reason", "")
+    else:
+        batch = Batch.objects.filter(public_id=form.initial.get("batch", "")).first()
+        reason = form.initial.get("reason", "")
+        start = batch.label_range.lower if batch else 0
+        label_range = (start + form.initial["first"] - 1, start + form.initial["last"]) if batch else None
+    if label_range is None:
+        return {"facts": None, "reason": reason}
+    return {
+        "facts": queries.range_facts(*label_range),
+        "batch": batch,
+        "reason": reason,
+        "is_final": reason in Block.FINAL,
+        "spares": reason in Block.VOIDING,
+    }

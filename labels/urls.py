@@ -1,0 +1,28 @@
+"""The pages of labels, under /console/."""
+
+from django.urls import path
+
+from labels import range_views, views
+
+app_name = "labels"
+urlpatterns = [
+    path("products", views.product_list, name="products"),
+    path("products/new", views.product_new, name="product_new"),
+    path("products/<slug:public_id>", views.product_detail, name="product"),
+    path("products/<slug:public_id>/edit", views.product_edit, name="product_edit"),
+    path("batches", views.batch_list, name="batches"),
+    path("batches/new", views.batch_new, name="batch_new"),
+    path("batches/preview", views.batch_preview, name="batch_preview"),
+    path("batches/<slug:public_id>", views.batch_detail, name="batch"),
+    path("batches/<slug:public_id>/progress", views.batch_progress, name="batch_progress"),
+    path("batches/<slug:public_id>/cancel", views.batch_cancel, name="batch_cancel"),
+    path("batches/<slug:public_id>/restart", views.batch_restart, name="batch_restart"),
+    path("activations", range_views.activation_list, name="activations"),
+    path("activations/new", range_views.activation_new, name="activation_new"),
+    path("activations/preview", range_views.activation_preview, name="activation_preview"),
+    path("activations/<int:pk>/cancel", range_views.activation_cancel, name="activation_cancel"),
+    path("blocks", range_views.block_list, name="blocks"),
+    path("blocks/new", range_views.block_new, name="block_new"),
+    path("blocks/preview", range_views.block_preview, name="block_preview"),
+    path("blocks/<int:pk>/lift", range_views.block_lift, name="block_lift"),
+]
