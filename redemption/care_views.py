@@ -9,11 +9,11 @@ from channel.models import Partner
 from channel.queries import partners_by_number
 from common.clock import now
 from lottery.models import Award, Campaign
-from redemption import views
-from redemption.door import ConsumerRequest, consumer_page, page, unavailable
+from redemption.door import ConsumerRequest, consumer_page, expired, member_id_of, missing, page, unavailable
 from redemption.forms import ReportForm
 from redemption.page import Verdict
 from redemption.reports import Told, file_report
+from redemption.tokens import CLAIM_TOKEN_FOR_S, Target, make_token, read_token
 from redemption.visitor import is_partner_number, role_of
 
 
@@ -24,12 +24,12 @@ def report(request: ConsumerRequest) -> HttpResponse:
     if request.method != "POST":
         return _report_page(request, ReportForm(initial={"label": request.GET.get("label", "")[:40]}))
     form = ReportForm(request.POST)
-    token = views.read_token("report", request.POST.get("report", ""), views.Target(), views.CLAIM_TOKEN_FOR_S)
+    token = read_token("report", request.POST.get("report", ""), Target(), CLAIM_TOKEN_FOR_S)
     if token is None:
-        return views.expired(request)
+        return expired(request)
     if not form.is_valid():
         return _report_page(request, form, status=400)
-    told = Told(request_id=token, member_id=views.member_id_of(request), **form.cleaned_data)
+    told = Told(request_id=token, member_id=member_id_of(request), **form.cleaned_data)
     filed = file_report(told, at=now())
     return page(request, "report.html", title=_("Thank you"), done=filed.public_id)
 
@@ -41,7 +41,7 @@ def _report_page(request: ConsumerRequest, form: ReportForm, *, status: int = 20
         title=_("Not what you bought?"),
         status=status,
         form=form,
-        report_token=views.make_token("report"),
+        report_token=make_token("report"),
     )
 
 
@@ -59,7 +59,7 @@ def rules_of(request: ConsumerRequest, campaign: str) -> HttpResponse:
     """Show what one campaign pays for which product, from when to when."""
     found = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(public_id=campaign).first()
     if found is None:
-        return views.missing(request)
+        return missing(request)
     awards = Award.objects.filter(campaign=found).select_related("product").order_by("product__name", "party")
     return page(request, "campaign.html", title=found.display_name, campaign=found, awards=awards)
 
@@ -79,7 +79,7 @@ def partner(request: ConsumerRequest, number: str) -> HttpResponse:
     found = partners_by_number([number]).get(number) if is_partner_number(number) else None
     role = role_of(found) if found and found.state == Partner.State.ACTIVE else None
     if found is None or role is None:
-        return views.missing(request)
+        return missing(request)
     request.visitor.come_from(role, found.number)
     return page(request, "partner.html", title=found.display_name, partner=found, role=role)
 
@@ -98,7 +98,7 @@ def forget_partner(request: ConsumerRequest) -> HttpResponse:
 @consumer_page
 def not_found(request: ConsumerRequest) -> HttpResponse:
     """Say that there is no such page."""
-    return views.missing(request)
+    return missing(request)
 
 
 @consumer_page

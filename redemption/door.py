@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import get_supported_language_variant, gettext as _
@@ -21,6 +22,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views.decorators.gzip import gzip_page
 
 from brands.models import Brand
+from channel.queries import partners_by_number
 from redemption import page as pages
 from redemption.page import Verdict
 from redemption.services import InProgress, TryLater
@@ -126,3 +128,37 @@ def unavailable(request: ConsumerRequest, *, status: int) -> HttpResponse:
         again=request.path,
         again_label=_("Try again"),
     )
+
+
+def missing(request: ConsumerRequest) -> HttpResponse:
+    """Say that there is no such page."""
+    verdict = Verdict("calm", _("Nothing is here"), _("There is no page at this address, or it is not yours to open."))
+    return page(
+        request,
+        "message.html",
+        verdict=verdict,
+        status=404,
+        again=reverse("consumer:home"),
+        again_label=_("Check a label"),
+    )
+
+
+def expired(request: ConsumerRequest) -> HttpResponse:
+    """Say that a page stood open for too long."""
+    if wants_json(request):
+        return JsonResponse({"said": _("This page was open for too long. Please load it again.")}, status=400)
+    verdict = Verdict("calm", _("Please try again"), _("This page was open for too long. Nothing was used up."))
+    return page(
+        request, "message.html", verdict=verdict, status=400, again=request.path, again_label=_("Load the page again")
+    )
+
+
+def member_id_of(request: ConsumerRequest) -> int | None:
+    return request.visitor.member.pk if request.visitor.member else None
+
+
+def partner_names(request: ConsumerRequest) -> str:
+    """Return who sent the visitor, as people call them."""
+    numbers = list(request.visitor.partners.values())
+    found = partners_by_number(numbers) if numbers else {}
+    return _(" and ").join(found[number].display_name for number in numbers if number in found)

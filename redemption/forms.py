@@ -21,7 +21,8 @@ class PhoneField(forms.CharField):
     widget = forms.TextInput(attrs={"type": "tel", "inputmode": "tel", "autocomplete": "tel"})
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=40, label=_("Phone number"), **kwargs)
+        errors = {"required": _("Enter your phone number.")}
+        super().__init__(max_length=40, label=_("Phone number"), error_messages=errors, **kwargs)
         self.widget.input_type = "tel"
 
     def clean(self, value: Any) -> str:

@@ -18,7 +18,7 @@ from django.utils.translation import get_language, gettext as _, ngettext, pgett
 
 from brands.models import Brand
 from redemption.messages import standing
-from redemption.rules import By, Detail, Outcome, Receipt
+from redemption.rules import By, Detail, Door, Outcome, Receipt
 from redemption.templatetags.consumer import day
 
 THEME_COLOURS = {"ok": "#0c6b45", "wait": "#ffc53d", "no": "#b3231f", "calm": "#ecece6"}
@@ -169,6 +169,76 @@ def tries_left(receipt: Receipt) -> int | None:
 def place_name(place: tuple[str, str] | None) -> str:
     """Return a city in the page's language."""
     return "" if place is None else place[1 if (get_language() or "").startswith("zh") else 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """A card with the hotline. ``look`` is no or wait."""
+
+    look: str
+    title: str
+    text: str
+
+
+def item_name(receipt: Receipt) -> str:
+    """Return the product's name in the page's language."""
+    if receipt.product is None:
+        return ""
+    chinese = (get_language() or "").startswith("zh")
+    return (receipt.product.name_zh if chinese else receipt.product.name) or receipt.product.name
+
+
+def door_name(door: Door) -> str:
+    return {Door.WEB: _("web page"), Door.API: _("app"), Door.SMS: _("text message"), Door.VOICE: _("phone call")}[door]
+
+
+def others_paid(receipt: Receipt) -> str:
+    """Say what the shop and the promoter earned beside the consumer."""
+    paid = {part.party: part.points for part in receipt.paid}
+    retailer, promoter = paid.get("retailer", 0), paid.get("promoter", 0)
+    if retailer and promoter:
+        text = _("The shop earned {retailer} points, the promoter {promoter}.")
+    elif retailer:
+        text = _("The shop earned {retailer} points.")
+    elif promoter:
+        text = _("The promoter earned {promoter} points.")
+    else:
+        return ""
+    return text.format(retailer=retailer, promoter=promoter)
+
+
+def help_for(receipt: Receipt) -> Help | None:
+    """Return the card with the hotline, where help is the next step."""
+    match receipt.outcome, receipt.detail:
+        case Outcome.UNKNOWN, Detail.MISMATCH:
+            return Help("no", _("Both from one pack?"), _("Then keep the pack, and tell us where you bought it."))
+        case Outcome.UNKNOWN, _detail:
+            return Help(
+                "no",
+                _("Same on the label?"),
+                _("Beware of a fake. Do not use the product, keep the pack, and tell us where you bought it."),
+            )
+        case Outcome.ALREADY_REDEEMED, _detail if not is_yours(receipt):
+            return Help(
+                "wait",
+                _("Have you just scratched it?"),
+                _("Then someone else used its code. Keep the pack, and tell us where you bought it."),
+            )
+        case Outcome.NOT_RELEASED, _detail:
+            return Help("wait", _("Where did you get it?"), _("Keep the pack, and tell us where you bought it."))
+        case Outcome.RECALLED, _detail:
+            return Help(
+                "no", _("What to do now"), _("Stop using the product, and call us. We tell you what comes next.")
+            )
+        case Outcome.WITHDRAWN, Detail.TEST_LABEL:
+            return Help("wait", _("Found on a product?"), _("Samples are not for sale. Tell us where you found it."))
+        case Outcome.WITHDRAWN, _detail:
+            return Help("no", _("Where did you get it?"), _("Keep the pack, and tell us where you bought it."))
+        case Outcome.ENDED, Detail.RETIRED:
+            return Help("wait", _("Questions?"), _("We cannot check this series here any more. Please call us."))
+        case Outcome.TOO_MANY_TRIES, _detail:
+            return Help("wait", _("You cannot wait?"), _("Nothing was used up. Call us, and have the pack at hand."))
+    return None
 
 
 # --- style and script, inlined so that the first response is the whole page -----------------------------------------

@@ -11,7 +11,7 @@ from ledger.proof import Check, Fault
 from members.models import Member, PendingHolder
 from redemption.models import OUTCOMES, Redemption, Scan
 from redemption.receipts import receipts_of
-from redemption.rules import Outcome, Receipt
+from redemption.rules import AskerKind, Outcome, Receipt, asker_key
 
 
 def receipt(number: str) -> Receipt | None:
@@ -49,6 +49,15 @@ def receipts_of_member(member_id: int, cursor: int | None = None, limit: int = 2
     scans = Scan.objects.in_bulk(ids[:limit])
     receipts = receipts_of([scans[scan_id] for scan_id in ids[:limit]])
     return receipts, ids[limit - 1] if len(ids) > limit else None
+
+
+def is_of_member(number: str, member_id: int) -> bool:
+    """Return whether a receipt is a member's: of an own check or redemption, or of one that they claimed."""
+    scan = scan_of_receipt(number)
+    if scan is None:
+        return False
+    own = scan.asker == asker_key(AskerKind.MEMBER, member_id)
+    return own or _redemptions_of(member_id).filter(scan_id=scan.pk).exists()
 
 
 def count_receipts(member_id: int) -> int:

@@ -5,59 +5,38 @@ page posts; the claim form carries a signed token too, which becomes the request
 button gets the first answer.
 """
 
-import time
-import uuid
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core import signing
-from django.core.cache import cache
-from django.db import connection
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils.translation import get_language, gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from channel.queries import partners_by_number
 from common.clock import now
 from common.net import client_ip, ip_prefix
 from labels import digital_link, queries as labels
 from labels.digital_link import BadLink, Link
-from labels.keys import audit_mac
 from labels.models import Product
 from labels.queries import Status
-from members.models import Member
-from members.services import TooManyCodes, WrongCode, confirm_code, request_code
 from redemption import collector, page as pages, queries, services
-from redemption.door import ConsumerRequest, consumer_page, page, wants_json
+from redemption.door import (
+    ConsumerRequest,
+    consumer_page,
+    expired,
+    member_id_of,
+    missing,
+    page,
+    partner_names,
+    wants_json,
+)
 from redemption.forms import ClaimForm, EntryForm
-from redemption.models import Scan
+from redemption.one_time import ask_for_code, said_or_wrong, sign_in_by_code
 from redemption.page import Verdict
-from redemption.rules import Act, AskerKind, Attempt, Detail, Door, Outcome, Place, Receipt, asker_key
+from redemption.rules import Act, Attempt, Door, Outcome, Place, Receipt
 from redemption.services import InProgress, TryLater
-
-VISIT_TOKEN_FOR_S = 30 * 60
-CLAIM_TOKEN_FOR_S = 24 * 3600
-MEMO_FOR_S = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The label that a page is about: none on the page for typed codes."""
-
-    serial: str | None = None
-    gtin: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Help:
-    """A card with the hotline. ``look`` is no or wait."""
-
-    look: str
-    title: str
-    text: str
-
+from redemption.templatetags.consumer import fours
+from redemption.tokens import CLAIM_TOKEN_FOR_S, VISIT_TOKEN_FOR_S, Target, make_token, read_token, request_id
 
 # --- a label's page ------------------------------------------------------------------------------------------------
 
@@ -139,15 +118,15 @@ def show_label(
     if can_claim and form is None:
         form = claim_form(request)
     yours = receipt.outcome is Outcome.ALREADY_REDEEMED and pages.is_yours(receipt)
-    context = {
+    context: dict[str, Any] = {
         "receipt": receipt,
-        "product_name": product_name(receipt),
+        "item": pages.item_name(receipt),
         "stub_label": _("Redeemed") if receipt.act is Act.REDEEM and not pages.code_error(receipt) else _("Checked"),
         "action": request.path,
         "visit_token": make_token("visit", target) if fresh else None,
         "asks": asks,
         "first_place": pages.place_name(earlier.first_place) if earlier else "",
-        "first_door": door_name(earlier.first_door) if earlier else "",
+        "first_door": pages.door_name(earlier.first_door) if earlier else "",
         "form": form if can_claim else None,
         "open": open_form,
         "claim_token": make_token("claim", target),
@@ -156,7 +135,7 @@ def show_label(
         "submit": _("Check again") if pages.code_error(receipt) else _("Get the points"),
         "left": pages.tries_left(receipt),
         "old_receipt": receipt.receipt_no if yours else None,
-        "help": help_for(receipt),
+        "help": pages.help_for(receipt),
         "retype": not can_claim and receipt.outcome in {Outcome.TYPO, Outcome.UNKNOWN},
         "partner_names": partner_names(request),
     }
@@ -189,7 +168,7 @@ def told_visit(request: ConsumerRequest, target: Target) -> Receipt | None:
     token = read_token("visit", request.POST.get("visit", ""), target, VISIT_TOKEN_FOR_S)
     if token is None:
         return None
-    receipt = services.verify(attempt_of(request, target, request_id=request_id(request, "visit", token)))
+    receipt = services.verify(attempt_of(request, target, request_id=request_id("visit", token, member_id_of(request))))
     request.visitor.keep_receipt(receipt.receipt_no)
     return receipt
 
@@ -204,7 +183,7 @@ def was_that_you(request: ConsumerRequest, target: Target, *, yes: bool) -> Http
     services.answer_was_that_you(scan_of(receipt), yes=yes, at=now())
     if yes:
         return show_label(request, receipt, target, answered=_("Thank you. We have noted that it was you."))
-    advice = Help(
+    advice = pages.Help(
         "no",
         _("Then it may be a copy"),
         _("Someone else checked this label before. Keep the pack, and tell us where you bought it."),
@@ -265,7 +244,7 @@ def home(request: ConsumerRequest) -> HttpResponse:
         return expired(request)
     number = {"serial" if is_serial(typed) else "code": typed}
     receipt = services.verify(
-        attempt_of(request, Target(), request_id=request_id(request, "check", token, typed), **number)
+        attempt_of(request, Target(), request_id=request_id("check", token, member_id_of(request), typed), **number)
     )
     request.visitor.keep_receipt(receipt.receipt_no)
     retry = receipt.outcome in {Outcome.TYPO, Outcome.UNKNOWN}
@@ -278,8 +257,9 @@ def home(request: ConsumerRequest) -> HttpResponse:
             status=pages.status_of(receipt),
             form=form,
             receipt=receipt,
+            stub_label=_("Checked"),
             left=pages.tries_left(receipt),
-            help=help_for(receipt),
+            help=pages.help_for(receipt),
             visit_token=make_token("visit"),
             explained=True,
         )
@@ -328,7 +308,7 @@ def claim(request: ConsumerRequest) -> HttpResponse:
 
 def show_claim(request: ConsumerRequest, form: ClaimForm, *, status: int = 200, **more: Any) -> HttpResponse:
     """Render the form for codes alone."""
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "open": True,
         "action": request.path,
@@ -370,56 +350,8 @@ def send_code(request: ConsumerRequest, target: Target, form: ClaimForm) -> Http
     if "phone" not in form.errors:
         said = ask_for_code(request, form)
     if wants_json(request):
-        errors = form.errors.get("phone", [])
-        return JsonResponse({"said": said or " ".join(errors), "done": not errors})
+        return said_or_wrong(form, said)
     return show_form(request, target, form, status=400 if form.errors else 200, said=said, code_sent=bool(said))
-
-
-def ask_for_code(request: ConsumerRequest, form: Any) -> str:
-    """Send the code and say so; else put the reason at the phone's field and return nothing."""
-    try:
-        request_code(
-            form.cleaned_data["phone"],
-            at=now(),
-            language=get_language() or "",
-            ip_prefix=ip_prefix(client_ip(request)),
-        )
-    except TooManyCodes as error:
-        form.add_error("phone", error.detail)
-        return ""
-    return _("We sent a code to this number. It is good for 5 minutes.")
-
-
-def sign_in_by_code(request: ConsumerRequest, form: Any, token: str) -> bool:
-    """Sign the visitor in by the one-time code; else put the reason at the code's field.
-
-    A second press of the button comes with a code that the first has just used up: the same page, number and code
-    name the member for two minutes more.
-    """
-    phone, code = form.cleaned_data["phone"], form.cleaned_data["one_time_code"]
-    memo = f"signed-in:{audit_mac(f'{token}|{phone}|{code}'.encode()).hex()}"
-    at = now()
-    try:
-        member = confirm_code(phone, code, at=at, language=get_language() or "")
-        cache.set(memo, member.pk, MEMO_FOR_S)
-    except WrongCode as error:
-        found = remembered(memo)
-        if found is None:
-            form.add_error("one_time_code", error.detail)
-            return False
-        member = found
-    request.visitor.sign_in(member, at)
-    return True
-
-
-def remembered(memo: str) -> Member | None:
-    """Return the member whom the first press has signed in, allowing it a moment to say so."""
-    for _turn in range(3):
-        member_id = cache.get(memo)
-        if member_id is not None:
-            return Member.objects.filter(pk=member_id).first()
-        time.sleep(0.05)
-    return None
 
 
 def redeem(request: ConsumerRequest, target: Target, form: ClaimForm, token: str) -> HttpResponse:
@@ -431,7 +363,9 @@ def redeem(request: ConsumerRequest, target: Target, form: ClaimForm, token: str
         code=typed["code"],
         retailer=typed["retailer"] or None,
         promoter=typed["promoter"] or None,
-        request_id=request_id(request, "redeem", token, typed["code"], typed["retailer"], typed["promoter"]),
+        request_id=request_id(
+            "redeem", token, member_id_of(request), typed["code"], typed["retailer"], typed["promoter"]
+        ),
     )
     try:
         receipt = collector.redeem(attempt)
@@ -483,9 +417,10 @@ def claim_form(request: ConsumerRequest, *, code: str = "") -> ClaimForm:
 @consumer_page
 def receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
     """Show a receipt to the device or the member that got it; to anyone else there is none."""
-    found = None
-    if receipt_no in request.visitor.receipts or is_members(receipt_no, request.visitor.member):
-        found = queries.receipt(receipt_no)
+    member_id = member_id_of(request)
+    kept_here = receipt_no in request.visitor.receipts
+    opens = kept_here or (member_id is not None and queries.is_of_member(receipt_no, member_id))
+    found = queries.receipt(receipt_no) if opens else None
     if found is None:
         return missing(request)
     verdict = pages.verdict_of(found)
@@ -496,19 +431,11 @@ def receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
         small=found.outcome is Outcome.REDEEMED,
         receipt=found,
         old_balance=found.balance - found.points,
-        product_name=product_name(found),
+        item=pages.item_name(found),
         stub_label=_("Redeemed") if found.act is Act.REDEEM else _("Checked"),
-        others_paid=others_paid(found),
-        help=help_for(found),
+        others_paid=pages.others_paid(found),
+        help=pages.help_for(found),
     )
-
-
-def is_members(receipt_no: str, member: Member | None) -> bool:
-    """Return whether a receipt is of the member who is signed in."""
-    scan_id = labels.scan_id_of(receipt_no)
-    if member is None or scan_id is None:
-        return False
-    return Scan.objects.filter(pk=scan_id, asker=asker_key(AskerKind.MEMBER, member.pk)).exists()
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------
@@ -524,132 +451,4 @@ def attempt_of(request: ConsumerRequest, target: Target, *, acts: bool = True, *
         language=get_language() or "",
         ip_prefix=ip_prefix(client_ip(request)),
         **({"serial": target.serial, "gtin": target.gtin} | typed),
-    )
-
-
-def member_id_of(request: ConsumerRequest) -> int | None:
-    return request.visitor.member.pk if request.visitor.member else None
-
-
-def make_token(kind: str, target: Target | None = None) -> str:
-    """Sign a fresh id for one page of one label of this brand."""
-    target = target or Target()
-    return signing.dumps([uuid.uuid4().hex, target.gtin, target.serial], salt=_salt(kind), compress=True)
-
-
-def read_token(kind: str, token: str, target: Target, lives_s: int) -> str | None:
-    """Return the id of a token of this page, or None if it is forged, stale or another label's."""
-    try:
-        token_id, gtin, serial = signing.loads(token, salt=_salt(kind), max_age=lives_s)
-    except (signing.BadSignature, ValueError):
-        return None
-    return str(token_id) if (gtin, serial) == (target.gtin, target.serial) else None
-
-
-def _salt(kind: str) -> str:
-    return f"consumer:{connection.schema_name}:{kind}"
-
-
-def request_id(request: ConsumerRequest, kind: str, token: str, *typed: str) -> str:
-    """Name one page, who acts in it and what was typed: the same again is the same attempt, a corrected code another."""
-    content = "|".join([str(member_id_of(request)), *typed])
-    mac = audit_mac(b"page\x00" + content.encode())
-    return f"{kind}:{token}:{mac.hex()[:16]}"
-
-
-def fours(receipt_no: str | None) -> str:
-    return " ".join((receipt_no or "")[start : start + 4] for start in range(0, len(receipt_no or ""), 4))
-
-
-def product_name(receipt: Receipt) -> str:
-    """Return the product's name in the page's language."""
-    if receipt.product is None:
-        return ""
-    chinese = (get_language() or "").startswith("zh")
-    return (receipt.product.name_zh if chinese else receipt.product.name) or receipt.product.name
-
-
-def door_name(door: Door) -> str:
-    return {Door.WEB: _("web page"), Door.API: _("app"), Door.SMS: _("text message"), Door.VOICE: _("phone call")}[door]
-
-
-def partner_names(request: ConsumerRequest) -> str:
-    """Return who sent the visitor, as people call them."""
-    numbers = list(request.visitor.partners.values())
-    found = partners_by_number(numbers) if numbers else {}
-    return _(" and ").join(found[number].display_name for number in numbers if number in found)
-
-
-def others_paid(receipt: Receipt) -> str:
-    """Say what the shop and the promoter earned beside the consumer."""
-    paid = {part.party: part.points for part in receipt.paid}
-    retailer, promoter = paid.get("retailer", 0), paid.get("promoter", 0)
-    if retailer and promoter:
-        text = _("The shop earned {retailer} points, the promoter {promoter}.")
-    elif retailer:
-        text = _("The shop earned {retailer} points.")
-    elif promoter:
-        text = _("The promoter earned {promoter} points.")
-    else:
-        return ""
-    return text.format(retailer=retailer, promoter=promoter)
-
-
-def help_for(receipt: Receipt) -> Help | None:
-    """Return the card with the hotline, where help is the next step."""
-    match receipt.outcome, receipt.detail:
-        case Outcome.UNKNOWN, Detail.MISMATCH:
-            return Help("no", _("Both from one pack?"), _("Then keep the pack, and tell us where you bought it."))
-        case Outcome.UNKNOWN, _detail:
-            return Help(
-                "no",
-                _("Same on the label?"),
-                _("Beware of a fake. Do not use the product, keep the pack, and tell us where you bought it."),
-            )
-        case Outcome.ALREADY_REDEEMED, _detail if not pages.is_yours(receipt):
-            return Help(
-                "wait",
-                _("Have you just scratched it?"),
-                _("Then someone else used its code. Keep the pack, and tell us where you bought it."),
-            )
-        case Outcome.NOT_RELEASED, _detail:
-            return Help("wait", _("Where did you get it?"), _("Keep the pack, and tell us where you bought it."))
-        case Outcome.RECALLED, _detail:
-            return Help(
-                "no", _("What to do now"), _("Stop using the product, and call us. We tell you what comes next.")
-            )
-        case Outcome.WITHDRAWN, Detail.TEST_LABEL:
-            return Help("wait", _("Found on a product?"), _("Samples are not for sale. Tell us where you found it."))
-        case Outcome.WITHDRAWN, _detail:
-            return Help("no", _("Where did you get it?"), _("Keep the pack, and tell us where you bought it."))
-        case Outcome.ENDED, Detail.RETIRED:
-            return Help("wait", _("Questions?"), _("We cannot check this series here any more. Please call us."))
-        case Outcome.TOO_MANY_TRIES, _detail:
-            return Help("wait", _("You cannot wait?"), _("Nothing was used up. Call us, and have the pack at hand."))
-    return None
-
-
-# --- what goes wrong -------------------------------------------------------------------------------------------------
-
-
-def missing(request: ConsumerRequest) -> HttpResponse:
-    """Say that there is no such page."""
-    verdict = Verdict("calm", _("Nothing is here"), _("There is no page at this address, or it is not yours to open."))
-    return page(
-        request,
-        "message.html",
-        verdict=verdict,
-        status=404,
-        again=reverse("consumer:home"),
-        again_label=_("Check a label"),
-    )
-
-
-def expired(request: ConsumerRequest) -> HttpResponse:
-    """Say that a page stood open for too long."""
-    if wants_json(request):
-        return JsonResponse({"said": _("This page was open for too long. Please load it again.")}, status=400)
-    verdict = Verdict("calm", _("Please try again"), _("This page was open for too long. Nothing was used up."))
-    return page(
-        request, "message.html", verdict=verdict, status=400, again=request.path, again_label=_("Load the page again")
     )

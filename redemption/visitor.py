@@ -27,6 +27,7 @@ RECEIPTS_KEPT = 12
 _PARTNER_NUMBER = re.compile(r"[A-Z0-9]{2,20}")
 
 PartnerRole = Literal["retailer", "promoter"]
+_ROLES: dict[str, PartnerRole] = {"retailer": "retailer", "promoter": "promoter"}
 
 
 def _salt(name: str) -> str:
@@ -133,7 +134,7 @@ def visitor_of(request: HttpRequest) -> Visitor:
 
 def role_of(partner: Partner) -> PartnerRole | None:
     """Return as whom a partner can be named at a redemption; a distributor cannot."""
-    return partner.kind if partner.kind in {"retailer", "promoter"} else None
+    return _ROLES.get(partner.kind)
 
 
 def is_partner_number(text: str) -> bool:

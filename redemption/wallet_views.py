@@ -16,11 +16,13 @@ from ledger import queries as ledger
 from members import services as members
 from members.models import Consent, Member
 from members.queries import consents_now
-from redemption import page as pages, queries, views, wallet as points
-from redemption.door import ConsumerRequest, consumer_page, page, wants_json
+from redemption import page as pages, queries, wallet as points
+from redemption.door import ConsumerRequest, consumer_page, expired, missing, page, wants_json
 from redemption.forms import SignInForm
+from redemption.one_time import ask_for_code, said_or_wrong, sign_in_by_code
 from redemption.page import Verdict
 from redemption.rules import Receipt
+from redemption.tokens import CLAIM_TOKEN_FOR_S, Target, make_token, read_token
 
 SHOWN = 8
 PER_PAGE = 30
@@ -68,15 +70,15 @@ def sign_in(request: ConsumerRequest) -> HttpResponse:
     sends = request.POST.get("step") == "send"
     form = SignInForm(request.POST, code_needed=not sends)
     valid = form.is_valid()
-    said = views.ask_for_code(request, form) if sends and valid else ""
+    said = ask_for_code(request, form) if sends and valid else ""
     if sends and wants_json(request):
-        return JsonResponse({"said": said or " ".join(form.errors.get("phone", [])), "done": bool(said)})
+        return said_or_wrong(form, said)
     if sends or not valid:
         return _sign_in_page(request, form, target, said=said)
-    token = views.read_token("sign-in", request.POST.get("sign-in", ""), views.Target(), views.CLAIM_TOKEN_FOR_S)
+    token = read_token("sign-in", request.POST.get("sign-in", ""), Target(), CLAIM_TOKEN_FOR_S)
     if token is None:
-        return views.expired(request)
-    if not views.sign_in_by_code(request, form, token):
+        return expired(request)
+    if not sign_in_by_code(request, form, token):
         return _sign_in_page(request, form, target)
     return HttpResponseRedirect(target, status=303)
 
@@ -92,7 +94,7 @@ def _sign_in_page(request: ConsumerRequest, form: SignInForm, target: str, *, sa
         code_sent=bool(said),
         next=target,
         again=request.visitor.member is not None,
-        sign_in_token=views.make_token("sign-in"),
+        sign_in_token=make_token("sign-in"),
     )
 
 
@@ -125,6 +127,7 @@ def wallet(request: ConsumerRequest) -> HttpResponse:
         title=_("My points"),
         section="wallet",
         balance=ledger.balance(member.account_id),
+        held=member.account.held,
         lots=points.expiring(member.account_id, now()),
         entries=shown,
         more=older is not None,
@@ -170,7 +173,7 @@ def _line(receipt: Receipt) -> dict[str, Any]:
     verdict = pages.verdict_of(receipt)
     return {
         "receipt_no": receipt.receipt_no,
-        "title": views.product_name(receipt) or verdict.word,
+        "title": pages.item_name(receipt) or verdict.word,
         "word": verdict.word,
         "look": verdict.look,
         "icon": {"ok": "tick", "wait": "clock", "no": "octagon"}[verdict.look],
@@ -224,7 +227,7 @@ def consent(request: ConsumerRequest) -> HttpResponse:
     """Allow a purpose, or take that back."""
     purpose = request.POST.get("purpose", "")
     if purpose not in {Consent.Purpose.MARKETING, Consent.Purpose.PRECISE_PLACE}:
-        return views.missing(request)
+        return missing(request)
     member = _member(request)
     with transaction.atomic(durable=True):
         if request.POST.get("granted") == "yes":

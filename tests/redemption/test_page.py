@@ -10,7 +10,6 @@ from django.utils import timezone, translation
 from brands.models import Brand
 from redemption import page
 from redemption.rules import Act, By, Detail, Door, Earlier, Outcome, Receipt, Redeemed
-from redemption.views import help_for
 
 AT = datetime(2026, 11, 22, 2, 42, tzinfo=UTC)
 BEFORE = Earlier(3, AT - timedelta(days=19), ("Chengdu", "成都"), Door.WEB, By.OTHER)
@@ -79,8 +78,8 @@ def test_a_code_spent_by_another_names_day_and_city_and_offers_help() -> None:
         verdict = page.verdict_of(receipt)
 
     assert verdict.line == "此码已于2026年11月20日在成都被兑换"
-    assert help_for(receipt) is not None
-    assert help_for(replace(receipt, redeemed=replace(SPENT, by=By.YOU))) is None
+    assert page.help_for(receipt) is not None
+    assert page.help_for(replace(receipt, redeemed=replace(SPENT, by=By.YOU))) is None
 
 
 def test_waiting_is_told_as_a_time_in_the_brands_zone() -> None:
