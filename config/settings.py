@@ -283,6 +283,7 @@ TIME_ZONE = "UTC"
 # --- hooks of lower floors, filled in by higher ones ---------------------------------------------------------------
 # Modules as members.personal.PersonalDataHolder, asked at export and erasure.
 PERSONAL_DATA_HOLDERS = ["redemption.personal", "redemption.reports"]
+LEDGER_CAUSES = {"redemption": "console.causes.redemption"}  # cause → text and page, for the ledger's own pages
 SCAN_HANDLER = ""  # analytics.tasks.after_scans, once there is one
 
 # --- work for later -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from common.db import Xid8Field
 from common.ids import new_public_id
@@ -82,7 +82,7 @@ class Account(models.Model):
         BRAND = "brand", _("brand")
 
     class Role(models.TextChoices):
-        ISSUANCE = "issuance", _("issued by the brand")
+        ISSUANCE = "issuance", _("issued")
         REDEEMED = "redeemed", _("spent")
         EXPIRED = "expired", _("expired")
         PAYOUT = "payout", _("paid out")
@@ -91,9 +91,9 @@ class Account(models.Model):
         BUDGET = "budget", _("prize budget")
 
     class Status(models.TextChoices):
-        OPEN = "open", _("open")
-        FROZEN = "frozen", _("frozen")
-        CLOSED = "closed", _("closed")
+        OPEN = "open", pgettext_lazy("account", "open")
+        FROZEN = "frozen", pgettext_lazy("account", "frozen")
+        CLOSED = "closed", pgettext_lazy("account", "closed")
 
     posted = models.BigIntegerField(_("posted"), default=0)
     held = models.BigIntegerField(_("held"), default=0)
@@ -229,10 +229,10 @@ class Hold(models.Model):
     """An amount reserved for one purpose: settled once, whole or in part; or void; or expired."""
 
     class State(models.TextChoices):
-        OPEN = "open", _("open")
-        SETTLED = "settled", _("settled")
-        VOID = "void", _("void")
-        EXPIRED = "expired", _("expired")
+        OPEN = "open", pgettext_lazy("hold", "open")
+        SETTLED = "settled", pgettext_lazy("hold", "settled")
+        VOID = "void", pgettext_lazy("hold", "void")
+        EXPIRED = "expired", pgettext_lazy("hold", "expired")
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="holds", db_index=False)
     amount = models.BigIntegerField(_("amount"))

@@ -15,6 +15,7 @@ from ledger.models import Account, Lot, Transfer
 from ledger.proof import MOVEMENTS, Fault, verify
 
 __all__ = [
+    "NEVER",
     "Fault",
     "Liability",
     "Line",

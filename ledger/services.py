@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from django.db import connection
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from brands.queries import brand_date
 from common.db import array, inside_transaction
@@ -41,6 +42,8 @@ from ledger.posting import (
     lock,
     post_entries,
 )
+from ledger.queries import group_of
+from staff import audit
 
 __all__ = [
     "AccountClosed",
@@ -72,6 +75,7 @@ __all__ = [
     "post_many",
     "reserve_accounts",
     "reverse",
+    "reverse_group",
     "reverse_many",
     "set_credit_limit",
     "settle",
@@ -80,6 +84,7 @@ __all__ = [
     "void",
 ]
 
+FINAL = frozenset({Kind.REVERSAL, Kind.CLAWBACK, Kind.EXPIRE})  # kinds that are never reversed
 GRACE_DAYS = 30  # what a refund returns to an ended lot is good for so long, unless the brand lets it lapse
 
 
@@ -136,7 +141,7 @@ def open_accounts(
                 Account.Kind(kind),
                 Account.Party(party),
                 array(ids or [None] * n),
-                array(new_public_id("acc") for _ in range(n)),
+                array(new_public_id("acc") for _i in range(n)),
             ],
         )
         return [row[0] for row in cursor.fetchall()]
@@ -345,7 +350,7 @@ def reverse_many(
     originals = list(Transfer.objects.filter(pk__in=ids).order_by("id"))
     if len(originals) < len(ids):
         raise NotFound
-    if any(t.kind in {Kind.REVERSAL, Kind.CLAWBACK, Kind.EXPIRE} for t in originals):
+    if any(t.kind in FINAL for t in originals):
         raise NotReversible
     book = lock({t.debit_id for t in originals} | {t.credit_id for t in originals}, at=at)
     if Transfer.objects.filter(kind=Kind.REVERSAL, cause_id__in=ids).exists():
@@ -363,6 +368,31 @@ def reverse_many(
         refunded = {t.debit_id for t in originals} & book.sides.keys()
         _expire(refunded, at=at, cause_kind=Cause.TRANSFER, cause_id=ids[0], recorded_by=recorded_by)
     return [rows[i] for i, entry in zip(posted, entries, strict=True) if entry.kind == Kind.REVERSAL]
+
+
+def reverse_group(transfer_id: int, *, at: datetime, asked_by: str, reason: str) -> list[Transfer]:
+    """Take back a transfer and all that were posted with it, as asked by a person, in a transaction of its own.
+
+    What the floor above keeps about the cause it takes back itself: `NotReversible` for redemptions. See also
+    `reverse_many`.
+    """
+    with transaction.atomic(durable=True):
+        first = Transfer.objects.filter(pk=transfer_id).first()
+        if first is None:
+            raise NotFound
+        if first.cause_kind == Cause.REDEMPTION:
+            raise NotReversible(_("A redemption is reversed on the page of its receipt."))
+        ids = list(group_of(first).exclude(kind__in=FINAL).values_list("id", flat=True))
+        if first.kind in FINAL:
+            raise NotReversible
+        audit.record(
+            "reverse",
+            at=at,
+            table="ledger_transfer",
+            row_id=str(transfer_id),
+            facts={"reason": reason, "transfers": ids},
+        )
+        return reverse_many(ids, at=at, recorded_by=asked_by)
 
 
 @inside_transaction

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('unit', models.CharField(default='points', max_length=12, verbose_name='unit')),
                 ('kind', models.CharField(choices=[('holder', 'holder'), ('clawback', 'owed after reversal'), ('system', 'system')], default='holder', max_length=8, verbose_name='kind')),
                 ('party', models.CharField(choices=[('consumer', 'consumer'), ('retailer', 'retailer'), ('promoter', 'promoter'), ('distributor', 'distributor'), ('staff', 'staff'), ('pending', 'not yet claimed'), ('brand', 'brand')], max_length=11, verbose_name='party')),
-                ('role', models.CharField(blank=True, choices=[('issuance', 'issued by the brand'), ('redeemed', 'spent'), ('expired', 'expired'), ('payout', 'paid out'), ('clearing', 'clearing'), ('adjustment', 'adjustments'), ('budget', 'prize budget')], default='', max_length=10, verbose_name='role')),
+                ('role', models.CharField(blank=True, choices=[('issuance', 'issued'), ('redeemed', 'spent'), ('expired', 'expired'), ('payout', 'paid out'), ('clearing', 'clearing'), ('adjustment', 'adjustments'), ('budget', 'prize budget')], default='', max_length=10, verbose_name='role')),
                 ('status', models.CharField(choices=[('open', 'open'), ('frozen', 'frozen'), ('closed', 'closed')], default='open', max_length=6, verbose_name='status')),
             ],
         ),
