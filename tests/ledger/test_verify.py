@@ -25,7 +25,7 @@ class Books:
         with transaction.atomic():
             self.group = post(
                 [
-                    NewTransfer(world.issuance, account, amount, "award", "redemption", 1, expires_on=LATER)
+                    NewTransfer(world.issuance, account, amount, "award", "purchase", 1, expires_on=LATER)
                     for account, amount in ((world.consumer, 100), (world.retailer, 10), (world.promoter, 5))
                 ],
                 at=at,
@@ -137,7 +137,7 @@ PLANTED = {
     "a cause posted twice": (
         [
             "ALTER TABLE ledger_transfer DROP CONSTRAINT transfer_has_one_cause",
-            INSERT + "({w.issuance}, {w.consumer}, 100, 1, now(), 1, 1, 1, '', '2027-11-30')",
+            INSERT + "({w.issuance}, {w.consumer}, 100, 1, now(), 1, 11, 1, '', '2027-11-30')",
         ],
         ("transfer_cause", "{b.reversal.pk}+"),
     ),

@@ -1,6 +1,5 @@
 """Prove the ledger of one brand or of all: every promise is asked of every row, and a broken one is named."""
 
-import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,9 @@ from django.db import connection
 from django_tenants.utils import tenant_context
 
 from brands.models import Brand
-from ledger.queries import Fault, verify
+from ledger import queries as ledger
+from ledger.queries import Fault
+from redemption import queries as redemption
 
 
 class Command(BaseCommand):
@@ -51,6 +52,5 @@ class Command(BaseCommand):
 
 def _faults() -> Iterator[Fault]:
     """Ask the ledger, and the floor above what it knows of causes."""
-    yield from verify()
-    if importlib.util.find_spec("redemption.queries"):
-        yield from getattr(importlib.import_module("redemption.queries"), "verify", tuple)()
+    yield from ledger.verify()
+    yield from redemption.verify()
