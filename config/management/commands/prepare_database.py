@@ -1,4 +1,4 @@
-"""Bring the database to this version of the code: grants for the application's role, all schemas migrated."""
+"""Bring the database to this version of the code: grants for the application's role, all schemas migrated; places."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.db import connection
 from psycopg import sql
 
 from brands.services import ensure_platform
+from common import geo
 from common.db import app_role
 
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         call_command("migrate_schemas", shared=True, verbosity=0, interactive=False)
         ensure_platform()
         call_command("migrate_schemas", tenant=True, verbosity=0, interactive=False)
+        geo.reduced()  # else the first redemption that names a place would wait for it
 
     def _default_grants(self) -> None:
         """Let the application's role read and write every table made from now on, and nothing else."""
