@@ -1,50 +1,58 @@
-"""Pages for what went wrong, in the shell where there is one; never a trace, never what was typed."""
+"""What is answered when no view does, to everyone but consumers: problem+json for machines, a page of the console for
+staff, a line for the rest. Never a trace, never what was typed.
+"""
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
-from django.views.defaults import server_error as plain_server_error
 
+from brands.queries import is_public
 from staff.models import User
 
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404."""
-    return _answer(request, 404, _("Not found"))
+MACHINES = ("/api/", "/webhooks/")
+STAFF = "/console/"
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 403."""
-    return _answer(request, 403, _("Forbidden"))
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
     """Answer 400."""
-    return _answer(request, 400, _("Bad request"))
+    return _answer(request, 400, "bad_request", _("The request cannot be read."))
 
 
-def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """Answer 403."""
+    return _answer(request, 403, "forbidden", _("That is not allowed."))
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    """Answer 404."""
+    return _answer(request, 404, "not_found", _("There is no such address."))
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """Answer a form that stood open too long, or was sent from elsewhere."""
-    return _answer(request, 403, _("Forbidden"), stale=True)
+    return _answer(request, 403, "forbidden", _("That is not allowed."), stale=True)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500, with as little as possible that could fail again."""
-    if request.path.startswith("/api/"):
-        return _problem(500, _("Server error"))
-    return plain_server_error(request)  # type: ignore[return-value]
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer 500 with as little as possible that could fail again: no database, no session."""
+    if request.path.startswith(STAFF) and not is_public():
+        return HttpResponse(render_to_string("console/failed.html"), status=500)
+    return _line(request, 500, "internal", _("We cannot answer now. Please try again in a few minutes."))
 
 
-def _answer(request: HttpRequest, status: int, title: str, **context: Any) -> HttpResponse:
-    if request.path.startswith("/api/"):
-        return _problem(status, title)
-    in_console = request.path.startswith("/console/") and isinstance(getattr(request, "user", None), User)
-    template = "console/error.html" if in_console else "error.html"
+def _answer(request: HttpRequest, status: int, code: str, title: str, **context: Any) -> HttpResponseBase:
+    if not request.path.startswith(STAFF) or is_public():
+        return _line(request, status, code, title)
+    inside = isinstance(getattr(request, "user", None), User)
+    template = "console/error.html" if inside else "console/error_gate.html"
     return render(request, template, {"status": status, **context}, status=status)
 
 
-def _problem(status: int, title: str) -> HttpResponse:
-    body = {"type": "about:blank", "title": title, "status": status, "code": title.lower().replace(" ", "_")}
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+def _line(request: HttpRequest, status: int, code: str, title: str) -> HttpResponseBase:
+    if request.path.startswith(MACHINES):
+        body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": title}
+        return JsonResponse(body, status=status, content_type="application/problem+json")
+    return HttpResponse(title, status=status, content_type="text/plain; charset=utf-8")
