@@ -1,4 +1,4 @@
-"""Sessions of staff, and who acts in the audit trail."""
+"""Sessions and language of staff, and who acts in the audit trail."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
 
 from common.clock import now
 from common.net import client_ip, ip_prefix
@@ -31,6 +32,9 @@ class StaffMiddleware:
         self._end_old_session(request)
         user = request.user
         actor = user.username if isinstance(user, User) else ""
+        if isinstance(user, User) and user.language and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+            translation.activate(user.language)
+            request.LANGUAGE_CODE = translation.get_language()
         if request.method in _SAFE:
             response = self.get_response(request)
             return self._exported(request, response, actor)

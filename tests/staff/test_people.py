@@ -53,6 +53,17 @@ def test_whoever_may_not_sign_in_is_out_at_once(owner: User, browse: Callable[..
     assert client.get("/console/").status_code == 302
 
 
+def test_a_person_reads_the_own_language_until_another_is_chosen(owner: User, browse: Callable[..., Client]) -> None:
+    owner.language = "zh-hans"
+    owner.save()
+    client = browse(owner)
+    assert 'lang="zh-hans"' in client.get("/console/").content.decode()
+
+    client.post("/language", {"language": "en", "next": "/console/"})
+
+    assert 'lang="en"' in client.get("/console/").content.decode()
+
+
 @pytest.fixture
 def two_owners(owner: User) -> tuple[User, User]:
     return owner, User.objects.create_user("bo", role="owner", password="x")
