@@ -1,5 +1,6 @@
-"""What is answered when no view does, to everyone but consumers: problem+json for machines, a page of the console for
-staff, a line for the rest. Never a trace, never what was typed.
+"""What is answered when no view does, to everyone but consumers; never a trace, never what was typed.
+
+Machines get problem+json, staff a page of the console, the rest one line.
 """
 
 from typing import Any
