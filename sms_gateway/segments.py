@@ -1,6 +1,7 @@
 """How many parts a text message takes: GSM 7-bit (3GPP TS 23.038), else UCS-2. Pure."""
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -12,7 +13,8 @@ _FOLD = str.maketrans(
 )
 
 
-class Parts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Parts:
     """``units``: septets of GSM 7-bit, or 16-bit units of UCS-2."""
 
     encoding: Literal["GSM-7", "UCS-2"]
