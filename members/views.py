@@ -98,6 +98,7 @@ def erase(request: HttpRequest, public_id: str) -> HttpResponse:
     if request.method == "POST":
         if request.POST.get("typed", "").strip() == found.masked_phone:
             services.erase_member(found, at=now(), asked_by=request.user.get_username())
+            audit.record("erase", at=now(), table=Member._meta.db_table, row_id=str(found.pk))
             messages.success(request, _("This person is forgotten. The ledger keeps the figures without the name."))
             return redirect(f"/console/members/{public_id}")
         fault = _("That is not the number shown above.")

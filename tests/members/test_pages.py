@@ -4,10 +4,11 @@ from datetime import date, datetime
 
 import pytest
 from django.test import Client
+from django_tenants.utils import tenant_context
 
 from brands.models import Brand
 from members.models import Member
-from members.services import grant_consent, set_name
+from members.services import grant_consent, members_for_phones, set_name
 from staff.models import Audit, User
 from tests.members.conftest import PHONE, Award
 
@@ -99,6 +100,7 @@ def test_a_person_is_forgotten_only_when_the_number_is_typed(owner: Client, memb
 
     assert "This person is forgotten." in done.content.decode()
     assert Member.objects.get().erasure.asked_by == "owner-1"
+    assert Audit.objects.get(act="erase").actor == "owner-1"
     assert owner.get(path).status_code == 302
 
 
@@ -121,5 +123,14 @@ def test_without_a_sign_in_there_is_nothing(member: Member) -> None:
     assert answer["Location"].startswith("/console/sign-in")
 
 
-def test_another_brands_member_is_not_there(owner: Client, stranger_brand: Brand, at: datetime) -> None:
-    assert owner.get("/console/members/mem_aaaaaaaaaaaaaaaaaaaa").status_code == 404
+def test_another_brands_member_is_not_there(owner: Client, member: Member, stranger_brand: Brand, at: datetime) -> None:
+    with tenant_context(stranger_brand):
+        holder = members_for_phones(["+8613900139000"], at=at)["+8613900139000"]
+        theirs = Member.objects.get(pk=holder.member_id).public_id
+    assert owner.get(f"/console/members/{member.public_id}").status_code == 200
+
+    for path in ("", "/erase"):
+        assert owner.get(f"/console/members/{theirs}{path}").status_code == 404
+    assert owner.post(f"/console/members/{theirs}/export").status_code == 404
+    assert owner.post(f"/console/members/{theirs}/erase", {"typed": "139****9000"}).status_code == 404
+    assert owner.post("/console/members/search", {"phone": "13900139000"}).status_code == 422
