@@ -65,6 +65,23 @@ def moment_s(value: datetime | None) -> str:
 
 
 @register.filter
+def brief(value: datetime | None) -> str:
+    """Return a time in the brand's zone, its year only if it is not this one: "22 Nov 10:42"."""
+    if not value:
+        return NOTHING
+    local = _local(value)
+    if local.year != timezone.localdate().year:
+        return moment(value)
+    return date_format(local, pgettext("date format", "j M H:i"))
+
+
+@register.filter
+def place_of_zone(name: str) -> str:
+    """Return the city that a time zone is named after: "Asia/Shanghai" → "Shanghai"."""
+    return name.rpartition("/")[2].replace("_", " ")
+
+
+@register.filter
 def weekday(value: datetime | date | None) -> str:
     """Return a day of this year by its weekday: "Sunday 22 November"."""
     return date_format(_local(value), pgettext("date format", "l j F")) if value else NOTHING
