@@ -1,0 +1,48 @@
+"""The documents name every setting, link to what exists, and speak of commands that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.environment import ROOT
+
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+def test_every_setting_is_explained() -> None:
+    settings = (ROOT / "config/settings.py").read_text()
+    explained = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/operations/configuration.md").read_text()))
+
+    read = set(re.findall(r'env\("([A-Z_]+)"', settings)) | set(re.findall(r'environ\.get\("([A-Z_]+)"', settings))
+
+    assert "FAILURE_BUDGET_SCALE" in read
+    assert read - explained == set()
+
+
+def test_every_refusal_is_explained() -> None:
+    checks = (ROOT / "config/checks.py").read_text()
+    explained = (ROOT / "docs/operations/configuration.md").read_text()
+
+    numbers = {f"E{int(number):03}" for number in re.findall(r"_refuse\(\s*(\d+),", checks)}
+
+    assert len(numbers) == 10
+    assert [number for number in sorted(numbers) if number not in explained] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_target_of_make_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        assert set(re.findall(r"make ([a-z-]+)", page.read_text())) - {"proves"} <= targets
+
+
+def test_the_picture_is_small() -> None:
+    for picture in ROOT.glob("docs/images/*"):
+        assert picture.stat().st_size <= 200_000, picture
