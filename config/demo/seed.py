@@ -32,6 +32,7 @@ from staff.services import create_staff, new_password
 
 BY = "owner"
 _UNKNOWN_DRAWS = 1_500
+_TOLD_TOGETHER_MIN = 360  # what is sent together is entered in the books at one moment
 Say = Callable[[str], None]
 
 
@@ -68,11 +69,12 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
     teller = _Telling(batches, partners, began, kept["api_key"])
     events = [event for event in story.events(plan, seed, scale) if began + event.after <= at]
     blocks = sorted(((b.day, key, b) for key, made in _blocks(plan) for b in made), key=lambda entry: entry[0])
-    for day, today in groupby(events, key=lambda event: event.minute // 1440):
+    for hours, together in groupby(events, key=lambda event: event.minute // _TOLD_TOGETHER_MIN):
+        day = hours * _TOLD_TOGETHER_MIN // 1440
         while blocks and blocks[0][0] <= day:
             on_day, key, planned = blocks.pop(0)
             _block(batches[key], planned, began + timedelta(days=on_day, hours=1))
-        teller.tell(list(today))
+        teller.tell(list(together))
     _spend_some(began)
     _take_some_back(began)
     close_due(at=at)
@@ -170,7 +172,7 @@ def _campaign(plan: story.CampaignPlan, products: dict[str, Product], began: dat
 
 
 class _Telling:
-    """Turns events into attempts and sends them, a day at a time."""
+    """Turns events into attempts and sends them."""
 
     def __init__(self, batches: dict[str, Batch], partners: Sequence[Partner], began: datetime, token: str) -> None:
         self.batches = batches
@@ -182,7 +184,7 @@ class _Telling:
         self.unknown, self.typos = _codes_that_are_none()
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Send the attempts of one day: checks and redemptions in the order of time, in runs of one act."""
+        """Send the attempts of some hours: first the checks, then the redemptions."""
         label_nos = [self._label_no(event) for event in events]
         serials = dict(zip(label_nos, labels.serials_of(label_nos), strict=True))
         secrets = dict(zip(label_nos, labels.secrets_of(label_nos), strict=True))

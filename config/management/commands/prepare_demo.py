@@ -34,6 +34,7 @@ class Command(BaseCommand):
             short_name_zh=planned.name_zh[:8],
             hotline=planned.hotline,
             colour=planned.colour,
+            logo_svg=planned.logo_svg,
         )
         with tenant_context(brand):
             create_brand_keys(at=now())
