@@ -182,7 +182,9 @@ def messages_collected() -> str:
 
 
 def bandit() -> str:
-    return _run("bandit", "--quiet", "--recursive", "--severity-level", "medium", *APPS)
+    return _run(
+        "bandit", "--configfile", "pyproject.toml", "--quiet", "--recursive", "--severity-level", "medium", *APPS
+    )
 
 
 def audit() -> str:
@@ -197,8 +199,9 @@ def audit() -> str:
 
 
 def secrets() -> str:
-    names = [str(path.relative_to(ROOT)) for path in _files() if path.suffix not in {".png", ".svg"}]
-    names = [name for name in names if not name.startswith(("requirements/", "package-lock"))]
+    kinds = {".py", ".html", ".js", ".css", ".toml", ".json", ".yml", ""}
+    names = [str(path.relative_to(ROOT)) for path in _files() if path.suffix in kinds]
+    names = [name for name in names if not name.startswith(("tests/", "package-lock", ".secrets"))]
     _run("detect-secrets-hook", "--baseline", ".secrets.baseline", *names)
     return ""
 
