@@ -17,7 +17,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import get_supported_language_variant, gettext as _
+from django.utils.translation import get_supported_language_variant, gettext as _, pgettext
 from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views.decorators.gzip import gzip_page
 
@@ -118,7 +118,7 @@ def unavailable(request: ConsumerRequest, *, status: int) -> HttpResponse:
     text = _("Please try again in a few minutes. Your code stays as it is.")
     if wants_json(request):
         return JsonResponse({"said": text}, status=status)
-    verdict = Verdict("calm", _("We cannot answer now"), _("Nothing was used up."))
+    verdict = Verdict("calm", pgettext("consumer", "We cannot answer now"), _("Nothing was used up."))
     return page(
         request,
         "message.html",

@@ -69,11 +69,11 @@ def words_of(receipt: Receipt) -> tuple[str, str]:
         case Outcome.NOT_RELEASED, _detail:
             return _("Not released"), _("This label is not released for sale yet")
         case Outcome.RECALLED, _detail:
-            return _("Recalled"), _("Do not use this product")
+            return pgettext("verdict", "Recalled"), _("Do not use this product")
         case Outcome.WITHDRAWN, Detail.TEST_LABEL:
-            return _("Sample"), _("This is a sample label. It is not for sale and earns nothing.")
+            return pgettext("verdict", "Sample"), _("This is a sample label. It is not for sale and earns nothing.")
         case Outcome.WITHDRAWN, Detail.STOLEN:
-            return _("Withdrawn"), _("This label was withdrawn from sale")
+            return pgettext("verdict", "Withdrawn"), _("This label was withdrawn from sale")
         case Outcome.WITHDRAWN, _detail:
             return _("Not valid"), _("This label was withdrawn")
         case Outcome.ENDED, Detail.RETIRED:

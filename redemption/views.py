@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language, gettext as _, pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from common.clock import now
@@ -121,7 +121,7 @@ def show_label(
     context: dict[str, Any] = {
         "receipt": receipt,
         "item": pages.item_name(receipt),
-        "stub_label": _("Redeemed") if receipt.act is Act.REDEEM and not pages.code_error(receipt) else _("Checked"),
+        "stub_label": pgettext("stub", "Redeemed") if receipt.act is Act.REDEEM and not pages.code_error(receipt) else pgettext("stub", "Checked"),
         "action": request.path,
         "visit_token": make_token("visit", target) if fresh else None,
         "asks": asks,
@@ -257,7 +257,7 @@ def home(request: ConsumerRequest) -> HttpResponse:
             status=pages.status_of(receipt),
             form=form,
             receipt=receipt,
-            stub_label=_("Checked"),
+            stub_label=pgettext("stub", "Checked"),
             left=pages.tries_left(receipt),
             help=pages.help_for(receipt),
             visit_token=make_token("visit"),
@@ -432,7 +432,7 @@ def receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
         receipt=found,
         old_balance=found.balance - found.points,
         item=pages.item_name(found),
-        stub_label=_("Redeemed") if found.act is Act.REDEEM else _("Checked"),
+        stub_label=pgettext("stub", "Redeemed") if found.act is Act.REDEEM else pgettext("stub", "Checked"),
         others_paid=pages.others_paid(found),
         help=pages.help_for(found),
     )

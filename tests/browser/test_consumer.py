@@ -340,7 +340,7 @@ def test_the_place_is_asked_for_on_a_tap_only(visit: VISIT, batch: Batch) -> Non
 
     page.click("#place")
 
-    expect(page.locator("#place-said")).to_have_text("The place was added. Thank you.")
+    expect(page.locator("#place-said")).to_have_text("The place was added. Thank you.", timeout=30_000)
 
 
 def test_a_refused_place_costs_nothing(visit: VISIT, batch: Batch) -> None:
