@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Page
 
+from common.clock import now
 from staff.models import User
-from tests.browser.conftest import DESK, LANGUAGES, PHONE, looked_at
+from tests.browser.conftest import DESK, LANGUAGES, PHONE, SHOTS, looked_at
 from tests.browser.world import people, populate
 
 PAGES = {
@@ -29,6 +30,29 @@ PAGES = {
     "campaign-halted": "/console/campaigns/{halted}",
     "campaign-new": "/console/campaigns/new",
     "campaign-edit": "/console/campaigns/{draft}/edit",
+    "products": "/console/products",
+    "product": "/console/products/{product}",
+    "product-new": "/console/products/new",
+    "product-edit": "/console/products/{product}/edit",
+    "batches": "/console/batches",
+    "batch": "/console/batches/{batch}",
+    "batch-new": "/console/batches/new",
+    "activations": "/console/activations",
+    "activation-new": "/console/activations/new?batch={batch}",
+    "blocks": "/console/blocks",
+    "block-new": "/console/blocks/new?batch={batch}",
+    "members": "/console/members",
+    "member": "/console/members/{member}",
+    "member-erase": "/console/members/{member}/erase",
+    "partners": "/console/partners",
+    "partner": "/console/partners/{retailer}",
+    "partner-new": "/console/partners/new",
+    "partner-edit": "/console/partners/{retailer}/edit",
+    "ledger": "/console/ledger",
+    "accounts": "/console/ledger/accounts",
+    "account": "/console/ledger/accounts/{account}",
+    "transfer": "/console/ledger/transfers/{transfer}",
+    "transfer-reverse": "/console/ledger/transfers/{transfer}/reverse",
     "jobs": "/console/jobs",
     "job": "/console/jobs/{job}",
     "brand": "/console/brand",
@@ -46,7 +70,10 @@ PAGES = {
     "second-factor": "/console/account/second-factor",
     "password": "/console/account/password",
 }
-EMPTY = ("today", "label-find", "receipts", "reports", "campaigns", "jobs", "approvals", "keys")
+EMPTY = (
+    "today", "label-find", "receipts", "reports", "campaigns", "jobs", "approvals", "keys", "products", "batches",
+    "activations", "blocks", "members", "partners", "ledger", "accounts",
+)  # fmt: skip
 
 
 def signed_in() -> Client:
@@ -55,17 +82,19 @@ def signed_in() -> Client:
     return client
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("dark", [False, True])
-def test_pages(live: str, visit: Callable[..., Page], language: str, dark: bool) -> None:
+EVERY_LOOK = [(language, dark, size) for language in LANGUAGES for dark in (False, True) for size in (DESK, PHONE)]
+PAIRS = [EVERY_LOOK[i] for i in (0, 3, 5, 6)]  # each pair of choices once; SHOTS takes every look
+
+
+@pytest.mark.parametrize(("language", "dark", "size"), EVERY_LOOK if SHOTS else PAIRS)
+def test_pages(live: str, visit: Callable[..., Page], language: str, dark: bool, size: dict[str, int]) -> None:
     ids = populate()
-    for size in (DESK, PHONE):
-        page = visit(language=language, dark=dark, size=size, client=signed_in())
-        for name, path in PAGES.items():
-            answer = page.goto(path.format(**ids))
-            assert answer is not None
-            assert answer.status == 200, path
-            looked_at(page, f"{name}-{size['width']}-{language[:2]}-{'dark' if dark else 'light'}")
+    page = visit(language=language, dark=dark, size=size, client=signed_in())
+    for name, path in PAGES.items():
+        answer = page.goto(path.format(**ids))
+        assert answer is not None
+        assert answer.status == 200, path
+        looked_at(page, f"{name}-{size['width']}-{language[:2]}-{'dark' if dark else 'light'}")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -79,7 +108,7 @@ def test_empty_pages(live: str, visit: Callable[..., Page], language: str) -> No
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_error_pages(live: str, visit: Callable[..., Page], language: str) -> None:
-    people(__import__("datetime").datetime.now(__import__("datetime").UTC))
+    people(now())
     User.objects.create_user("lee", password="x", role="warehouse")
     page = visit(language=language, size=PHONE, client=signed_in())
     for name, path, status in (("404", "/console/nowhere", 404), ("404-consumer", "/nowhere", 404)):

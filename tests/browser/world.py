@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from common.models import Job
 from labels.queries import scan_id_of
 from labels.services import block
+from ledger.models import Transfer
 from lottery.services import halt
 from members.models import Member
 from redemption.models import Scan
@@ -122,6 +123,8 @@ def populate(at: datetime | None = None) -> dict[str, str]:
         "product": tea.public_id,
         "retailer": retailer.public_id,
         "promoter": promoter.public_id,
+        "account": retailer.account.public_id,
+        "transfer": str(Transfer.objects.order_by("pk").values_list("pk", flat=True).first()),
         "member": Member.objects.order_by("pk").values_list("public_id", flat=True).first() or "",
         "key": create_key("Till system of the flagship store", ["check", "redeem", "read"], at=at)[0].prefix,
         "scans": str(Scan.objects.count()),
