@@ -10,6 +10,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -101,7 +102,10 @@ class Scan(models.Model):
     spent = models.BooleanField(default=False, help_text=_("the code had been redeemed before"))
 
     class Meta:
-        indexes = [models.Index(fields=["label_no", "id"], name="scan_by_label", condition=Q(label_no__isnull=False))]
+        indexes = [
+            models.Index(fields=["label_no", "id"], name="scan_by_label", condition=Q(label_no__isnull=False)),
+            BrinIndex(fields=["at"], autosummarize=True, name="scan_by_time"),
+        ]
 
 
 class Redemption(models.Model):
