@@ -1,0 +1,12 @@
+"""Periodic work on what was scanned."""
+
+from celery import shared_task
+
+from common.clock import now
+from redemption import services
+
+
+@shared_task
+def forget_old() -> None:
+    """Drop coordinates and failures whose time is over."""
+    services.forget_old(at=now())
