@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from django.db import connection
-
 from channel.models import Partner
+from common.db import prepared
 
 
 class Earner(NamedTuple):
@@ -19,9 +18,9 @@ class Earner(NamedTuple):
 def earners(numbers: Collection[str]) -> dict[str, Earner]:
     """Return as `partners_by_number` those who may earn, with no more than what paying them takes."""
     plain = {number: number.strip().upper() for number in numbers if number.isascii() and number.strip().isalnum()}
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
-            "SELECT number, id, kind, account_id FROM channel_partner WHERE number = ANY(%s) AND state = 'active'",
+            "SELECT number, id, kind, account_id FROM channel_partner WHERE number = ANY(%s::text[]) AND state = 'active'",
             [sorted(set(plain.values()))],
         )
         found = {number: Earner(*rest) for number, *rest in cursor.fetchall()}

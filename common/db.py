@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import connection, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
@@ -66,6 +68,19 @@ def bytes_array(values: Iterable[bytes]) -> str:
 def moments(values: Iterable[datetime]) -> str:
     """Return moments as the text of a PostgreSQL array, to be cast: ``%s::timestamptz[]``."""
     return "{" + ",".join(['"' + value.isoformat() + '"' for value in values]) + "}"
+
+
+def prepared() -> CursorWrapper:
+    """Return a cursor whose statements the server prepares: for the few that run thousands of times.
+
+    Django's own cursors write the values into the text, which is parsed and planned anew each time. Here a statement
+    that the connection has seen before keeps its plan (PostgreSQL plans it again when the search path changes).
+    """
+    if not connection.search_path_set_schemas:
+        connection.cursor().close()  # connects, and points at the brand's schema
+    raw = connection.connection
+    raw.prepare_threshold = 1
+    return connection._prepare_cursor(ServerBindingCursor(raw))  # type: ignore[no-any-return]
 
 
 class _Statements(Operation):

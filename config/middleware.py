@@ -68,7 +68,8 @@ class BrandMiddleware:
         brand = brand_of_host("platform.localhost" if _is_ip(host) else host)
         if brand is None:
             return HttpResponse(_("No brand answers at this address."), status=404, content_type="text/plain")
-        connection.set_tenant(brand)
+        if connection.tenant is not brand:  # each time costs a statement; `brand_of_host` keeps the object for 10 s
+            connection.set_tenant(brand)
         request.tenant = brand
         timezone.activate(ZoneInfo(brand.time_zone))
         if brand.schema_name == settings.PUBLIC_SCHEMA_NAME:

@@ -15,6 +15,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Count
 
+from common.db import array, prepared
 from labels import keys
 from labels.codes import bulk
 from labels.codes.checks import check_is_right
@@ -168,7 +169,7 @@ LEFT JOIN labels_activation act ON act.label_range @> n.label_no AND act.cancell
 LEFT JOIN LATERAL (
     SELECT b.reason, b.spares_redeemed FROM labels_block b
     WHERE b.label_range @> n.label_no AND b.lifted_at IS NULL
-    ORDER BY b.reason <> 'recalled', b.spares_redeemed, b.reason <> ALL (%(voiding)s), b.reason <> 'stolen', b.id
+    ORDER BY b.reason <> 'recalled', b.spares_redeemed, b.reason <> ALL (%(voiding)s::text[]), b.reason <> 'stolen', b.id
     LIMIT 1
 ) block ON true
 """
@@ -192,8 +193,8 @@ class _StateRow(NamedTuple):
 def states(label_nos: Sequence[int], at: datetime) -> dict[int, LabelState]:
     """Return each label's state at ``at`` (days are the brand's): one query. Usable inside a transaction."""
     today = local_date(at)
-    with connection.cursor() as cursor:
-        cursor.execute(_STATES, {"label_nos": list(label_nos), "voiding": list(Block.VOIDING)})
+    with prepared() as cursor:
+        cursor.execute(_STATES, {"label_nos": array(label_nos), "voiding": list(Block.VOIDING)})
         return {row[0]: _state(_StateRow(*row), today) for row in cursor.fetchall()}
 
 

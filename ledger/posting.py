@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils.functional import cached_property
 
 from brands.queries import brand_date
-from common.db import array, schema_name
+from common.db import array, prepared, schema_name
 from common.errors import Conflict, Invalid
 from ledger.lots import NEVER, ended, take
 from ledger.models import MAX_AMOUNT, Account, Cause, Kind
@@ -254,7 +254,7 @@ def lock(ids: Iterable[int], *, at: datetime) -> Book:
     units = {account: unit for account, (unit, _) in systems().items()}
     wanted = {i for i in ids if i not in units}
     text = array(sorted(wanted))
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             "SELECT id, kind, unit, status, floor, posted, held, clawback_of_id, party"
             " FROM ledger_account"
@@ -392,7 +392,7 @@ def _insert(entries: Sequence[Entry], days: Sequence[date | None], *, at: dateti
     if not entries:
         return []
     groups = Counter([(key[1], key[0]) for key in {entry.key for entry in entries}])
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             "INSERT INTO ledger_transfer"
             " (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)"
@@ -452,7 +452,7 @@ def _write(plan: Plan, ids: Sequence[int]) -> None:
     grown = [lot for lot in lots if lot[2] > 0 or lot[1] == NEVER]
     shrunk = [lot for lot in lots if lot[2] < 0 and lot[1] != NEVER]
     uses = [(transfer, day, n) for transfer, days in zip(ids, plan.uses, strict=True) for day, n in days.items()]
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         if nets:
             cursor.execute(
                 "UPDATE ledger_account a SET posted = a.posted + v.net"

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import F, QuerySet, Sum
 
+from common.db import prepared
 from lottery.models import Campaign
 
 
@@ -48,7 +48,7 @@ def offers(product_ids: Collection[int], at: datetime) -> dict[int, Offer | Ende
     """
     if not product_ids:
         return {}
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             """
             SELECT c.id, a.product_id, a.party, a.points, a.expires_after_months, c.daily_cap, c.total_cap, b.id,

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from common.db import inside_transaction
+from common.db import inside_transaction, prepared
 from common.errors import Conflict, Invalid, NotFound
 from lottery.models import Award, Budget, BudgetSlot, Campaign
 from lottery.rules import SLOTS
@@ -281,7 +281,7 @@ def take(needs: Iterable[Need]) -> None:
         netted[need.budget_id, need.slot] += need.amount
     if not netted:
         return
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             """
             WITH need AS (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS n (budget_id, slot, amount)),

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import connection
 from django.db.models import F
 
-from common.db import array
+from common.db import array, prepared
 from common.errors import NotFound
 from members.models import Consent, Member, PendingHolder
 from staff import vault
@@ -45,7 +44,7 @@ def indexes_of(phones: Iterable[str]) -> dict[str, bytes]:
 
 def holders_by_index(indexes: Iterable[bytes]) -> dict[bytes, Holder]:
     """Return the members of those of the blind indexes that have one."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             "SELECT phone_index, id, account_id FROM members_member"
             " WHERE phone_index = ANY (ARRAY(SELECT decode(x, 'hex') FROM unnest(%s::text[]) x))",

@@ -73,6 +73,7 @@ class Failure:
 
 BRAND = Subject("brand", b"")
 PLATFORM = Subject("platform", b"")
+PLATFORM_FLAG = "budget:blocked:platform"
 
 
 def subjects_of(attempt: Attempt) -> list[Subject]:
@@ -163,6 +164,7 @@ class _Store:
         )
         self.down_since: float | None = None
         self.retry_at = 0.0
+        self.attempts: dict[str, int] = {}
         self.lock = Lock()
 
     @staticmethod
@@ -179,34 +181,47 @@ class _Store:
 
     def blocked(self, groups: Sequence[list[Subject]]) -> list[Refusal | None]:
         """Return each attempt's refusal. Also counts the attempts of API keys, whose budget is a share of them."""
-        flat = [subject for group in groups for subject in group]
-        names = [self.name("epoch"), "budget:blocked:platform", self.name("blocked:brand:")]
-        names += [self.name(f"blocked:{subject.key}") for subject in flat]
-        names += [self.name(f"failed:{subject.key}") for subject in flat]
-        hour = int(time.time() // HOUR_S)
-        pipe = self.client.pipeline(transaction=False)
-        pipe.mget(names)
-        for key in {subject.key for subject in flat if subject.kind == "key"}:
-            count = sum(subject.key == key for subject in flat)
-            pipe.incrby(self.name(f"attempts:{key}:{hour}"), count)
-            pipe.expire(self.name(f"attempts:{key}:{hour}"), DAY_S + HOUR_S)
-        values = pipe.execute()[0]
+        subjects = list(dict.fromkeys(subject for group in groups for subject in group if subject is not BRAND))
+        persons = [subject for subject in subjects if subject.kind in PERSONS]
+        scope = self.name("")
+        names = [f"{scope}epoch", PLATFORM_FLAG, f"{scope}blocked:{BRAND.key}"]
+        names += [f"{scope}blocked:{subject.key}" for subject in subjects]
+        names += [f"{scope}failed:{subject.key}" for subject in persons]
+        values = self.client.mget(names)
         if values[0] is None or self.down_since is not None:
             self._count_again()
             return self.blocked(groups)
+        self._count_attempts(groups)
         breaker = _later(values[1], values[2])
-        flags = dict(zip((subject.key for subject in flat), values[3:], strict=False))
-        failed = dict(zip((subject.key for subject in flat), values[3 + len(flat) :], strict=False))
+        flags = dict(zip(subjects, values[3:], strict=False))
+        failed = dict(zip(persons, values[3 + len(subjects) :], strict=True))
+        if breaker is None and not any(flags.values()):
+            return [None] * len(groups)
         return [self._refusal(group, breaker, flags, failed) for group in groups]
+
+    def _count_attempts(self, groups: Sequence[list[Subject]]) -> None:
+        """Count the attempts of API keys, whose budget is a share of them; told to the store a hundred at a time."""
+        hour = int(time.time() // HOUR_S)
+        with self.lock:
+            for group in groups:
+                for subject in group:
+                    if subject.kind == "key":
+                        name = self.name(f"attempts:{subject.key}:{hour}")
+                        self.attempts[name] = self.attempts.get(name, 0) + 1
+            full = [name for name, count in self.attempts.items() if count >= KEY_SHARE * 5]
+            counts = {name: self.attempts.pop(name) for name in full}
+        for name, count in counts.items():
+            self.client.incrby(name, count)
+            self.client.expire(name, DAY_S + HOUR_S)
 
     @staticmethod
     def _refusal(
-        group: list[Subject], breaker: str | None, flags: dict[str, str | None], failed: dict[str, str | None]
+        group: list[Subject], breaker: str | None, flags: dict[Subject, str | None], failed: dict[Subject, str | None]
     ) -> Refusal | None:
         for subject in group:
             # With the breaker open a person has one try, and a stranger none after it.
-            until = flags[subject.key] or (failed[subject.key] if breaker and subject.kind in PERSONS else None)
-            if subject.kind != "brand" and until:
+            until = flags.get(subject) or (failed.get(subject) if breaker else None)
+            if until:
                 return Refusal(subject, max(1, int(float(until) - time.time())))
         if breaker and not any(subject.kind in PERSONS for subject in group):
             return Refusal(BRAND, max(1, int(float(breaker) - time.time())))
@@ -227,7 +242,7 @@ class _Store:
             self.windows.hit(item, name)
             stats = self.windows.get_window_stats(item, name)
             if stats.remaining <= 0:
-                flag = "budget:blocked:platform" if subject.kind == "platform" else self.name(f"blocked:{subject.key}")
+                flag = PLATFORM_FLAG if subject.kind == "platform" else self.name(f"blocked:{subject.key}")
                 self.client.set(flag, str(stats.reset_time), ex=max(1, int(stats.reset_time - time.time())))
 
     def _windows_of(self, subject: Subject) -> list[RateLimitItemPerSecond]:

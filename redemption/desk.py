@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from psycopg.errors import LockNotAvailable
 
 from common.canonical import canonical
-from common.db import array, bytes_array
+from common.db import array, bytes_array, prepared
 from common.errors import DomainError
 from labels.keys import audit_mac
 from redemption.errors import KeyReused
@@ -71,7 +71,7 @@ class Desk:
             return {}
         doors, clients, ids = zip(*self.leaders, strict=True)
         try:
-            with connection.cursor() as cursor:
+            with prepared() as cursor:
                 cursor.execute(
                     """
                     WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
@@ -163,6 +163,6 @@ def answered_before(attempt: Attempt) -> bool:
 def _next_scan_ids(count: int) -> list[int]:
     if not count:
         return []
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute("SELECT nextval('redemption_scan_id_seq') FROM generate_series(1, %s)", [count])
         return [row[0] for row in cursor.fetchall()]

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from channel.queries import Earner
-from common.db import array, moments
+from common.db import array, moments, prepared
 from labels.queries import LabelState, Resolution, Typed, resolve_many
 from lottery.queries import Ended, Offer
 from members.models import PendingHolder
@@ -226,7 +224,7 @@ def find_past(cases: Sequence[Case]) -> None:
     known = [case for case in cases if case.label_no is not None]
     if not known:
         return
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             """
             SELECT a.n, r.scan_id, r.at, r.asker, r.account_id, r.points, h.visits, h.first_id, h.mine, h.nobody, h.now

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from django.db import connection
 
 from brands.queries import brand_date
-from common.db import array, moments
+from common.db import array, moments, prepared
 from labels import queries as labels
 from ledger import queries as ledger, services as posting
 from lottery import services as lottery
@@ -175,7 +175,7 @@ def _insert_redemptions(cases: Sequence[Case]) -> set[int]:
         )
         for case in cases
     ]  # fmt: skip
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             """
             INSERT INTO redemption_redemption (label_no, scan_id, asker, account_id, points, retailer_points,

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
-
 from brands.queries import brand_date
-from common.db import array, moments
+from common.db import array, moments, prepared
 from common.geo import Region
 from labels.queries import Status
 from ledger import queries as ledger
@@ -116,7 +114,7 @@ def _insert_scans(scans: Sequence[Told]) -> None:
         )
         for scan in scans
     ]  # fmt: skip
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             """
             INSERT INTO redemption_scan (id, label_no, asker, points, balance, first_scan_id, client_id, product_id,

@@ -5,7 +5,7 @@ taken in the one order of docs/architecture.md: request ids â†’ (new members) â†
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -43,13 +43,11 @@ __all__ = [
     "UnknownPartner",
     "WhoEarns",
     "add_place",
-    "admit",
     "answer_was_that_you",
     "claim",
     "forget_old",
     "look",
     "redeem",
-    "redeem_admitted",
     "redeem_each",
     "redeem_many",
     "reverse_redemption",
@@ -101,20 +99,15 @@ def redeem_many(attempts: Sequence[Attempt]) -> list[Receipt]:
 
 def redeem_each(attempts: Sequence[Attempt]) -> list[Answer]:
     """Do as `redeem_many`, with the error of an attempt in its place: no attempt fails its neighbours."""
-    return _admitted(Act.REDEEM, attempts, redeem_admitted)
+    return _admitted(Act.REDEEM, attempts)
 
 
 def verify_each(attempts: Sequence[Attempt]) -> list[Answer]:
     """Check labels, with errors in their places."""
-    return _admitted(Act.CHECK, attempts, lambda admitted: _answers(Act.CHECK, admitted))
+    return _admitted(Act.CHECK, attempts)
 
 
-def redeem_admitted(attempts: Sequence[Attempt]) -> list[Answer]:
-    """Redeem attempts whose budgets were asked already (`admit`): what the collector runs."""
-    return _answers(Act.REDEEM, attempts)
-
-
-def admit(act: Act, attempts: Sequence[Attempt]) -> list[Answer | None]:
+def _admit(act: Act, attempts: Sequence[Attempt]) -> list[Answer | None]:
     """Return, for each attempt, why it is not looked at: an error, or TOO_MANY_TRIES; None lets it through.
 
     A request id that was answered before is always let through, to get its first answer.
@@ -129,12 +122,12 @@ def admit(act: Act, attempts: Sequence[Attempt]) -> list[Answer | None]:
     return answers
 
 
-def _admitted(act: Act, attempts: Sequence[Attempt], run: Callable[[Sequence[Attempt]], list[Answer]]) -> list[Answer]:
-    answers = admit(act, attempts)
+def _admitted(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
+    answers = _admit(act, attempts)
     waiting = [place for place, answer in enumerate(answers) if answer is None]
     for start in range(0, len(waiting), MOST_TOGETHER):
         places = waiting[start : start + MOST_TOGETHER]
-        for place, answer in zip(places, run([attempts[place] for place in places]), strict=True):
+        for place, answer in zip(places, _answers(act, [attempts[place] for place in places]), strict=True):
             answers[place] = answer
     return [answer for answer in answers if answer is not None]
 

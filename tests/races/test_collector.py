@@ -160,7 +160,7 @@ def test_a_dead_batch_fails_its_attempts_and_the_next_is_served(
     def fall(_attempts: list[Attempt]) -> list[services.Answer]:
         raise SystemError
 
-    monkeypatch.setattr(services, "redeem_admitted", fall)
+    monkeypatch.setattr(services, "redeem_each", fall)
     with pytest.raises(TryLater):
         collector.redeem(make_attempt(first))
     monkeypatch.undo()
