@@ -334,9 +334,8 @@ def job_indicator(request: HttpRequest) -> HttpResponse:
 @require_POST
 def job_cancel(request: HttpRequest, public_id: str) -> HttpResponse:
     """Ask a job to stop at its next step."""
-    Job.objects.filter(public_id=public_id).exclude(state__in=[Job.State.DONE, Job.State.FAILED]).update(
-        cancel_asked=True
-    )
+    found = get_object_or_404(Job, public_id=public_id)
+    Job.objects.filter(pk=found.pk).exclude(state__in=[Job.State.DONE, Job.State.FAILED]).update(cancel_asked=True)
     messages.success(request, _("The job is asked to stop. It does so at its next step."))
     return redirect(f"/console/jobs/{public_id}")
 

@@ -1,0 +1,371 @@
+"""Everything of one brand, asked for as another: every operation of the API and every page with an address of its own.
+
+Each is first asked as its owner, who gets it; then with the same arguments as a stranger, who gets what an id that never
+existed gets: the same status, body and number of queries. What the first brand has stays as it was.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from allauth.account.internal.flows.login import record_authentication
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from brands.models import Brand
+from common.clock import now
+from labels.models import Activation, Block
+from ledger.models import Account, Transfer
+from staff.apikeys import create_key
+from staff.models import Approval, User
+from tests.browser.world import PHONES, populate
+from tests.environment import BRAND
+from tests.makers import labels_of, make_active_batch, secrets_of, serial_of
+
+HOST, STRANGER_HOST = "brand.localhost", "stranger.localhost"
+OWNED = ("console/", "r/", "rules/", "p/", "me")  # what lies below these and takes an argument is a brand's
+NOT_OWNED = ("r/",)  # shown to the visitor who got the receipt: tests/redemption/test_visitor.py
+
+
+@dataclass
+class Two:
+    """The brand with something of everything, a stranger brand with an owner and a key, and clients of both."""
+
+    things: dict[str, str]
+    owner: Client
+    stranger: Client
+    crossed: Client
+    token: str
+    stranger_token: str
+    secret: str
+    serial: str
+    redeemed: str
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+@pytest.fixture
+def two(brand: Brand, stranger_brand: Brand) -> Two:
+    things = populate(now())
+    secret, other, *_ = secrets_of(batch := make_active_batch(5, at=now()))
+    token = create_key("all", ["read", "check", "redeem"], at=now())[1]
+    ada, sam = (User.objects.get(username=name) for name in ("ada", "sam"))
+    owner, crossed = Client(HTTP_HOST=HOST), Client(HTTP_HOST=STRANGER_HOST)
+    sign_in(owner, ada)
+    crossed.cookies["session"] = owner.cookies["session"].value
+    things["account"] = Account.objects.filter(kind=Account.Kind.HOLDER).latest("pk").public_id
+    rows = {"approval": Approval, "activation": Activation, "block": Block, "transfer": Transfer}
+    numbers = {"staff": sam.pk, **{name: model.objects.latest("pk").pk for name, model in rows.items()}}
+    connection.set_tenant(stranger_brand)
+    stranger = Client(HTTP_HOST=STRANGER_HOST)
+    eve = User.objects.create_user("eve", password="x", role="owner")
+    sign_in(stranger, eve)
+    assert sam.pk != eve.pk
+    stranger_token = create_key("all", ["read", "check", "redeem"], at=now())[1]
+    connection.set_tenant(brand)
+    return Two(
+        things, owner, stranger, crossed, token, stranger_token, secret, serial_of(labels_of(batch)[2]), other, numbers
+    )
+
+
+def sign_in(client: Client, user: User) -> None:
+    """Sign in with a password typed just now."""
+    client.force_login(user)
+    request = HttpRequest()
+    request.session = client.session
+    record_authentication(request, user, "password", reauthenticated=True)
+    request.session.save()
+
+
+# --- pages --------------------------------------------------------------------------------------------------------------
+
+
+def routes(resolver: URLResolver | None = None, before: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Yield every address of a brand's host."""
+    for pattern in (resolver or get_resolver("config.urls")).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern, before + str(pattern.pattern))
+        else:
+            yield before + str(pattern.pattern), pattern
+
+
+def owned_routes() -> list[tuple[str, dict[str, Any]]]:
+    """Return the routes that name something of a brand's: those that take an argument."""
+    return [
+        (route, pattern.pattern.converters)
+        for route, pattern in routes()
+        if pattern.pattern.converters and route.startswith(OWNED)
+    ]
+
+
+def arguments(two: Two, route: str) -> dict[str, str]:
+    """Return what a route's arguments are called with. A new route must be taught here what it names."""
+    things, numbers = two.things, two.numbers
+    known: list[tuple[str, dict[str, str]]] = [
+        ("console/staff/", {"pk": str(numbers["staff"])}),
+        ("console/keys/", {"prefix": things["key"]}),
+        ("console/approvals/", {"pk": str(numbers["approval"])}),
+        ("console/members/", {"public_id": things["member"]}),
+        ("console/partners/", {"public_id": things["retailer"]}),
+        ("console/labels/", {"serial": things["serial"]}),
+        ("console/receipts/", {"number": things["receipt"]}),
+        ("console/jobs/", {"public_id": things["job"]}),
+        ("console/campaigns/<str:public_id>/edit", {"public_id": things["draft"]}),
+        ("console/campaigns/<str:public_id>/open", {"public_id": things["draft"]}),
+        ("console/campaigns/", {"public_id": things["campaign"]}),
+        ("console/products/", {"public_id": things["product"]}),
+        ("console/batches/", {"public_id": things["batch"]}),
+        ("console/activations/", {"pk": str(numbers["activation"])}),
+        ("console/blocks/", {"pk": str(numbers["block"])}),
+        ("console/ledger/accounts/", {"public_id": things["account"]}),
+        ("console/ledger/transfers/", {"transfer_id": str(numbers["transfer"])}),
+        ("r/", {"receipt_no": things["receipt"]}),
+        ("rules/", {"campaign": things["campaign"]}),
+        ("p/", {"number": "R1001"}),
+    ]
+    for prefix, values in known:
+        if route.startswith(prefix):
+            return values
+    raise LookupError(f"{route}: say in `arguments` what it is called with")
+
+
+# What is posted where a page is for posting only. Default: an empty form.
+FORMS: dict[str, dict[str, str]] = {
+    "console/members/<str:public_id>/export": {"reason": "asked by letter"},
+    "console/members/<str:public_id>/erase": {"reason": "asked by letter", "confirm": "yes"},
+    "console/labels/<str:serial>/reverse": {"reason": "scanned by shop staff"},
+    "console/ledger/transfers/<int:transfer_id>/reverse": {"reason": "posted by mistake", "confirm": "on"},
+    "console/campaigns/<str:public_id>/halt": {"reason": "A mistake in the rules.", "typed": "{public_id}"},
+    "console/campaigns/<str:public_id>/top-up": {"points": "5"},
+    "console/approvals/<int:pk>/decide": {"decision": "reject", "note": "no"},
+    "console/partners/<str:public_id>/state": {"state": "paused"},
+}
+MADE_UP = {
+    "pk": "987654",
+    "transfer_id": "987654",
+    "prefix": "ak_live_zzzzzz",
+    "serial": "5JQ2D4Y8562N",
+    "number": "112233445566",
+    "receipt_no": "112233445566",
+}
+
+
+def made_up(name: str, value: str, route: str) -> str:
+    """Return an id of the same form that never existed."""
+    if route.startswith("p/"):
+        return "R9993"
+    if "-" in value:
+        return "0f8fad5b-d9cb-469f-a165-70867728950e"
+    return MADE_UP.get(name) or value[:4] + "a" * (len(value) - 4)
+
+
+def path_of(route: str, values: dict[str, str]) -> str:
+    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found.group(1)], route)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Let services commit, as they do in a request, and take everything back at the end."""
+    block = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def fetch(client: Client, method: str, path: str, form: dict[str, str]) -> HttpResponse:
+    return client.get(path) if method == "GET" else client.post(path, form)
+
+
+def told(response: HttpResponse, values: dict[str, str]) -> tuple[int, str]:
+    """Return status and body, without what differs from one request to the next, and without the ids asked for."""
+    body = response.content.decode()
+    body = re.sub(r'nonce="[^"]*"|"[A-Za-z0-9]{64}"|\d\d:\d\d:\d\d', "", body)
+    for value in values.values():
+        body = body.replace(f"/{value}", "/ID") if value.isdigit() else body.replace(value, "ID")
+    return response.status_code, body
+
+
+def difference(one: tuple[int, str], other: tuple[int, str]) -> str:
+    """Return where two answers part."""
+    at = next((n for n, (a, b) in enumerate(zip(one[1], other[1], strict=False)) if a != b), 0)
+    return f"{one[0]} {one[1][max(0, at - 60) : at + 60]!r} and {other[0]} {other[1][max(0, at - 60) : at + 60]!r}"
+
+
+def state_of(schema: str) -> dict[str, str]:
+    """Return a digest of every table of a schema."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [schema])
+        tables = [row[0] for row in cursor.fetchall()]
+        digests = ", ".join(
+            f"(SELECT md5(coalesce(string_agg(t::text, ',' ORDER BY t::text), '')) FROM \"{schema}\".\"{table}\" t)"
+            for table in tables
+        )
+        cursor.execute(f"SELECT {digests}")
+        return dict(zip(tables, cursor.fetchone(), strict=True))
+
+
+def test_no_page_shows_a_stranger_what_is_not_theirs(two: Two) -> None:
+    before = state_of(BRAND)
+    found: list[str] = []
+    seen = 0
+    for route, converters in owned_routes():
+        if route.startswith(NOT_OWNED):
+            continue
+        values = arguments(two, route)
+        assert values.keys() == converters.keys(), route
+        nobodys = {name: made_up(name, value, route) for name, value in values.items()}
+        form = {name: text.format(**values) for name, text in FORMS.get(route, {}).items()}
+        with undone():
+            method = "POST" if two.owner.get(path_of(route, values)).status_code == 405 else "GET"
+        with undone():
+            mine = fetch(two.owner, method, path_of(route, values), form)
+        elsewhere = mine.headers.get("Location", "")
+        if mine.status_code >= 400 or elsewhere.startswith(("/console/sign-in", "/console/account")):
+            found.append(f"{method} {route}: its own owner gets {mine.status_code} {elsewhere}")
+            continue
+        with undone(), CaptureQueriesContext(connection) as theirs_queries:
+            theirs = told(fetch(two.stranger, method, path_of(route, values), form), values)
+        with undone(), CaptureQueriesContext(connection) as nobodys_queries:
+            nothing = told(fetch(two.stranger, method, path_of(route, nobodys), form), nobodys)
+        with undone():
+            crossed = fetch(two.crossed, method, path_of(route, values), form)
+        if theirs[0] not in {403, 404}:
+            found.append(f"{method} {route}: a stranger gets {theirs[0]}")
+        if theirs != nothing:
+            found.append(
+                f"{method} {route}: a stranger sees a difference to an id that never existed: {difference(theirs, nothing)}"
+            )
+        if len(theirs_queries) != len(nobodys_queries):
+            found.append(f"{method} {route}: {len(theirs_queries)} queries, {len(nobodys_queries)} for no such id")
+        if crossed.status_code == 200 and route.startswith("console/"):
+            found.append(f"{method} {route}: a session of another brand is let in")
+        if state_of(BRAND) != before:
+            found.append(f"{method} {route}: a stranger changed something")
+        seen += 1
+
+    assert seen > 20
+    assert found == [], "\n".join(found)
+
+
+MARKS = ("Mist Ridge", "雾岭", "R1001", "P2002", "Lin Wei", "138****8000", "Spring Tea", "2611-", "bo.the.second")
+
+
+def test_no_list_shows_a_stranger_what_is_not_theirs(two: Two) -> None:
+    shown, found = set(), []
+    for route, pattern in routes():
+        if pattern.pattern.converters or not route.startswith(("console/", "me", "rules", "privacy")):
+            continue
+        for query in ("?q=oolong", "?format=csv"):
+            with undone():
+                mine = two.owner.get(f"/{route}{query}").content.decode()
+            with undone():
+                theirs = two.stranger.get(f"/{route}{query}")
+            shown |= {mark for mark in MARKS if mark in mine}
+            found += [f"/{route}{query} shows {mark}" for mark in MARKS if mark in theirs.content.decode()]
+            found += [f"/{route}{query}: {theirs.status_code}"] * (theirs.status_code >= 500)
+
+    assert len(shown) >= 5, "the owner's own lists do not show what is searched for"
+    assert found == [], "\n".join(found)
+
+
+# --- the API ------------------------------------------------------------------------------------------------------------
+
+
+Operation = tuple[str, str]  # method, path
+
+
+def described() -> dict[Operation, dict[str, Any]]:
+    from config.api import api
+
+    return {
+        (method.upper(), path): operation
+        for path, operations in api.get_openapi_schema()["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+def calls(two: Two) -> dict[Operation, tuple[str, Any]]:
+    """Return, for each operation, the path and body of a call that its owner is right to make."""
+    redeem = {"code": two.secret, "phone": PHONES[0], "retailer": "R1001"}
+    return {
+        ("POST", "/api/v1/checks"): ("/api/v1/checks", {"serial": two.serial}),
+        ("POST", "/api/v1/redemptions"): ("/api/v1/redemptions", redeem),
+        ("POST", "/api/v1/redemptions/bulk"): (
+            "/api/v1/redemptions/bulk",
+            {"attempts": [{**redeem, "code": two.redeemed, "request_id": "bulk-1"}]},
+        ),
+        ("GET", "/api/v1/receipts/{number}"): (f"/api/v1/receipts/{two.things['receipt']}", None),
+    }
+
+
+def ask(host: str, token: str, operation: Operation, path: str, body: Any) -> HttpResponse:
+    client = Client(HTTP_HOST=host, headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "the-same"})
+    if operation[0] == "GET":
+        return client.get(path)
+    return client.generic(operation[0], path, json.dumps(body), content_type="application/json")
+
+
+def test_every_operation_of_the_api_has_a_call_here(two: Two) -> None:
+    assert calls(two).keys() == described().keys()
+
+
+def refuses(response: HttpResponse) -> bool:
+    """Whether a stranger was told nothing: an error, or what an invented code is told."""
+    body = response.json()
+    results = body.get("results", [body])
+    return all(one.get("status") in {401, 403, 404, 422} or one.get("outcome") == "UNKNOWN" for one in results)
+
+
+def test_no_operation_serves_a_stranger(two: Two) -> None:
+    before = state_of(BRAND)
+    for operation, (path, body) in calls(two).items():
+        with undone():
+            mine = ask(HOST, two.token, operation, path, body)
+            assert 200 <= mine.status_code < 300, operation
+            assert "REDEEMED" in mine.content.decode() or "GENUINE" in mine.content.decode(), operation
+        for host, token in (
+            (STRANGER_HOST, two.stranger_token),
+            (STRANGER_HOST, two.token),
+            (HOST, two.stranger_token),
+        ):
+            with undone():
+                theirs = ask(host, token, operation, path, body)
+                assert refuses(theirs), (operation, host, theirs.content)
+                assert state_of(BRAND) == before, (operation, host)
+
+
+def test_a_code_of_another_brand_is_answered_like_an_invented_one(two: Two) -> None:
+    """Same answer, same number of queries: nobody learns that the code is somebody's."""
+    from redemption.rules import Outcome
+
+    invented = invented_code(two.secret)
+    answers = []
+    for code in (invented_code(two.secret, skip=1), two.secret, invented):  # the first call fills this process's caches
+        with undone(), CaptureQueriesContext(connection) as queries:
+            body = {"code": code, "asker": "guest"}
+            answer = ask(STRANGER_HOST, two.stranger_token, ("POST", ""), "/api/v1/redemptions", body).json()
+            assert answer["outcome"] == Outcome.UNKNOWN
+            answers.append(({k: v for k, v in answer.items() if k not in {"receipt", "at", "message"}}, len(queries)))
+
+    assert answers[1] == answers[2]
+
+
+def invented_code(like: str, *, skip: int = 0) -> str:
+    """Return a code with a right check symbol that no label has."""
+    from labels.queries import Status, resolve
+
+    for n in range(10_000):
+        code = f"{(int(like[:-1]) + n * 7_919) % 10**15:015}"
+        for symbol in "0123456789":
+            if resolve(code + symbol, purpose="secret").status is Status.UNKNOWN:
+                if not skip:
+                    return code + symbol
+                skip -= 1
+    raise LookupError("no invented code found")
