@@ -33,7 +33,9 @@ def signed_in(live: str, real_commits: Brand) -> Client:
         [(tea, 1_000_000, "N16"), (tea, 20_000, "N20"), (long, 5_000, "B12")]
     ):
         at = NOW - timedelta(days=30 - place)
-        batch = order_batch(order_key=f"k{place}", product=product, count=count, secret_form=form, at=at, asked_by="lin")
+        batch = order_batch(
+            order_key=f"k{place}", product=product, count=count, secret_form=form, at=at, asked_by="lin"
+        )
         if count < 10**6:
             generate_batch(batch.pk, clock=lambda: NOW)
     second = Batch.objects.get(count=20_000)
