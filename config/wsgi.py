@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +16,11 @@ from config.checks import refuse_unsafe  # noqa: E402 - the apps must be loaded 
 refuse_unsafe()
 
 from config.lean import LeanHandler  # noqa: E402 - likewise
+from redemption import door  # noqa: E402 - likewise
 
 _lean = LeanHandler()
+import_module(settings.ROOT_URLCONF)  # now, so that the first scan does not wait for it
+door.prepare()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

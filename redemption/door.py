@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
@@ -106,6 +107,14 @@ def page(
         "other_language": ("en", "English") if chinese else ("zh", "中文"),
     }
     return render(request, f"redemption/{template}", context, status=status)
+
+
+def prepare() -> None:
+    """Compile the pages that a first scan meets, before it comes."""
+    for name in ("label", "claim", "receipt", "home", "message"):
+        get_template(f"redemption/{name}.html")
+    pages.base_style()
+    pages.script()
 
 
 def wants_json(request: HttpRequest) -> bool:
