@@ -92,9 +92,15 @@ class Watch:
 
 
 @pytest.fixture
-def visit(live: str, browser: Browser) -> Iterator[Callable[..., Page]]:
+def watch(live: str) -> Watch:
+    """What went wrong so far; a test that asks for a fault takes it out."""
+    return Watch(live)
+
+
+@pytest.fixture
+def visit(live: str, browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a new window: language, dark, size, touch, script, cookies of a Django client."""
-    watch, contexts = Watch(live), []
+    contexts: list[BrowserContext] = []
 
     def open_window(
         *,
