@@ -40,7 +40,7 @@ KEY_SHARE = 20  # a key may fail with one in twenty of its attempts of the last 
 BRAND_FACTOR = 20  # a brand may see twenty times its usual hour
 STORE_TIMEOUT_S = 0.2
 RETRY_STORE_S = 5.0
-MOST_TRIES_SHOWN = 99
+MOST_TRIES_SHOWN = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def django_language(language: str) -> str:
 def say(receipt: Receipt, language: str, door: Door | str) -> str:
     """Return the text of an answer; a message begins with the brand's name."""
     with translation.override(django_language(language)):
-        return _at_door(_text(receipt), _values(receipt), door)
+        return _at_door(_text(receipt), _values(receipt, door), door)
 
 
 def say_try_later(language: str, door: Door | str) -> str:
@@ -75,18 +75,19 @@ def _at_door(text: str, values: dict[str, Any], door: Door | str) -> str:
     return rest[:1].upper() + rest[1:]
 
 
-def _values(receipt: Receipt) -> dict[str, Any]:
+def _values(receipt: Receipt, door: Door | str) -> dict[str, Any]:
     """Return what the texts name. The date and place are those of the redemption where the text speaks of one."""
     brand, chinese = connection.tenant, translation.get_language() == "zh-hans"
     told = receipt.redeemed if receipt.outcome is Outcome.ALREADY_REDEEMED else None
     first_at = told.at if told else receipt.earlier.first_at if receipt.earlier else None
     place = _place(receipt)
-    product = receipt.product
+    product, number = receipt.product, receipt.receipt_no or ""
     return {
         "brand": brand.message_name,
         "hotline": brand.hotline,
         "product": (product.name_zh if chinese else product.name) if product else "",
-        "receipt": group_receipt(receipt.receipt_no or ""),
+        # A Chinese message has 70 characters in all: there the number stands without blanks.
+        "receipt": number if chinese and door == Door.SMS else group_receipt(number),
         "points": receipt.points,
         "balance": receipt.balance,
         "n": receipt.earlier.count if receipt.earlier else 0,
