@@ -63,7 +63,9 @@ class OrderForm(forms.Form):
     """An order of labels."""
 
     order_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-    product = forms.ModelChoiceField(label=_("Product"), queryset=Product.objects.none())
+    product = forms.ModelChoiceField(
+        label=_("Product"), queryset=Product.objects.none(), empty_label=_("choose a product")
+    )
     count = forms.IntegerField(
         label=_("Labels"), min_value=1, max_value=MAX_ORDER, help_text=_("From 1 to 200,000,000.")
     )
@@ -85,7 +87,9 @@ class OrderForm(forms.Form):
 class RangeForm(forms.Form):
     """Some labels of one batch, by their places."""
 
-    batch = _BatchField(label=_("Batch"), queryset=Batch.objects.none(), to_field_name="public_id")
+    batch = _BatchField(
+        label=_("Batch"), queryset=Batch.objects.none(), to_field_name="public_id", empty_label=_("choose a batch")
+    )
     first = forms.IntegerField(label=_("From label"), min_value=1, max_value=MAX_ORDER)
     last = forms.IntegerField(
         label=_("To label"), min_value=1, max_value=MAX_ORDER, help_text=_("Labels are counted from 1 in each batch.")

@@ -12,7 +12,7 @@ from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
-from django.utils.translation import get_language, gettext_lazy as _
+from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
 
 from common.ids import new_public_id
 from common.models import Job
@@ -133,7 +133,7 @@ class Batch(models.Model):
         GENERATED = "generated", _("generated")
         HANDED_OVER = "handed_over", _("handed over")
         RECEIVED = "received", _("received")
-        ACTIVE = "active", _("active")
+        ACTIVE = "active", pgettext_lazy("batch", "active")
         CLOSED = "closed", _("closed")
         VOID = "void", _("void")
 
