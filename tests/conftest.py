@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections
+from django.utils import timezone, translation
 from django_tenants.utils import get_tenant_model
 
 from brands.models import Brand
@@ -34,6 +35,8 @@ def _fresh_process_state() -> Iterator[None]:
     forget_hosts()
     yield
     forget_keys()
+    timezone.deactivate()
+    translation.activate(settings.LANGUAGE_CODE)
     label_keys.forget()
     label_queries.forget_tables()
 
