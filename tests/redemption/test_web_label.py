@@ -61,6 +61,14 @@ def test_fetching_writes_nothing_and_sets_no_cookie_of_ours(address: str) -> Non
     assert rows() == before
 
 
+def test_a_fetch_costs_few_queries(address: str, django_assert_max_num_queries) -> None:
+    person = Person()
+    person.get(address)
+
+    with django_assert_max_num_queries(4):
+        person.get(address)
+
+
 @pytest.mark.parametrize("shape", [str, str.lower, str.upper, lambda path: path + "/", lambda path: path.lower() + "/"])
 def test_any_case_and_a_trailing_slash_answer_without_redirect(address: str, shape: Callable[[str], str]) -> None:
     page = Person().get(shape(address))
