@@ -67,7 +67,13 @@ log = logging.getLogger(__name__)
 
 
 def look(attempt: Attempt) -> Receipt:
-    """Return what a check would say now, from what is already known. Writes nothing and counts nothing."""
+    """Return what a check would say now, from what is already known. Writes nothing and counts nothing.
+
+    Whoever has used up a budget is not told by looking either.
+    """
+    [refusal] = budgets.ask([attempt])
+    if refusal is not None:
+        return too_many_tries(Act.CHECK, attempt.at, refusal.retry_after_s)
     [case] = cases_of(Act.CHECK, [attempt])
     find_holders([case])
     read_labels([case], at=attempt.at)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from pytest_django.fixtures import SettingsWrapper
 
 from brands.models import Brand
 from common.clock import now
@@ -318,6 +319,22 @@ def test_a_budget_that_runs_out_is_told_on_a_page(visit: VISIT, real_commits: Br
     expect(page.locator("#line")).to_contain_text("Your code stays unused.")
     assert axe_faults(page) == []
     assert Redemption.objects.count() == 1
+
+
+def test_too_many_tries_are_told_on_a_page(visit: VISIT, batch: Batch, settings: SettingsWrapper) -> None:
+    settings.FAILURE_BUDGET_SCALE = 1
+    page = on_phone(visit)
+
+    for place in range(5):
+        page.goto(address(batch, place).replace(batch.product.gtin, "09501101530003"))
+        expect(page.locator("#receipt")).to_have_text(re.compile(r"\d{4} \d{4} \d{4}"))
+    answer = page.goto(address(batch))
+
+    assert answer
+    assert answer.status == 429
+    expect(page.get_by_role("heading", level=1)).to_have_text("Please wait")
+    looked_at(page, "consumer-too-many")
+    looked_at_small(page)
 
 
 def test_a_page_that_is_not_seen_tells_no_visit(visit: VISIT, batch: Batch) -> None:

@@ -323,7 +323,13 @@ def test_too_many_wrong_codes_get_a_page_with_the_time_to_come_back(batch: Batch
         answer = person.press(page, "typed", typed=code)
         if answer.status_code == 429:
             break
+    scans = Scan.objects.count()
+    label = person.get(f"/01/{batch.product.gtin}/21/{serial_of(labels_of(batch)[0])}")
 
-    assert answer.status_code == 429
-    assert 0 < int(answer.headers["Retry-After"]) <= 86_400
-    assert "Please wait Too many tries. Please try again after" in words(answer)
+    for refused in (answer, label):
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+        assert "Please wait Too many tries. Please try again after" in words(refused)
+    assert batch.product.name not in words(label)
+    assert Scan.objects.count() == scans
+    assert Person(REMOTE_ADDR="198.51.100.7").get(label.wsgi_request.path).status_code == 200
