@@ -40,6 +40,7 @@ KEY_SHARE = 20  # a key may fail with one in twenty of its attempts of the last 
 BRAND_FACTOR = 20  # a brand may see twenty times its usual hour
 STORE_TIMEOUT_S = 0.2
 RETRY_STORE_S = 5.0
+MARGIN_S = 10.0  # failures so long before the store was lost are counted again: rather twice than never
 MOST_TRIES_SHOWN = 9
 
 
@@ -262,7 +263,7 @@ class _Store:
         if not self.client.set(self.name("counting"), "1", nx=True, ex=10):
             raise redis.ConnectionError("another process is counting the failures again")
         present = self.client.get(self.name("epoch"))
-        since = datetime.fromtimestamp(self.down_since or 0, tz=UTC) if present else None
+        since = datetime.fromtimestamp((self.down_since or 0) - MARGIN_S, tz=UTC) if present else None
         rows = _rows_since(since)
         counted: dict[tuple[str, bytes], int] = {}
         for kind, mac in rows:
