@@ -1,0 +1,106 @@
+"""schemathesis against a running web process: whatever is sent, the answer is one that the OpenAPI file describes.
+
+Half of the examples keep to the description, half break it. As owner (a key with every scope) 100 examples for each
+operation, 10 as each other kind of caller, every check on.
+"""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings as hypothesis_settings
+from requests import Session
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import schemathesis
+    from schemathesis import GenerationMode
+
+from brands.models import Brand
+from common.clock import now
+from staff.apikeys import create_key
+from tests.environment import ROOT
+from tests.races.world import make_world
+from tests.servers import Web
+
+pytestmark = [pytest.mark.races, pytest.mark.filterwarnings("ignore")]
+
+HOST = "brand.localhost"
+CALLERS = {
+    "read only": (["read"], False),
+    "check only": (["check"], False),
+    "redeem only": (["redeem"], False),
+    "test mode": (["read", "check", "redeem"], True),
+}
+
+
+@pytest.fixture
+def described(real_commits: Brand, tmp_path: Path) -> Iterator[tuple[Any, str, str]]:
+    """A running web process: its description, its address, and the owner's key."""
+    world = make_world(labels=50)
+    with Web(tmp_path / "web.log") as web:
+        url = f"http://127.0.0.1:{web.port}"
+        config = schemathesis.Config.from_path(ROOT / "schemathesis.toml")
+        schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json", config=config, headers={"Host": HOST})
+        yield schema, url, world.token
+
+
+def try_all(described: Any, url: str, headers: dict[str, str], examples: int) -> int:
+    """Send examples to every operation and check every answer; return how many were sent."""
+    sent = 0
+    with Session() as session:
+        for result in described.get_all_operations():
+            operation = result.ok()
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+                @hypothesis_settings(
+                    max_examples=examples // 2,
+                    deadline=None,
+                    database=None,
+                    derandomize=True,
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                )
+                @given(case=operation.as_strategy(generation_mode=mode))
+                def check(case: Any) -> None:
+                    nonlocal sent
+                    sent += 1
+                    case.call_and_validate(base_url=url, session=session, headers=headers)
+
+                check()
+    return sent
+
+
+def test_the_owner_gets_what_is_described(described: tuple[Any, str, str]) -> None:
+    schema, url, token = described
+
+    sent = try_all(schema, url, {"Host": HOST, "Authorization": f"Bearer {token}"}, 100)
+
+    assert sent >= 4 * 90
+
+
+@pytest.mark.parametrize("caller", [*CALLERS, "nobody", "somebody's old key"])
+def test_every_other_caller_gets_what_is_described(described: tuple[Any, str, str], caller: str) -> None:
+    schema, url, _owner = described
+    headers = {"Host": HOST}
+    if caller in CALLERS:
+        scopes, is_test = CALLERS[caller]
+        headers["Authorization"] = f"Bearer {create_key(caller, scopes, at=now(), is_test=is_test)[1]}"
+    elif caller != "nobody":
+        headers["Authorization"] = "Bearer ak_live_0123456789abcdefghijklmnopqrstuvwxyz"
+
+    assert try_all(schema, url, headers, 10) >= 4 * 8
+
+
+def test_an_answer_that_is_not_described_is_found(described: tuple[Any, str, str]) -> None:
+    """A planted fault: the description forgets the answers to a wrong body."""
+    schema, url, token = described
+    for operations in schema.raw_schema["paths"].values():
+        for operation in operations.values():
+            for status in ("400", "422"):
+                operation["responses"].pop(status, None)
+
+    with pytest.raises(BaseExceptionGroup):
+        try_all(schema, url, {"Host": HOST, "Authorization": f"Bearer {token}"}, 20)
