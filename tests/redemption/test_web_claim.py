@@ -201,6 +201,17 @@ def test_the_code_of_another_label_is_no_pair_and_tries_are_counted(address: str
     assert not Redemption.objects.exists()
 
 
+@override_settings(FAILURE_BUDGET_SCALE=1)
+def test_each_other_labels_code_is_a_failure_of_its_own(address: str, batch: Batch) -> None:
+    person = Person()
+    page = person.claim(person.get(address), secret_of(labels_of(batch)[1]))
+
+    for place in (2, 2, 3):
+        page = person.press(page, "claim", "redeem", code=secret_of(labels_of(batch)[place]))
+
+    assert "7 tries left" in words(page)  # of a member's ten an hour, three labels
+
+
 def test_a_code_redeemed_by_another_offers_help_and_by_you_the_old_receipt(address: str, secret: str) -> None:
     person, other = Person(), Person(phone=STRANGER_PHONE)
     done = person.claim(person.get(address), secret)
