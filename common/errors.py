@@ -6,16 +6,27 @@ A refusal that a customer may hear is no error but an `Outcome`; a programmer's 
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 
 class DomainError(Exception):
-    """Nothing was written. ``code`` is stable, ``detail`` a sentence that says what to do, ``extra`` facts for it."""
+    """Nothing was written. ``code`` is stable, ``detail`` a sentence that says what to do, ``extra`` facts for it.
+
+    Where no ``detail`` is given, the first paragraph of the class's docstring is the sentence, in the reader's language:
+    `make messages` collects these docstrings too.
+    """
 
     code = "error"
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
-        super().__init__(detail or self.__doc__ or self.code)
-        self.detail = detail or (self.__doc__ or self.code)
+        self.detail = detail or gettext(sentence_of(self.__doc__ or self.code))
         self.extra = extra
+        super().__init__(self.detail)
+
+
+def sentence_of(docstring: str) -> str:
+    """Return the first paragraph of a docstring on one line."""
+    return " ".join(docstring.partition("\n\n")[0].split())
 
 
 class NotFound(DomainError):

@@ -3,6 +3,7 @@
 ``python -m config.quality [NAME …]`` runs only the named steps; ``python -m config.quality messages`` is `make messages`.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import polib
 
+from common.errors import sentence_of
 from config.local import ROOT
 
 APPS = (
@@ -126,26 +128,57 @@ def catalogues() -> str:
     return f"{len(paths)} catalogues"
 
 
+def error_sentences(root: Path) -> dict[str, list[str]]:
+    """Return, by app, the sentences that stand in the docstrings of errors (`common.errors.DomainError`)."""
+    classes = [
+        (app, node)
+        for app in APPS
+        for path in sorted((root / app).rglob("*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    errors, known = {"DomainError"}, 0
+    while known < len(errors):
+        known = len(errors)
+        errors |= {n.name for _, n in classes if any(isinstance(b, ast.Name) and b.id in errors for b in n.bases)}
+    found: dict[str, list[str]] = {}
+    for app, node in classes:
+        docstring = ast.get_docstring(node)
+        if docstring and node.name in errors - {"DomainError"}:
+            found.setdefault(app, []).append(sentence_of(docstring))
+    return found
+
+
 def collect_messages(root: Path) -> None:
     """Write the texts of each app, and of the root templates, into the catalogues under ``root``."""
+    sentences = error_sentences(root)
     for folder in [root, *(root / app for app in APPS)]:
         if not (folder / "locale").is_dir():
             continue
-        ignored = [part for app in APPS for part in ("--ignore", f"{app}/*")] if folder == root else []
-        done = subprocess.run(
-            [
-                *(sys.executable, "-W", "ignore", "-m", "django", "makemessages", "--locale", "zh_Hans"),
-                *("--no-wrap", "--no-location", "--no-obsolete", "--ignore", "tests/*", "--ignore", "node_modules/*"),
-                *("--ignore", ".venv/*", "--ignore", "bench/*", "--ignore", "var/*", *ignored),
-            ],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(root), "DJANGO_SETTINGS_MODULE": ""},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise Failed(done.stdout + done.stderr)
+        errors = folder / "error_sentences.py"  # read by xgettext below, never imported
+        try:
+            errors.write_text("".join(f"_({text!r})\n" for text in sentences.get(folder.name, ())))
+            _make_messages(root, folder)
+        finally:
+            errors.unlink()
+
+
+def _make_messages(root: Path, folder: Path) -> None:
+    ignored = [part for app in APPS for part in ("--ignore", f"{app}/*")] if folder == root else []
+    done = subprocess.run(
+        [
+            *(sys.executable, "-W", "ignore", "-m", "django", "makemessages", "--locale", "zh_Hans"),
+            *("--no-wrap", "--no-location", "--no-obsolete", "--ignore", "tests/*", "--ignore", "node_modules/*"),
+            *("--ignore", ".venv/*", "--ignore", "bench/*", "--ignore", "var/*", *ignored),
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(root), "DJANGO_SETTINGS_MODULE": ""},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise Failed(done.stdout + done.stderr)
 
 
 def _texts(path: Path) -> set[tuple[str, str, str]]:
