@@ -96,6 +96,10 @@ class BodyLimitMiddleware:
         return self.get_response(request)
 
 
+def _has_body(request: HttpRequest) -> bool:
+    return request.META.get("CONTENT_LENGTH") not in {None, "", "0"}
+
+
 class ApiMiddleware:
     """Below /api/ take only JSON bodies, and answer every error as a problem (RFC 9457), whoever made it."""
 
@@ -105,7 +109,7 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith("/api/"):
             return self.get_response(request)
-        if request.method == "POST" and request.content_type != "application/json":
+        if request.method == "POST" and request.content_type != "application/json" and _has_body(request):
             return problem(415, code="not_json", detail=_("Send a JSON body, with Content-Type: application/json."))
         response = self.get_response(request)
         if response.status_code < 400 or response.headers.get("Content-Type") in _API_TYPES:

@@ -146,9 +146,9 @@ def _client(request: HttpRequest) -> KeyRef:
 
 def _key_of(request: HttpRequest) -> str | None:
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if not key:
+    if key is None:
         return None
-    if len(key) > MOST_KEY or not all("!" <= letter <= "~" for letter in key):
+    if not key or len(key) > MOST_KEY or not all("!" <= letter <= "~" for letter in key):
         raise BadKey(_("An idempotency key has from 1 to 200 visible ASCII characters."))
     return key
 
