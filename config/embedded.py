@@ -209,6 +209,7 @@ def postgres_command(cluster: Cluster, settings: dict[str, str] | None = None) -
         "max_wal_size": "2GB",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        "log_checkpoints": "off",
         **(settings or {}),
     }
     options = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
@@ -289,7 +290,7 @@ def valkey_command(folder: Path, port: int, password: str) -> list[str]:
     with os.fdopen(os.open(configuration, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(
             f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {folder}\n"
-            "save 60 1\nappendonly no\nstop-writes-on-bgsave-error no\n"
+            "save 60 1\nappendonly no\nloglevel warning\nstop-writes-on-bgsave-error no\n"
         )
     if user is not None:
         for path in (folder, *folder.iterdir()):
