@@ -11,9 +11,8 @@ _PREFIX_V4, _PREFIX_V6 = 24, 56
 def client_ip(request: HttpRequest) -> str:
     """Return the caller's address; a forwarded one is believed only from the proxies that the settings list."""
     address = str(request.META.get("REMOTE_ADDR", ""))
-    trusted: list[str] = getattr(settings, "TRUSTED_PROXIES", [])
     for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-        if address not in trusted or not hop.strip():
+        if address not in settings.TRUSTED_PROXIES or not hop.strip():
             break
         address = hop.strip()
     return address

@@ -32,6 +32,7 @@ PRODUCTION = MODE not in {"demo", "test"}
 DEBUG = False
 PORT = int(env("PORT", "8000"))
 PUBLIC_BASE_URL = env("PUBLIC_BASE_URL", f"http://localhost:{PORT}")
+TRUSTED_PROXIES = env("TRUSTED_PROXIES").split()  # addresses whose X-Forwarded-For is believed
 SECURE = PUBLIC_BASE_URL.startswith("https://")
 
 SECRET_KEY = env("SECRET_KEY", "" if PRODUCTION else "insecure-outside-production")

@@ -12,6 +12,7 @@ from console.outcomes import DOORS, look_of
 from labels import queries as labels
 from labels.models import Activation, Batch, Block, Product
 from ledger.models import Account, Cause, Transfer
+from lottery.models import Campaign
 from members.models import Member
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
 from redemption.rules import AskerKind, Outcome, asker_of
@@ -247,14 +248,17 @@ def _lines(redemption: Redemption | None, people: _People) -> list[Line]:
     partners = {partner.account_id: partner for partner in Partner.objects.filter(account_id__in=sums)}
     lines = []
     for account_id, points in sums.items():
-        lines.append(_line(accounts[account_id], partners.get(account_id), people, points))
+        lines.append(_line(accounts[account_id], partners.get(account_id), redemption.campaign, people, points))
     return lines
 
 
-def _line(account: Account, partner: Partner | None, people: _People, points: int) -> Line:
+def _line(account: Account, partner: Partner | None, campaign: Campaign | None, people: _People, points: int) -> Line:
     if partner:
         return Line(partner.display_name, points, f"/console/partners/{partner.public_id}")
     if account.kind == Account.Kind.HOLDER:
         holder = people.earner(account.pk)
         return Line(holder.name[:1].upper() + holder.name[1:], points, holder.href)
+    if campaign:
+        name = _("Campaign {name}").format(name=campaign.display_name)
+        return Line(name, points, f"/console/campaigns/{campaign.public_id}")
     return Line(account.name[:1].upper() + account.name[1:], points, f"/console/ledger/accounts/{account.public_id}")

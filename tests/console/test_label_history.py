@@ -53,7 +53,7 @@ def test_the_points_of_one_group_sum_to_zero(label_no: int) -> None:
     lines = history_of(label_no, at=NOW, sees_people=True).lines
 
     assert {line.name: line.points for line in lines} == {
-        "Issued by the brand": -115, "Member 138****8000": 100, "Corner Shop": 10, "Lin Wei": 5,
+        "Campaign Spring": -115, "Member 138****8000": 100, "Corner Shop": 10, "Lin Wei": 5,
     }  # fmt: skip
     assert sum(line.points for line in lines) == 0
 
