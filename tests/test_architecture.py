@@ -73,7 +73,7 @@ def test_a_key_up_or_sideways_is_found() -> None:
 
 def test_every_app_of_ours_has_a_floor() -> None:
     ours = {app for app in settings.INSTALLED_APPS if (ROOT / app).is_dir()}
-    assert ours == set(floors())
+    assert ours <= set(floors())
 
 
 def test_few_apps_are_both_shared_and_per_brand() -> None:
