@@ -142,7 +142,7 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "django_tenants.cache.make_key"}
 }
 FAILURE_BUDGET_SCALE = int(env("FAILURE_BUDGET_SCALE", "1"))
-COLLECTOR_THREADS = int(env("COLLECTOR_THREADS", "4"))
+COLLECTOR_THREADS = int(env("COLLECTOR_THREADS", "2"))
 COLLECTOR_ENABLED = env("COLLECTOR_ENABLED", "1") == "1"
 
 # --- web ---------------------------------------------------------------------------------------------------------
