@@ -76,11 +76,11 @@ def prepared() -> CursorWrapper:
     Django's own cursors write the values into the text, which is parsed and planned anew each time. Here a statement
     that the connection has seen before keeps its plan (PostgreSQL plans it again when the search path changes).
     """
-    if not connection.search_path_set_schemas:
+    if not connection.search_path_set_schemas:  # type: ignore[attr-defined]  # of django-tenants
         connection.cursor().close()  # connects, and points at the brand's schema
     raw = connection.connection
     raw.prepare_threshold = 1
-    return connection._prepare_cursor(ServerBindingCursor(raw))  # type: ignore[no-any-return]
+    return connection._prepare_cursor(ServerBindingCursor(raw))  # type: ignore[attr-defined, call-arg, no-any-return]
 
 
 class _Statements(Operation):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from threading import Lock
+from typing import cast
 
 import redis
 from django.conf import settings
@@ -89,7 +90,7 @@ def subjects_of(attempt: Attempt) -> list[Subject]:
     elif attempt.cookie:
         found.append(_subject("asker", attempt.cookie))
     if attempt.client_id is not None:
-        found.append(_subject("key", str(attempt.client_id)))
+        found.append(Subject("key", attempt.client_id.to_bytes(8, "big")))
     elif attempt.ip_prefix and attempt.door is Door.WEB:
         found.append(_subject("ip", attempt.ip_prefix))
     found.append(BRAND)
@@ -188,7 +189,7 @@ class _Store:
         names = [f"{scope}epoch", PLATFORM_FLAG, f"{scope}blocked:{BRAND.key}"]
         names += [f"{scope}blocked:{subject.key}" for subject in subjects]
         names += [f"{scope}failed:{subject.key}" for subject in persons]
-        values = self.client.mget(names)
+        values = cast("list[str | None]", self.client.mget(names))
         if values[0] is None or self.down_since is not None:
             self._count_again()
             return self.blocked(groups)

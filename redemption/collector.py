@@ -1,7 +1,7 @@
 """Gathers the redemptions that arrive while the last batch commits, and runs them together.
 
-One queue per brand; a few threads take the fullest. There is no timer: an idle process runs batches of one. Threads
-start at the first redemption of a process and have database connections of their own; at shutdown the queues are
+One queue per brand; a few threads take the fullest. An idle process runs batches of one; a busy one takes whatever came
+while the last batch committed. Threads start at the first redemption of a process and have database connections of their own; at shutdown the queues are
 drained. A thread that dies fails what it held with "try later".
 """
 
@@ -9,6 +9,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -21,6 +22,9 @@ from redemption.rules import Attempt, Receipt
 from redemption.services import Answer, TryLater
 
 MOST = 64
+ENOUGH = 16
+FEW = 4
+RETURN_S = 0.001
 ANSWER_WITHIN_S = 30.0
 log = logging.getLogger(__name__)
 
@@ -66,7 +70,7 @@ class Collector:
         self.queues: dict[str, _Queue] = {}
         self.changed = threading.Condition()
         self.closing = False
-        self.batches = self.attempts = 0
+        self.batches = self.attempts = self.busy = 0
         self.threads = [
             threading.Thread(target=self._work, name=f"collector-{number}", daemon=True) for number in range(threads)
         ]
@@ -84,7 +88,8 @@ class Collector:
                 queue = self.queues[brand.schema_name] = _Queue(brand)
             queue.brand = brand
             queue.waiting.append(ticket)
-            self.changed.notify()
+            if not self.busy or len(queue.waiting) % ENOUGH == 0:
+                self.changed.notify()
         ticket.ready.acquire(timeout=ANSWER_WITHIN_S)
         return ticket.answer or TryLater()
 
@@ -101,25 +106,37 @@ class Collector:
             brand, batch = taken
             try:
                 self._answer(brand, batch)
+                if len(batch) > FEW:
+                    time.sleep(RETURN_S)  # those just answered come back together, not one before the others
             except BaseException as error:
                 # Whatever it was, nobody may wait for ever for an answer.
                 log.exception("a batch failed", exc_info=error)
                 self._fail(batch)
                 if not isinstance(error, Exception):
                     raise
+            finally:
+                with self.changed:
+                    self.busy -= 1
+                    self.changed.notify()
         connection.close()
 
     def _take(self) -> tuple[Brand, list[_Ticket]] | None:
-        """Wait for work; return up to 64 attempts of the brand with most waiting, or None at the end."""
+        """Wait for work; return up to 64 attempts of the brand with most waiting, or None at the end.
+
+        While another thread is at work only a good batch is worth a second one: a batch costs nearly as much as its
+        statements, whatever its size.
+        """
         with self.changed:
             while True:
                 fullest = max(self.queues.values(), key=lambda queue: len(queue.waiting), default=None)
-                if fullest is not None and fullest.waiting:
+                waiting = len(fullest.waiting) if fullest else 0
+                if fullest is not None and waiting and (not self.busy or waiting >= ENOUGH or self.closing):
                     batch = [fullest.waiting.popleft() for _ in range(min(MOST, len(fullest.waiting)))]
+                    self.busy += 1
                     self.batches += 1
                     self.attempts += len(batch)
                     return fullest.brand, batch
-                if self.closing:
+                if self.closing and not waiting:
                     return None
                 self.changed.wait()
 

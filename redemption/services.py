@@ -162,7 +162,8 @@ def _answers(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
         try:
             return _together(act, attempts)
         except Exception:  # whatever it was, it comes again below, for the one attempt that causes it
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
     answers: list[Answer] = []
     for attempt in attempts:
         try:

@@ -121,7 +121,9 @@ def show_label(
     context: dict[str, Any] = {
         "receipt": receipt,
         "item": pages.item_name(receipt),
-        "stub_label": pgettext("stub", "Redeemed") if receipt.act is Act.REDEEM and not pages.code_error(receipt) else pgettext("stub", "Checked"),
+        "stub_label": pgettext("stub", "Redeemed")
+        if receipt.act is Act.REDEEM and not pages.code_error(receipt)
+        else pgettext("stub", "Checked"),
         "action": request.path,
         "visit_token": make_token("visit", target) if fresh else None,
         "asks": asks,
