@@ -270,8 +270,9 @@ def handed_out(plan: BrandPlan) -> dict[str, list[tuple[str, int, int]]]:
         elif batch is plan.batches[0]:
             found["active"].append((batch.key, batch.labels // 2, batch.labels))
         for block in batch.blocks:
-            state = "recalled" if block.reason == "recalled" else "blocked"
-            found[state].append((batch.key, block.first + 50, block.end))
+            if block.reason != "spoiled":  # such labels are void: they never left the press
+                state = "recalled" if block.reason == "recalled" else "blocked"
+                found[state].append((batch.key, block.first + 50, block.end))
     return found
 
 
