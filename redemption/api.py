@@ -1,6 +1,7 @@
 """The REST door: translates a request, makes one call, and translates the answer."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -167,8 +168,13 @@ def _not_valid(error: ValidationError) -> DomainError:
         return BadJson(_("The body is not JSON."))
     return NotValid(
         _("The request does not have the shape that is asked for."),
-        errors=[{"at": list(fault["loc"]), "message": fault["msg"]} for fault in faults],
+        errors=[{"at": [_name(part) for part in fault["loc"]], "message": fault["msg"]} for fault in faults],
     )
+
+
+def _name(part: str | int) -> str | int:
+    """Return a step of a place in the body; the name of a field that is none of ours may be a code or a number."""
+    return part if isinstance(part, int) or re.fullmatch("[A-Za-z_]{1,40}", part) else "?"
 
 
 def _item(item: dict[str, Any], client: KeyRef, at: datetime) -> Attempt | DomainError:

@@ -49,7 +49,9 @@ def _write_failures(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> tuple
     subjects = {case: budgets.subjects_of(case.attempt) for case in failed}
     kept = budgets.write_failures(
         [
-            Failure(subject, budgets.target_of(label_no=case.resolution.label_no, mac=case.resolution.mac), case.attempt.at)
+            Failure(
+                subject, budgets.target_of(label_no=case.resolution.label_no, mac=case.resolution.mac), case.attempt.at
+            )
             for case in failed
             for subject in subjects[case]
         ]
