@@ -1,8 +1,8 @@
 """Gathers the redemptions that arrive while the last batch commits, and runs them together.
 
 One queue per brand; a few threads take the fullest. An idle process runs batches of one; a busy one takes whatever came
-while the last batch committed. Threads start at the first redemption of a process and have database connections of their own; at shutdown the queues are
-drained. A thread that dies fails what it held with "try later".
+while the last batch committed. Threads start at the first redemption of a process and have database connections of
+their own; at shutdown the queues are drained. A thread that dies fails what it held with "try later".
 """
 
 import atexit
