@@ -59,6 +59,9 @@ REGISTER: dict[str, Declared] = {
     "common.PeriodicRun": Declared("id task period started_at ended_at"),
     # --- labels
     "labels.Product": Declared("id public_id gtin sku name name_zh description description_zh is_active created_at"),
+    "labels.ProductLink": Declared(
+        "id product link_type href title title_zh language media_type is_default created_at"
+    ),
     "labels.Slot": Declared("id purpose form number generation root_version state created_at"),
     "labels.LabelCounter": Declared("id next version"),
     "labels.Batch": Declared(

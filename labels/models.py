@@ -16,6 +16,7 @@ from django.utils.translation import get_language, gettext_lazy as _, pgettext_l
 
 from common.ids import new_public_id
 from common.models import Job
+from labels.linkset import link_types
 
 MAX_LABEL_NO = 10**14 - 1
 _OVERLAPS = [("label_range", RangeOperators.OVERLAPS)]
@@ -66,6 +67,63 @@ class Product(models.Model):
     def display_description(self) -> str:
         """The product's description in the reader's language."""
         return self.description_zh if (get_language() or "").startswith("zh") else self.description
+
+
+class ProductLink(models.Model):
+    """A page about a product elsewhere on the web, told by the GS1 Digital Link of its labels."""
+
+    class MediaType(models.TextChoices):
+        HTML = "text/html", _("web page")
+        JSON = "application/json", "JSON"
+        JSON_LD = "application/ld+json", "JSON-LD"
+        PDF = "application/pdf", "PDF"
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="links", verbose_name=_("product"))
+    link_type = models.CharField(_("kind of link"), max_length=40)
+    href = models.URLField(_("address"), max_length=500)
+    title = models.CharField(_("title in English"), max_length=80)
+    title_zh = models.CharField(_("title in Chinese"), max_length=40)
+    language = models.CharField(_("language"), max_length=20, blank=True, default="")
+    media_type = models.CharField(_("format"), max_length=40, choices=MediaType.choices, default=MediaType.HTML)
+    is_default = models.BooleanField(_("opens on scanning"), default=False)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "link_type", "language"], name="product_has_one_link_of_a_type_and_language"
+            ),
+            models.UniqueConstraint(
+                fields=["product", "language"],
+                condition=Q(is_default=True),
+                name="product_has_one_default_link_for_a_language",
+            ),
+            models.CheckConstraint(
+                condition=Q(href__regex=r"^https://[^/?#\s]+([/?#]\S*)?$"), name="product_link_is_https"
+            ),
+            models.CheckConstraint(
+                condition=Q(link_type__regex=r"^[a-z][A-Za-z]*$"), name="product_link_type_is_a_name"
+            ),
+            models.CheckConstraint(
+                condition=Q(language__regex=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$"),
+                name="product_link_language_is_a_tag",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_title
+
+    @property
+    def display_title(self) -> str:
+        """The link's title in the reader's language."""
+        return self.title_zh if (get_language() or "").startswith("zh") else self.title
+
+    @property
+    def display_type(self) -> str:
+        """The kind of link in the reader's language, or its bare name if the vocabulary has dropped it."""
+        titles = link_types().get(self.link_type)
+        chinese = (get_language() or "").startswith("zh")
+        return titles["zh" if chinese else "en"] if titles else self.link_type
 
 
 class Slot(models.Model):
