@@ -58,7 +58,8 @@ class Symbols:
 
     def image(self, serial: str) -> Bytes:
         """Return one image."""
-        return self.images(np.frombuffer(serial.encode(), np.uint8).reshape(1, -1))[0]
+        image: Bytes = self.images(np.frombuffer(serial.encode(), np.uint8).reshape(1, -1))[0]
+        return image
 
     def modules(self, image: Bytes) -> Bytes:
         """Return an image as a square of 0 and 1."""
