@@ -21,7 +21,7 @@ from lottery.models import Campaign
 from lottery.queries import campaigns
 from members.models import Member
 from redemption.models import BYS, DOORS as DOOR_CODES, OUTCOMES, ConsumerReport, Redemption, Scan, WasThatYou
-from redemption.rules import By, Door, Outcome
+from redemption.rules import By, Detail, Door, Outcome
 
 KEEP_S = 30
 DAYS = 7
@@ -261,6 +261,17 @@ def alarms(found: Today) -> list[Alarm]:
         )
         for public_id, number, count in found.not_released
     ]  # fmt: skip
+    mixed = Scan.objects.filter(detail=Detail.WRONG_GTIN, at__gte=found.start).count()
+    if mixed:
+        title = ngettext(
+            "{n} QR code names another product than its label",
+            "{n} QR codes name another product than their labels",
+            mixed,
+        )
+        rows.append(
+            Alarm("no", "octagon", title.format(n=num(mixed)), _("Our serial under a number that is not its own: a copy, or a misprint."),
+                  "/console/receipts?show=wrong_gtin")
+        )  # fmt: skip
     strangers = WasThatYou.objects.filter(yes=False, at__gte=found.start).count()
     if strangers:
         title = ngettext("{n} asker says: “That was not me.”", "{n} askers say: “That was not me.”", strangers)

@@ -27,7 +27,7 @@ from members.models import Member
 from redemption.messages import say
 from redemption.models import ConsumerReport, Scan, ScanPlace, WasThatYou
 from redemption.receipts import receipts_of
-from redemption.rules import AskerKind, Outcome, asker_of
+from redemption.rules import AskerKind, Detail, Outcome, asker_of
 from redemption.services import reverse_redemption
 from staff import audit
 from staff.models import User
@@ -193,6 +193,8 @@ def receipts(request: HttpRequest) -> HttpResponse:
         found = found.filter(outcome=Outcome(outcome))
     if door in DOORS:
         found = found.filter(door=door)
+    if show == "wrong_gtin":
+        found = found.filter(detail=Detail.WRONG_GTIN)
     if show == "strangers":
         found = found.filter(pk__in=WasThatYou.objects.filter(yes=False).values("scan_id"))
     if wants_csv(request):

@@ -133,12 +133,20 @@ def _insert_scans(scans: Sequence[Told]) -> None:
 
 def _write_inputs(cases: Sequence[Case]) -> None:
     rows = [
-        FailedInput(scan_id=case.scan_id, masked=case.resolution.masked[:40], mac=case.resolution.mac)
+        FailedInput(scan_id=case.scan_id, masked=_as_typed(case), mac=case.resolution.mac)
         for case in cases
         if case.label_no is None
     ]
     if rows:
         FailedInput.objects.bulk_create(rows)
+
+
+def _as_typed(case: Case) -> str:
+    """Return the input, masked; of a serial under another product's GTIN all of it, for it is evidence and no secret."""
+    attempt = case.attempt
+    if case.resolution.status is Status.WRONG_GTIN:
+        return f"{attempt.gtin}/{attempt.serial}"[:40]
+    return case.resolution.masked[:40]
 
 
 def _write_places(cases: Sequence[Case], regions: dict[Case, Region | None]) -> None:

@@ -36,6 +36,7 @@ class Detail(StrEnum):
     TEST_LABEL = "test_label"
     STOLEN = "stolen"
     RETIRED = "retired"
+    WRONG_GTIN = "wrong_gtin"
 
 
 class Act(StrEnum):
@@ -214,7 +215,7 @@ _BEFORE_ANY_LABEL = {
     "typo": Verdict(Outcome.TYPO, Detail.TYPO),
     "serial_typed": Verdict(Outcome.TYPO, Detail.SERIAL_TYPED),
     "unknown": Verdict(Outcome.UNKNOWN, None, is_failure=True),
-    "wrong_gtin": Verdict(Outcome.UNKNOWN, None, is_failure=True),
+    "wrong_gtin": Verdict(Outcome.UNKNOWN, Detail.WRONG_GTIN, is_failure=True),
     "mismatch": Verdict(Outcome.UNKNOWN, Detail.MISMATCH, is_failure=True),
     "retired": Verdict(Outcome.ENDED, Detail.RETIRED),
     "test_label": Verdict(Outcome.WITHDRAWN, Detail.TEST_LABEL, is_failure=True),

@@ -137,7 +137,9 @@ class ReceiptOut(Schema):
     """What was found, and its receipt."""
 
     outcome: Outcome
-    detail: Literal["malformed", "typo", "serial_typed", "mismatch", "test_label", "stolen", "retired"] | None
+    detail: (
+        Literal["malformed", "typo", "serial_typed", "mismatch", "test_label", "stolen", "retired", "wrong_gtin"] | None
+    )
     receipt: str | None = Field(description="12 digits; null only with TOO_MANY_TRIES")
     product: ProductOut | None
     points: int = Field(description="what the consumer got by this redemption")

@@ -1,13 +1,14 @@
 """The consumer's web door."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from redemption import care_views, views, wallet_views
+from redemption import care_views, resolver, views, wallet_views
 
 app_name = "consumer"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("01/<path:rest>", views.label, name="label"),
+    path("01/<path:rest>", resolver.answer, name="label"),
+    path(".well-known/gs1resolver", resolver.describe, name="resolver"),
     path("claim", views.claim, name="claim"),
     path("r/<str:receipt_no>", views.receipt, name="receipt"),
     path("report", care_views.report, name="report"),
@@ -25,4 +26,6 @@ urlpatterns = [
     path("me/consent", wallet_views.consent, name="consent"),
     path("me/export", wallet_views.export, name="export"),
     path("me/delete", wallet_views.delete, name="delete"),
+    # Any other Digital Link: a key that is not ours, one without a value, or the compressed form.
+    re_path(r"^(?P<rest>[0-9]{2,4}(?:/.*)?|[A-Z][A-Za-z0-9_-]{9,}/?)$", resolver.answer, name="digital_link"),
 ]

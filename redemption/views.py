@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from common.clock import now
 from common.net import client_ip, ip_prefix
 from labels import digital_link, queries as labels
-from labels.digital_link import BadLink, Link
+from labels.digital_link import Link
 from labels.models import Product
 from labels.queries import Status
 from redemption import collector, page as pages, queries, services
@@ -32,7 +32,6 @@ from redemption.door import (
 )
 from redemption.forms import ClaimForm, EntryForm
 from redemption.one_time import ask_for_code, said_or_wrong, sign_in_by_code
-from redemption.page import Verdict
 from redemption.rules import Act, Attempt, Door, Outcome, Place, Receipt
 from redemption.services import InProgress, TryLater
 from redemption.templatetags.consumer import fours
@@ -41,17 +40,8 @@ from redemption.tokens import CLAIM_TOKEN_FOR_S, VISIT_TOKEN_FOR_S, Target, make
 # --- a label's page ------------------------------------------------------------------------------------------------
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@consumer_page
-def label(request: ConsumerRequest, rest: str) -> HttpResponse:
-    """Answer a label's Digital Link, in any case, with or without a trailing slash."""
-    link = digital_link.parse(raw_path_of(request), query_of(request))
-    if isinstance(link, BadLink) or link.gtin is None or link.serial is None:
-        return bad_link(request, link if isinstance(link, BadLink) else None)
-    target = Target(link.serial, link.gtin)
-    if request.method != "POST":
-        receipt = services.look(attempt_of(request, target, acts=False))
-        return show_label(request, receipt, target)
+def label(request: ConsumerRequest, target: Target) -> HttpResponse:
+    """Answer what is posted from a label's page."""
     match request.POST.get("step"):
         case "visit":
             return visit(request, target)
@@ -61,35 +51,6 @@ def label(request: ConsumerRequest, rest: str) -> HttpResponse:
             return add_place(request, target)
         case _step:
             return claim_step(request, target)
-
-
-def raw_path_of(request: ConsumerRequest) -> str:
-    """Return the path as it was sent, not decoded, where the server tells it."""
-    raw = request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or request.get_full_path()
-    return str(raw).partition("?")[0]
-
-
-def query_of(request: ConsumerRequest) -> str:
-    return str(request.META.get("QUERY_STRING", ""))
-
-
-def bad_link(request: ConsumerRequest, fault: BadLink | None) -> HttpResponse:
-    """Say why an address is no label's."""
-    texts = {
-        "01": _("The product number in the address is not right."),
-        "21": _("The serial number in the address is not right."),
-    }
-    reason = texts.get(fault.ai if fault else "", _("Something is missing or wrong in the address."))
-    verdict = Verdict("wait", _("Not readable"), reason)
-    return page(
-        request,
-        "home.html",
-        verdict=verdict,
-        status=400,
-        form=EntryForm(),
-        visit_token=make_token("visit"),
-        explained=True,
-    )
 
 
 def show_label(

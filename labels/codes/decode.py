@@ -121,6 +121,7 @@ class Table:
 
     def __init__(self, batches: Iterable[BatchRow], slots: Iterable[SlotRef]) -> None:
         self.batches = sorted(batches)
+        self.gtins = {batch.gtin for batch in self.batches}
         self.firsts = [batch.first for batch in self.batches]
         self.slots = {slot.id: slot for slot in slots}
         refs = self.slots.values()
@@ -172,11 +173,14 @@ def decode(
     """Return what ``typed`` is; ``serial`` and ``gtin`` are of the label that it is said to belong to."""
     code = symbols_of(typed)
     lane = None if code is None else table.lanes[purpose].get(len(code))
+    # The serial of another company's product may look like anything: it is not ours, and no slip.
+    strange = purpose == "serial" and gtin is not None and gtin.zfill(14) not in table.gtins
     if code is None or lane is None or (lane.form.radix == DECIMAL and not code.isdigit()):
-        return _malformed(typed, code, table, keys, purpose)
+        failed = _malformed(typed, code, table, keys, purpose)
+        return failed._replace(status=Status.UNKNOWN, detail=None, want=None, got=None) if strange else failed
     form = lane.form
     if not check_is_right(form.radix, code):
-        return _failed(Status.TYPO, code, form, keys)
+        return _failed(Status.UNKNOWN if strange else Status.TYPO, code, form, keys)
 
     hit, retired = _look_up(lane, code, table, keys)
     scanned = None

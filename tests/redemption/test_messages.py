@@ -75,6 +75,7 @@ MOST_PARTS: dict[str, tuple[Receipt, int]] = {
     "serial_typed": (replace(FULL, outcome=Outcome.TYPO, detail=Detail.SERIAL_TYPED), 1),
     "unknown": (replace(FULL, outcome=Outcome.UNKNOWN), 1),
     "mismatch": (replace(FULL, outcome=Outcome.UNKNOWN, detail=Detail.MISMATCH), 1),
+    "wrong_gtin": (replace(FULL, outcome=Outcome.UNKNOWN, detail=Detail.WRONG_GTIN), 1),
     "too_many": (replace(FULL, outcome=Outcome.TOO_MANY_TRIES, receipt_no=None), 1),
 }
 
