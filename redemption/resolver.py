@@ -111,8 +111,7 @@ def raw_path_of(request: ConsumerRequest) -> str:
     if raw:
         path = raw.partition("?")[0]
         return path if path.startswith("/") else urlsplit(path).path
-    decoded = request.META.get("PATH_INFO", "").encode("latin-1", "replace")
-    return "%%".join(quote(part) for part in decoded.split(b"%"))
+    return "%%".join(quote(part) for part in request.path.split("%"))
 
 
 def query_of(request: ConsumerRequest) -> str:
