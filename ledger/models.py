@@ -160,8 +160,8 @@ class Transfer(models.Model):
     redemption; columns stand widest first.
     """
 
-    debit = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
-    credit = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    debit = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    credit = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     amount = models.BigIntegerField(_("amount"), help_text=_("whole units, above zero"))
     cause_id = models.BigIntegerField(_("number of the cause"))
     posted_at = models.DateTimeField(_("posted at"))
@@ -200,7 +200,7 @@ class Lot(models.Model):
     """The points of one account that expire together, at the end of one day in the brand's time zone."""
 
     pk = models.CompositePrimaryKey("account_id", "expires_on")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="lots", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="lots", db_constraint=False, db_index=False)
     left = models.BigIntegerField(_("left"))
     expires_on = models.DateField(_("expires on"))
 

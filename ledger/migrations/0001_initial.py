@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
             name='Lot',
             fields=[
                 ('pk', models.CompositePrimaryKey('account_id', 'expires_on', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lots', to='ledger.account')),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lots', to='ledger.account')),
                 ('left', models.BigIntegerField(verbose_name='left')),
                 ('expires_on', models.DateField(verbose_name='expires on')),
             ],
@@ -64,8 +64,8 @@ class Migration(migrations.Migration):
             name='Transfer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('debit', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
-                ('credit', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
+                ('debit', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
+                ('credit', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
                 ('amount', models.BigIntegerField(help_text='whole units, above zero', verbose_name='amount')),
                 ('cause_id', models.BigIntegerField(verbose_name='number of the cause')),
                 ('posted_at', models.DateTimeField(verbose_name='posted at')),
