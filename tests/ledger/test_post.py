@@ -305,9 +305,11 @@ def test_a_posting_costs_four_statements_whatever_its_size(world, django_assert_
         "UPDATE ledger_lotuse SET amount = amount + 1",
         "DELETE FROM ledger_lotuse",
         "TRUNCATE ledger_lotuse",
+        "DELETE FROM ledger_account",
+        "TRUNCATE ledger_account CASCADE",
     ],
 )
-def test_transfers_and_lot_uses_are_append_only(world, statement):
+def test_transfers_and_lot_uses_are_append_only_and_accounts_stay(world, statement):
     world.award(world.consumer, 10)
     world.spend(world.consumer, 5)
     with connection.cursor() as cursor:
