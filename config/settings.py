@@ -115,6 +115,8 @@ def database(url: str, *, statement_timeout_ms: int) -> dict[str, Any]:
             "options": (
                 f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=2000"
                 " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC -c random_page_cost=1.1"
+                # The statements that are prepared (common.db.prepared) take arrays: one plan fits every batch.
+                " -c plan_cache_mode=force_generic_plan"
             ),
         },
     }
