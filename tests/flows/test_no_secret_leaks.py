@@ -35,7 +35,7 @@ from redemption import services
 from staff.models import User
 from tests import environment
 from tests.environment import embedded
-from tests.flows.test_brands_are_apart import sign_in
+from tests.flows.two_brands import sign_in
 from tests.races.world import World, make_world
 from tests.redemption.web import Person
 from tests.servers import Client as Caller, Web

@@ -1,0 +1,127 @@
+"""Two brands side by side: one with something of everything, and a stranger; and every address of a brand's host."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from allauth.account.internal.flows.login import record_authentication
+from django.db import connection, transaction
+from django.http import HttpRequest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from brands.models import Brand
+from common.clock import now
+from labels.models import Activation, Block
+from ledger.models import Account, Transfer
+from staff.apikeys import create_key
+from staff.models import Approval, User
+from tests.browser.world import populate
+from tests.makers import labels_of, make_active_batch, secrets_of, serial_of
+
+HOST, STRANGER_HOST = "brand.localhost", "stranger.localhost"
+
+
+@dataclass
+class Two:
+    """The brand with something of everything, a stranger brand with an owner and a key, and clients of both."""
+
+    things: dict[str, str]
+    owner: Client
+    stranger: Client
+    crossed: Client
+    token: str
+    stranger_token: str
+    secret: str
+    serial: str
+    redeemed: str
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+def make_two(brand: Brand, stranger_brand: Brand) -> Two:
+    """Fill the brand; give both an owner and a key. The connection points at the brand."""
+    things = populate(now())
+    secret, other, *_ = secrets_of(batch := make_active_batch(5, at=now()))
+    token = create_key("all", ["read", "check", "redeem"], at=now())[1]
+    ada, sam = (User.objects.get(username=name) for name in ("ada", "sam"))
+    owner, crossed = Client(HTTP_HOST=HOST), Client(HTTP_HOST=STRANGER_HOST)
+    sign_in(owner, ada)
+    crossed.cookies["session"] = owner.cookies["session"].value
+    things["account"] = Account.objects.filter(kind=Account.Kind.HOLDER).latest("pk").public_id
+    rows = {"approval": Approval, "activation": Activation, "block": Block, "transfer": Transfer}
+    numbers = {"staff": sam.pk, **{name: model.objects.latest("pk").pk for name, model in rows.items()}}
+    connection.set_tenant(stranger_brand)
+    stranger = Client(HTTP_HOST=STRANGER_HOST)
+    eve = User.objects.create_user("eve", password="x", role="owner")
+    sign_in(stranger, eve)
+    assert sam.pk != eve.pk
+    stranger_token = create_key("all", ["read", "check", "redeem"], at=now())[1]
+    connection.set_tenant(brand)
+    return Two(
+        things, owner, stranger, crossed, token, stranger_token, secret, serial_of(labels_of(batch)[2]), other, numbers
+    )
+
+
+def sign_in(client: Client, user: User) -> None:
+    """Sign in with a password typed just now."""
+    client.force_login(user)
+    request = HttpRequest()
+    request.session = client.session
+    record_authentication(request, user, "password", reauthenticated=True)
+    request.session.save()
+
+
+def routes(resolver: URLResolver | None = None, before: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Yield every address of a brand's host."""
+    for pattern in (resolver or get_resolver("config.urls")).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern, before + str(pattern.pattern))
+        else:
+            yield before + str(pattern.pattern), pattern
+
+
+def arguments(two: Two, route: str) -> dict[str, str]:
+    """Return what a route's arguments are called with. A new route must be taught here what it names."""
+    things, numbers = two.things, two.numbers
+    known: list[tuple[str, dict[str, str]]] = [
+        ("console/staff/", {"pk": str(numbers["staff"])}),
+        ("console/keys/", {"prefix": things["key"]}),
+        ("console/approvals/", {"pk": str(numbers["approval"])}),
+        ("console/members/", {"public_id": things["member"]}),
+        ("console/partners/", {"public_id": things["retailer"]}),
+        ("console/labels/", {"serial": things["serial"]}),
+        ("console/receipts/", {"number": things["receipt"]}),
+        ("console/jobs/", {"public_id": things["job"]}),
+        ("console/campaigns/<str:public_id>/edit", {"public_id": things["draft"]}),
+        ("console/campaigns/<str:public_id>/open", {"public_id": things["draft"]}),
+        ("console/campaigns/", {"public_id": things["campaign"]}),
+        ("console/products/", {"public_id": things["product"]}),
+        ("console/batches/", {"public_id": things["batch"]}),
+        ("console/activations/", {"pk": str(numbers["activation"])}),
+        ("console/blocks/", {"pk": str(numbers["block"])}),
+        ("console/ledger/accounts/", {"public_id": things["account"]}),
+        ("console/ledger/transfers/", {"transfer_id": str(numbers["transfer"])}),
+        ("api/v1/receipts/", {"number": things["receipt"]}),
+        ("r/", {"receipt_no": things["receipt"]}),
+        ("rules/", {"campaign": things["campaign"]}),
+        ("p/", {"number": "R1001"}),
+    ]
+    for prefix, values in known:
+        if route.startswith(prefix):
+            return values
+    raise LookupError(f"{route}: say in `arguments` what it is called with")
+
+
+def path_of(route: str, values: dict[str, str]) -> str:
+    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found.group(1)], route)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Let services commit, as they do in a request, and take everything back at the end."""
+    block = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
