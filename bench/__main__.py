@@ -20,6 +20,7 @@ def main(asked: list[str]) -> None:
     if unknown:
         print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
         return
+    path = ROOT / os.environ.get("VAR", "var") / "bench" / "latest.json"  # before a part sets VAR for itself
     facts = machine()
     print(
         f"{facts['processor']}, {facts['processors']} processors, load {facts['load_at_start']}; commit {facts['commit']}"
@@ -35,7 +36,6 @@ def main(asked: list[str]) -> None:
         show(PARTS[part], figures)
         found += [(part, figure) for figure in figures]
         done.append(part)
-    path = ROOT / os.environ.get("VAR", "var") / "bench" / "latest.json"
     write(path, found, facts, done)
     print(f"written to {path}")
 

@@ -263,7 +263,7 @@ def web(bench: Bench) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", str(WEB_WORKERS), "--blocking-threads", "64", "--backlog", "1024", "--no-ws"),
+            *("--workers", str(WEB_WORKERS), "--blocking-threads", str(CLIENTS // WEB_WORKERS), "--backlog", "1024", "--no-ws"),
             *("--log-level", "warning", "config.wsgi:application"),
         ],
         cwd=ROOT,

@@ -19,6 +19,8 @@ def brand_of_host(host: str) -> Brand | None:
     found = _cache.get(host)
     if found and found[0] > time.monotonic():
         return found[1]
+    if not host.isascii() or not host.isprintable():
+        return None
     connection.set_schema_to_public()
     brand: Brand | None = Brand.objects.filter(domains__domain=host).first()
     if len(_cache) > 10_000:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import set_urlconf
 from django.utils import timezone
@@ -65,8 +65,12 @@ class BrandMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         host = host_of(request)
-        brand = brand_of_host("platform.localhost" if _is_ip(host) else host)
-        if brand is None:
+        try:
+            brand = brand_of_host("platform.localhost" if _is_ip(host) else host)
+        except (OperationalError, InterfaceError):
+            connection.close()
+            return problem(503, code="try_later", detail=_("We cannot answer now. Please try again in a moment."))
+        if brand is None or "\x00" in request.path:  # no text of PostgreSQL holds a NUL, so nothing has that address
             return HttpResponse(_("No brand answers at this address."), status=404, content_type="text/plain")
         if connection.tenant is not brand:  # each time costs a statement; `brand_of_host` keeps the object for 10 s
             connection.set_tenant(brand)
