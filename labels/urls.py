@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labels import range_views, views
+from labels import link_views, range_views, views
 
 app_name = "labels"
 urlpatterns = [
@@ -10,6 +10,9 @@ urlpatterns = [
     path("products/new", views.product_new, name="product_new"),
     path("products/<slug:public_id>", views.product_detail, name="product"),
     path("products/<slug:public_id>/edit", views.product_edit, name="product_edit"),
+    path("products/<slug:public_id>/links/new", link_views.link_new, name="link_new"),
+    path("products/<slug:public_id>/links/<int:pk>", link_views.link_edit, name="link_edit"),
+    path("products/<slug:public_id>/links/<int:pk>/remove", link_views.link_remove, name="link_remove"),
     path("batches", views.batch_list, name="batches"),
     path("batches/new", views.batch_new, name="batch_new"),
     path("batches/preview", views.batch_preview, name="batch_preview"),

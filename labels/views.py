@@ -58,7 +58,12 @@ def product_detail(request: HttpRequest, public_id: str) -> HttpResponse:
     """Show a product and its batches."""
     product = get_object_or_404(Product, public_id=public_id)
     batches = product.batches.select_related("secret_slot").order_by("-created_at", "-id")[:20]
-    context = {"product": product, "batches": batches, **_may(request, "labels.product", "labels.order")}
+    context = {
+        "product": product,
+        "batches": batches,
+        "links": product.links.order_by("-is_default", "link_type", "language"),
+        **_may(request, "labels.product", "labels.order"),
+    }
     return render(request, "labels/product.html", context)
 
 
