@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.frame import Figure, machine, show, write
 
-PARTS = {"codes": "Codes", "redeem": "Redemption"}
+PARTS = {"codes": "Codes", "print": "Printing", "redeem": "Redemption"}
 ROOT = Path(__file__).resolve().parent.parent
 
 

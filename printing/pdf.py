@@ -72,6 +72,12 @@ class Document:
         self.layout: Layout = layout(template)
         self.places = self.layout.places
         self.page_count = -(-count // self.places)
+        # as many decimals as one dot needs, four at most
+        self._decimals = next(
+            (places for places in range(4) if round(template.points(1), places) == template.points(1)), 4
+        )
+        longest = template.points(max(self.layout.width, self.layout.height))
+        self._width_of_numbers = len(f"{longest:.{self._decimals}f}")
         self._shapes, self._widths = shapes, widths
         letters = "".join(sorted({*template.texts(), *characters}))
         self.wide = fonts.wide(letters) if letters else None
@@ -115,17 +121,18 @@ class Document:
             wide, high = self._shapes[name]
             height = template.dots(element.height) if isinstance(element, Code128) else element.dots * high
             y = self.layout.height - self.layout.y(place, element.y) - height
-            measures = " ".join(_fixed(template.points(dots)) for dots in (element.dots * wide, height, x, y)).split()
-            head = (
-                f"q {measures[0]} 0 0 {measures[1]} {measures[2]} {measures[3]} cm "
-                f"BI /W {wide} /H {high} /BPC 1 /IM true /F /AHx ID "
-            )
+            size = f"{_short(template.points(element.dots * wide))} 0 0 {_short(template.points(height))}"
+            at = f"{self._fixed(x)} {self._fixed(y)}"
+            head = f"q {size} {at} cm BI/W {wide}/H {high}/IM true/F/AHx ID "
             return [head.encode(), Slot(name, 2 * -(-wide // 8) * high), b">\nEI Q\n"]
-        y = self.layout.height - self.layout.y(place, element.y)
-        at = f"{_fixed(template.points(x))} {_fixed(template.points(y))}"
+        at = f"{self._fixed(x)} {self._fixed(self.layout.height - self.layout.y(place, element.y))}"
         font, opening, closing = ("/F2", "<", ">") if isinstance(element, Name) else ("/F1", "(", ")")
-        head = f"BT {font} {_fixed(element.size)} Tf {at} Td {opening}"
-        return [head.encode(), Slot(element.type, self._widths[element.type]), f"{closing} Tj ET\n".encode()]
+        head = f"BT{font} {_short(element.size)} Tf {at} Td{opening}"
+        return [head.encode(), Slot(element.type, self._widths[element.type]), f"{closing}Tj ET\n".encode()]
+
+    def _fixed(self, dots: int) -> str:
+        """Return a place in points, with equally many characters all over the page."""
+        return f"{self.template.points(dots):0{self._width_of_numbers}.{self._decimals}f}"
 
     def _page_parts(self) -> tuple[bytes, bytes, bytes]:
         boxes = " ".join(f"/{name} [{' '.join(map(_short, box))}]" for name, box in self.layout.boxes().items())
@@ -211,7 +218,8 @@ class Document:
         content_at = len(self._head) + len(self._stream_head)
         parts: list[bytes | memoryview] = []
         for page in buffer:
-            packed = zlib.compress(page[content_at : content_at + self.content_bytes].data, 1)
+            packing = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_FILTERED)
+            packed = packing.compress(page[content_at : content_at + self.content_bytes].data) + packing.flush()
             page[self._length_at : self._length_at + NUMBER] = np.frombuffer(b"%10d" % len(packed), np.uint8)
             parts += [page[:content_at].data, packed, self._tail]
         return parts
@@ -453,10 +461,6 @@ def _box(element: Rect | ScratchArea | Image, high: float) -> str:
     left, wide, tall = (value * 72 / 25.4 for value in (element.x, element.width, element.height))
     bottom = high - element.y * 72 / 25.4 - tall
     return " ".join(_short(value) for value in (left, bottom, wide, tall))
-
-
-def _fixed(points: float) -> str:
-    return f"{points:09.4f}"
 
 
 def _short(points: float) -> str:

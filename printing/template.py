@@ -307,6 +307,9 @@ def _faults(template: Template) -> Iterator[str]:
         size = getattr(element, "size", 1)
         if not 1 <= size <= 500 or getattr(element, "width", 0) < 0 or getattr(element, "height", 0) < 0:
             yield _("“{type}” has a size that cannot be drawn.").format(type=element.type)
+        edge = template.bleed
+        if not (-edge <= element.x <= template.width + edge and -edge <= element.y <= template.height + edge):
+            yield _("“{type}” lies outside the label.").format(type=element.type)
         if isinstance(element, Rect) and not 0 <= element.tint <= 1:
             yield _("A tint is between 0 and 1.")
         if isinstance(element, Code128) and not _can_be_code128(element.of, card=card):

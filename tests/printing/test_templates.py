@@ -49,6 +49,7 @@ def test_a_template_is_read_back_as_it_was_written_and_named_by_its_content() ->
         ({"elements": [{"type": "name", "x": 1, "y": 1}]}, "does not belong"),
         ({"elements": [{"type": "code128", "x": 1, "y": 1, "height": 5, "of": "123"}]}, "set C"),
         ({"elements": [{"type": "image", "x": 1, "y": 1, "width": 1, "height": 1, "data": "?"}]}, "base64"),
+        ({"elements": [{"type": "qr", "x": 70, "y": 1}]}, "outside"),
         ({"sheet": {"rows": 0}}, "sheet.rows"),
         ({"sheet": {"rows": 1000}}, "too large"),
     ],
