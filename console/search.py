@@ -16,7 +16,7 @@ from common.phone import parse_phone
 from common.templatetags.show import groups, moment
 from console.history import receipt_href
 from console.outcomes import look_of
-from labels import digital_link, queries as labels
+from labels import digital_link, elements, queries as labels
 from labels.models import Batch, Product
 from ledger.models import Account
 from lottery.models import Campaign
@@ -59,6 +59,7 @@ def kinds() -> list[str]:
     return [
         _("hidden code"),
         _("serial or link of the QR code"),
+        _("what a scanner reads from a GS1 symbol"),
         _("receipt number"),
         _("batch number"),
         _("GTIN or product name"),
@@ -72,19 +73,18 @@ def kinds() -> list[str]:
 def label_no_of(typed: str) -> int | None:
     """Return the label that a serial, a hidden code or a Digital Link names, or None."""
     text = typed.strip()[:MOST_TYPED].replace("\x00", "")
-    link = _link(text)
-    tries = [labels.Typed(link, "serial")] if link else [labels.Typed(text, "serial"), labels.Typed(text, "secret")]
+    reading = elements.read(text)
+    if reading.serial:
+        tries = [labels.Typed(reading.serial, "serial")]
+    else:
+        tries = [labels.Typed(text, "serial"), labels.Typed(text, "secret")]
     return next((found.label_no for found in labels.resolve_many(tries) if found.label_no is not None), None)
 
 
-def _link(text: str) -> str | None:
-    """Return the serial of a Digital Link, or None for what is none."""
-    match = re.match(r"(?i)(?:https?://[^/\s]+)?(/01/\S+)", text)
-    if not match:
-        return None
-    path, _sep, query = match[1].partition("?")
-    found = digital_link.parse(path, query)
-    return found.serial if isinstance(found, digital_link.Link) else None
+def read_by_scanner(typed: str) -> elements.Reading | None:
+    """Return what a symbol said, element by element; None for a bare number, whose hits say what it is."""
+    reading = elements.read(typed.replace("\x00", ""))
+    return reading if reading.elements else None
 
 
 def _labels(text: str) -> Iterable[Hit]:
@@ -112,7 +112,8 @@ def _batches(text: str) -> Iterable[Hit]:
 
 
 def _products(text: str) -> Iterable[Hit]:
-    digits = re.sub(r"\s", "", text)
+    reading = elements.read(text)
+    digits = reading.gtin if reading.gtin and not reading.serial else re.sub(r"\s", "", text)
     gtin = digits.zfill(14) if re.fullmatch(r"[0-9]{8,14}", digits) else None
     wanted = Q(public_id=text) | Q(sku__iexact=text)
     if gtin and digital_link.check_digit_is_right(gtin):

@@ -21,7 +21,7 @@ from common.tables import Column, csv_response, keyset_page, wants_csv
 from console import history, navigation, today as figures
 from console.forms import BrandForm
 from console.outcomes import DOORS, LOOKS, look_of
-from console.search import kinds, label_no_of, search
+from console.search import kinds, label_no_of, read_by_scanner, search
 from labels import queries as labels
 from members.models import Member
 from redemption.messages import say
@@ -88,9 +88,10 @@ def find(request: HttpRequest) -> HttpResponse:
     """Try what was typed as every kind of number; by POST, since codes and phone numbers never stand in a URL."""
     typed = request.POST.get("q", "")
     hits = search(typed, _user(request))
-    if len(hits) == 1:
+    reading = read_by_scanner(typed)
+    if len(hits) == 1 and not (reading and reading.is_remarkable):
         return redirect(hits[0].href)
-    context = {"hits": hits, "search_text": typed, "kinds": kinds(), "asked": bool(typed.strip())}
+    context = {"hits": hits, "reading": reading, "search_text": typed, "kinds": kinds(), "asked": bool(typed.strip())}
     return render(request, "console/search.html", context)
 
 

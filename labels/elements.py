@@ -13,6 +13,7 @@ from typing import Literal
 
 from biip import ParseError
 from biip.gs1_application_identifiers import GS1ApplicationIdentifier
+from django.utils.translation import gettext as _
 
 from labels import digital_link
 from labels.codes.checks import check_is_right
@@ -54,6 +55,11 @@ class Element:
     value: str
     fault: Fault | None = None
 
+    @property
+    def fault_text(self) -> str:
+        """What is wrong, for people."""
+        return _text_of(self.fault) if self.fault else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -72,6 +78,11 @@ class Reading:
     candidates: tuple[Candidate, ...] = ()
     mended: bool = False
     folded: bool = False
+
+    @property
+    def is_remarkable(self) -> bool:
+        """Whether people should see how it was read, and not only what it led to."""
+        return self.mended or self.folded or any(element.fault for element in self.elements)
 
     def value(self, ai: str) -> str | None:
         """Return the value of an element that is in order."""
@@ -121,7 +132,7 @@ def _is_number(digits: str, length: int) -> bool:
 
 
 def _of_link(path: str) -> tuple[Element, ...]:
-    path, _, query = path.partition("?")
+    path, _mark, query = path.partition("?")
     link = digital_link.parse(path, query)
     if isinstance(link, digital_link.BadLink):
         return (Element(link.ai, "", "", Fault.BAD_LINK),)
@@ -146,6 +157,21 @@ def _of_parts(parts: list[str]) -> Iterator[Element]:
             end = len(rest) if identifier.separator_required else len(identifier.ai) + _length(identifier)
             yield _element(identifier.ai, rest[len(identifier.ai) : end])
             rest = rest[end:]
+
+
+def _text_of(fault: Fault) -> str:
+    texts = {
+        Fault.UNKNOWN_AI: _("There is no such identifier."),
+        Fault.BAD_VALUE: _("The value is too long, too short or of another kind."),
+        Fault.BAD_CHARACTER: _("The value holds a character that GS1 does not allow."),
+        Fault.BAD_CHECK_DIGIT: _("The check digit is wrong."),
+        Fault.BAD_DATE: _("There is no such date."),
+        Fault.REPEATED: _("The identifier is there twice, with two values."),
+        Fault.NEEDS_GTIN: _("A serial says nothing without its GTIN."),
+        Fault.EXCLUDES_SERIAL: _("A third party's serial does not go with a serial."),
+        Fault.BAD_LINK: _("The link is no valid Digital Link."),
+    }
+    return texts[fault]
 
 
 def _identifier(text: str) -> GS1ApplicationIdentifier | None:

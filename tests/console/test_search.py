@@ -70,6 +70,18 @@ def test_every_kind_of_number_finds_its_page(known: dict[str, str]) -> None:
     assert known["secret"] not in "".join(found.values())
 
 
+def test_what_a_scanner_sends_finds_the_label_and_says_what_it_read(known: dict[str, str]) -> None:
+    typed = "]d20109501101530003" + "21" + known["serial"] + "10LOT7\x1d17270231"
+
+    page = _client("owner").post("/console/search", {"q": typed})
+
+    text = page.content.decode()
+    assert f"/console/labels/{known['serial']}" in [hit.href for hit in page.context["hits"]]
+    assert [element.ai for element in page.context["reading"].elements] == ["01", "21", "10", "17"]
+    assert "There is no such date." in text
+    assert "separator was lost" in text
+
+
 def test_a_wrong_digit_finds_nothing(known: dict[str, str]) -> None:
     client = _client("owner")
     for name in ("serial", "secret", "receipt"):
