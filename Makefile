@@ -33,7 +33,7 @@ check:  ## linters, types, floors, migrations, translations, security scanners
 
 bench:  ## measure against the targets and write $VAR/bench/latest.json
 	@$(BOOTSTRAP) runtime dev bench
-	@exec $(IN)/python -m bench $(ARGS)
+	@exec $(IN)/python -m bench $(PART) $(ARGS)
 
 bench-large:  ## the rows that need ten million redemptions
 	@$(BOOTSTRAP) runtime dev bench

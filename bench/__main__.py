@@ -1,4 +1,6 @@
-"""`python -m bench [PART …]`: run the parts (all, if none is named), print their tables, write ``latest.json``.
+"""`python -m bench [PART …]`: run the parts (all but "large", if none is named), print tables, write ``latest.json``.
+
+`python -m bench --markdown` prints the tables of ``latest.json`` for docs/benchmarks.md and measures nothing.
 
 Always ends with 0: a figure is never a pass or fail test. A part that breaks is told and left out.
 """
@@ -9,18 +11,24 @@ import sys
 import traceback
 from pathlib import Path
 
-from bench.frame import Figure, machine, show, write
+from bench.frame import Figure, machine, markdown, show, write
 
 PARTS = {"codes": "Codes", "print": "Printing", "redeem": "Redemption"}
+LARGE = {"large": "Beside ten million redemptions"}
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(asked: list[str]) -> None:
-    unknown = [part for part in asked if part not in PARTS]
+    titles = PARTS | LARGE
+    asked = ["large" if part == "--large" else part for part in asked]
+    unknown = [part for part in asked if part not in {*titles, "--markdown"}]
     if unknown:
-        print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        print(f"no such part: {', '.join(unknown)}; there are {', '.join(titles)}")
         return
     path = ROOT / os.environ.get("VAR", "var") / "bench" / "latest.json"  # before a part sets VAR for itself
+    if "--markdown" in asked:
+        print(markdown(path))
+        return
     facts = machine()
     print(
         f"{facts['processor']}, {facts['processors']} processors, load {facts['load_at_start']}; commit {facts['commit']}"
@@ -33,7 +41,7 @@ def main(asked: list[str]) -> None:
         except Exception:  # one part that breaks must not take the others' figures with it
             traceback.print_exc()
             continue
-        show(PARTS[part], figures)
+        show(titles[part], figures)
         found += [(part, figure) for figure in figures]
         done.append(part)
     write(path, found, facts, done)

@@ -166,3 +166,23 @@ def _read(path: Path) -> list[dict[str, Any]]:
         return json.loads(path.read_text())["figures"]
     except (OSError, ValueError, KeyError):
         return []
+
+
+def markdown(path: Path) -> str:
+    """Return the tables of ``latest.json`` as Markdown, with the machine they were taken on."""
+    content = json.loads(path.read_text())
+    facts = content["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
+    lines = [
+        f"{facts['at'][:10]}, commit {facts['commit']}: {facts['processor']}, {facts['processors']} processors,"
+        f" {facts['memory_gb']} GB, load {facts['load_at_start']} at the start; Python {facts['python']}, {packages}.",
+    ]
+    for part in dict.fromkeys(row["part"] for row in content["figures"]):
+        lines += ["", f"### {part}", "", "| figure | target | measured | | |", "| --- | --- | --- | --- | --- |"]
+        for row in (row for row in content["figures"] if row["part"] == part):
+            target = "" if row["target"] is None else f"{'≤' if row['sense'] == 'at most' else '≥'} {row['target']:g}"
+            verdict = "" if row["target"] is None else "pass" if row["ok"] else "**short**"
+            lines.append(
+                f"| {row['name']} | {target} | {_digits(row['measured'])} {row['unit']} | {verdict} | {row['note']} |"
+            )
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""`make bench-large`: how fast redemption is beside ten million redemptions of the same brand.
+
+Two brands of one server are measured in turns: an empty one, and one whose tables were filled by multiplying a thousand
+real redemptions with all their rows. (The report over ten million scans comes with the reports themselves.)
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bench.frame import ROUNDS, Figure
+from bench.redeem import CLIENTS, engine
+from bench.server import BRAND, Bench, running
+from config import embedded
+
+ROWS = int(os.environ.get("BENCH_LARGE_ROWS", "10000000"))
+TEMPLATE, STEP = 1000, 1_000_000
+FULL = "bench_full"
+TABLES = ("redemption_scan", "redemption_redemption", "redemption_request", "ledger_transfer")
+SHIFTED = {"id", "scan_id", "label_no", "cause_id", "first_scan_id"}
+ROUND = 8000
+
+
+def figures() -> Iterator[Figure]:
+    """Fill one brand, measure both in turns, and yield the figure."""
+    with running() as bench:
+        os.environ.update(bench.environment)
+        import django
+
+        django.setup()
+        from bench.stock import stock_up
+
+        bench.manage("create_brand", FULL, "bench-full.localhost", "--name=Bench", "--name-zh=基准")
+        empty, full = (stock_up(schema, labels=200_000) for schema in (BRAND, FULL))
+        engine(empty, TEMPLATE)
+        engine(full, TEMPLATE)
+        started = time.perf_counter()
+        fill(bench)
+        seconds = time.perf_counter() - started
+        rates: dict[str, list[float]] = {"empty": [], "full": []}
+        for _ in range(ROUNDS):
+            rates["empty"].append(engine(empty, ROUND, CLIENTS))
+            rates["full"].append(engine(full, ROUND, CLIENTS))
+        yield Figure(
+            f"throughput at {ROWS:,} existing redemptions ÷ empty",
+            statistics.median(b / a for a, b in zip(rates["empty"], rates["full"], strict=True)),
+            0.7,
+            note=f"{statistics.median(rates['full']):,.0f}/s and {statistics.median(rates['empty']):,.0f}/s; filled in {seconds:,.0f} s",
+        )
+
+
+def fill(bench: Bench) -> None:
+    """Multiply the redemptions of `FULL`: new ids, labels, causes and request ids; the same accounts and times."""
+    for table in TABLES:
+        names = _sql(
+            bench,
+            f"SELECT string_agg(quote_ident(column_name), ',' ORDER BY ordinal_position) FROM information_schema.columns"
+            f" WHERE table_schema = '{FULL}' AND table_name = '{table}'",
+        ).split(",")
+        values = ", ".join(_value(name) for name in names)
+        _sql(
+            bench,
+            "SET session_replication_role = replica;"
+            f" INSERT INTO {FULL}.{table} ({', '.join(names)})"
+            f" SELECT {values} FROM generate_series(1, {ROWS // TEMPLATE}) AS g, {FULL}.{table} AS t ORDER BY g",
+        )
+        if "id" in names:
+            _sql(
+                bench, f"SELECT setval(pg_get_serial_sequence('{FULL}.{table}', 'id'), max(id) + 1) FROM {FULL}.{table}"
+            )
+    bench.run("psql", "-qc", "VACUUM ANALYZE", database=embedded.DATABASE)
+
+
+def _value(name: str) -> str:
+    if name in SHIFTED:
+        return f"t.{name} + g * {STEP}::bigint"
+    return "t.request_id || '/' || g" if name == "request_id" else f"t.{name}"
+
+
+def _sql(bench: Bench, statement: str) -> Any:
+    return bench.run("psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement, database=embedded.DATABASE).strip()
