@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,10 +96,16 @@ def running(variables: dict[str, str] | None = None) -> Iterator[Bench]:
         bench.run("pgbench", "-i", "-q", "-s", str(PGBENCH_SCALE))
         yield bench
     finally:
+        for error, times in _errors(folder / "pg.log").most_common(5):
+            print(f"PostgreSQL said {times} times: {error}")
         embedded.stop(server)
         valkey.kill()
         valkey.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _errors(log: Path) -> Counter[str]:
+    return Counter(re.findall(r"(?:ERROR|FATAL): +(.*)", log.read_text(errors="replace")))
 
 
 def _require_durable(bench: Bench) -> None:

@@ -39,6 +39,7 @@ class Stock:
 
     def secrets(self, count: int) -> list[str]:
         """Return hidden codes that nobody was given before."""
+        use_brand(self.schema)
         while len(self._secrets) < count:
             start = self.first + self.used
             stop = min(self.end, start + SECRETS_AT_ONCE)
@@ -51,6 +52,7 @@ class Stock:
 
     def serials(self, count: int) -> list[str]:
         """Return open serials, the same ones each time."""
+        use_brand(self.schema)
         return serials_of(range(self.first, self.first + count))
 
     def contents(self, count: int, *, parties: bool = True) -> list[dict[str, str]]:
