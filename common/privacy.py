@@ -65,16 +65,22 @@ REGISTER: dict[str, Declared] = {
     "labels.Slot": Declared("id purpose form number generation root_version state created_at"),
     "labels.LabelCounter": Declared("id next version"),
     "labels.Batch": Declared(
-        "id public_id number order_key order_hash product gtin_printed count label_range secret_slot serial_slot state"
-        " activate_by generated_at created_at ordered_by job"
+        "id public_id number order_key order_hash product gtin_printed count roll_labels label_range canary_range"
+        " secret_slot serial_slot state activate_by generated_at created_at ordered_by job"
     ),
     "labels.Activation": Declared(
         "id batch label_range product lot expires_on market valid_until document activated_at activated_by"
         " cancelled_at cancelled_by"
     ),
     "labels.Block": Declared(
-        "id batch label_range reason spares_redeemed note opened_at opened_by lifted_at lifted_by"
+        "id batch label_range reason recall spares_redeemed note opened_at opened_by lifted_at lifted_by"
     ),
+    "labels.HandoverHold": Declared("id batch name note opened_at lifted_at"),
+    "labels.Roll": Declared(
+        "id batch number label_range state set_up lines good spoiled unaccounted sampled document handed_over_at"
+        " received_at received_by"
+    ),
+    "labels.Recall": Declared("id product lot label_range labels note opened_at opened_by lifted_at lifted_by"),
     # --- ledger: an account does not know its holder
     "ledger.Account": Declared("id posted held floor clawback_of created_at public_id unit kind party role status"),
     "ledger.Transfer": Declared(

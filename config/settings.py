@@ -305,6 +305,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "lapse what nobody claimed": {"task": "members.tasks.lapse_pending", "schedule": 3600.0},
     "even out budgets": {"task": "lottery.tasks.rebalance", "schedule": 60.0},
     "close campaigns": {"task": "lottery.tasks.close_due", "schedule": 300.0},
+    "close batches that have ended": {"task": "redemption.tasks.close_ended", "schedule": 3600.0},
     "forget places and failures": {"task": "redemption.tasks.forget_old", "schedule": 3600.0},
     # done once a day, but sent more often: a day ends when the brand's does
     "expire lots": {"task": "ledger.tasks.expire_lots", "schedule": 900.0},

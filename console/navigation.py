@@ -44,6 +44,7 @@ MENU = (
             Item(_("Products"), "/console/products", "box", "labels.read"),
             Item(_("Batches"), "/console/batches", "roll", "labels.read"),
             Item(_("Activation and blocks"), "/console/activations", "lock", "labels.read"),
+            Item(_("Recalls"), "/console/recalls", "octagon", "labels.read"),
             Item(_("Label history"), "/console/labels", "tag", "labels.read"),
             Item(_("Checks and receipts"), "/console/receipts", "scan", "redemption.read"),
         ),

@@ -1,5 +1,6 @@
 """The forms of products, orders, activations and blocks. Places in a batch count from 1; label numbers stay inside."""
 
+import re
 import uuid
 from datetime import date
 from typing import Any
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labels.codes.forms import B12, N16, N20
 from labels.models import Batch, Block, Product
-from labels.services import MAX_ORDER
+from labels.services import MAX_ORDER, MAX_ROLL
 
 # What the wizard offers, and a published example of each (docs/algorithms/codes.md).
 OFFERED = {
@@ -115,6 +116,60 @@ class RangeForm(forms.Form):
             return None
         start = batch.label_range.lower
         return start + first - 1, start + last
+
+
+class ReceiveForm(forms.Form):
+    """What came back from the press on one roll."""
+
+    good = forms.IntegerField(label=_("Good labels"), min_value=0, max_value=MAX_ROLL)
+    spoiled = forms.CharField(
+        label=_("Spoiled lines"),
+        max_length=5_000,
+        required=False,
+        help_text=_("Lines of the file, for example 17, 120–160."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    missing = forms.CharField(
+        label=_("Missing lines"),
+        max_length=5_000,
+        required=False,
+        help_text=_("What did not come: void for ever from now on."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    samples = forms.CharField(
+        label=_("Serials read as a sample"),
+        max_length=2_000,
+        required=False,
+        help_text=_("One a line: each must be a good label of this roll."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    document = forms.CharField(label=_("Delivery note"), max_length=60, required=False)
+
+    def clean_spoiled(self) -> list[tuple[int, int]]:
+        """Read lines and ranges of lines."""
+        return _lines(self.cleaned_data["spoiled"])
+
+    def clean_missing(self) -> list[tuple[int, int]]:
+        """Read lines and ranges of lines."""
+        return _lines(self.cleaned_data["missing"])
+
+    def clean_samples(self) -> list[str]:
+        """Read one serial a line."""
+        return [line.strip() for line in self.cleaned_data["samples"].splitlines() if line.strip()]
+
+
+_PART = re.compile(r"([0-9]{1,6})(?:[-–—]([0-9]{1,6}))?")  # people type any dash
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    """Return "17, 120–160" as first and last lines. Raises ValidationError."""
+    found = []
+    for word in re.sub(r"\s*([-–—])\s*", r"\1", text).replace(",", " ").replace("，", " ").split():
+        part = _PART.fullmatch(word)
+        if part is None:
+            raise ValidationError(_("“%(word)s” is neither a line nor a range of lines."), params={"word": word[:30]})
+        found.append((int(part[1]), int(part[2] or part[1])))
+    return found
 
 
 class ActivateForm(RangeForm):

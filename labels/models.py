@@ -10,7 +10,8 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, RangeOperators
 from django.contrib.postgres.indexes import GistIndex
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
 
@@ -22,9 +23,16 @@ MAX_LABEL_NO = 10**14 - 1
 _OVERLAPS = [("label_range", RangeOperators.OVERLAPS)]
 
 
+def _lower(field: str) -> Func:
+    return Func(F(field), function="lower", output_field=models.BigIntegerField())
+
+
+def _upper(field: str) -> Func:
+    return Func(F(field), function="upper", output_field=models.BigIntegerField())
+
+
 def _range_is_sound(name: str) -> models.CheckConstraint:
-    lower = Func(F("label_range"), function="lower", output_field=models.BigIntegerField())
-    upper = Func(F("label_range"), function="upper", output_field=models.BigIntegerField())
+    lower, upper = _lower("label_range"), _upper("label_range")
     # An empty or open range has a NULL bound, and a CHECK lets NULL pass: hence both conditions.
     return models.CheckConstraint(
         condition=Q(label_range__isempty=False)
@@ -184,7 +192,10 @@ class LabelCounter(models.Model):
 
 
 class Batch(models.Model):
-    """A range of labels, ordered once and owned for ever."""
+    """A range of labels, ordered once and owned for ever.
+
+    With ``roll_labels`` a press prints it, in rolls of so many; then the range ends with labels for set-up strips.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -203,6 +214,8 @@ class Batch(models.Model):
     gtin_printed = models.CharField(_("GTIN in the QR code"), max_length=14)
     count = models.BigIntegerField(_("labels"))
     label_range = BigIntegerRangeField(_("label numbers"))
+    roll_labels = models.PositiveIntegerField(_("labels of a roll"), null=True, blank=True)
+    canary_range = BigIntegerRangeField(_("label numbers of set-up strips"), null=True, blank=True)
     secret_slot = models.ForeignKey(Slot, models.PROTECT, related_name="+")
     serial_slot = models.ForeignKey(Slot, models.PROTECT, related_name="+")
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.DRAFT)
@@ -218,10 +231,24 @@ class Batch(models.Model):
             _range_is_sound("batch_range_is_sound"),
             models.CheckConstraint(
                 condition=Q(
-                    count=Func(F("label_range"), function="upper", output_field=models.BigIntegerField())
-                    - Func(F("label_range"), function="lower", output_field=models.BigIntegerField())
+                    count=_upper("label_range")
+                    - _lower("label_range")
+                    - Coalesce(_upper("canary_range") - _lower("canary_range"), Value(0))
                 ),
                 name="batch_count_is_its_range",
+            ),
+            # Without the first two an empty or open range would pass: "is contained" is then true or NULL.
+            models.CheckConstraint(
+                condition=Q(canary_range=None, roll_labels=None)
+                | (
+                    Q(roll_labels__isnull=False, roll_labels__gte=1)
+                    & Q(canary_range__isempty=False)
+                    & Q(canary_range__lower_inf=False)
+                    & Q(canary_range__upper_inf=False)
+                    & Q(canary_range__contained_by=F("label_range"))
+                    & Q(canary_range__endswith=_upper("label_range"))
+                ),
+                name="set_up_strips_are_the_end_of_the_batch",
             ),
         ]
         indexes = [models.Index(fields=["-created_at", "-id"], name="batch_newest_first")]
@@ -233,6 +260,29 @@ class Batch(models.Model):
     def is_test(self) -> bool:
         """Whether the labels are of the test series."""
         return self.secret_slot.is_test
+
+    @property
+    def goods(self) -> tuple[int, int]:
+        """The half-open range of the labels that are meant for goods: all but the set-up strips."""
+        first = int(self.label_range.lower)
+        return first, first + self.count
+
+
+class HandoverHold(models.Model):
+    """While one is open, no roll of the batch is handed over: somebody above must finish something first."""
+
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="holds")
+    name = models.CharField(_("name"), max_length=40)
+    note = models.CharField(_("note"), max_length=200, blank=True, default="")
+    opened_at = models.DateTimeField(_("opened at"))
+    lifted_at = models.DateTimeField(_("lifted at"), null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "name"], condition=Q(lifted_at=None), name="a_hold_is_open_once_a_batch"
+            )
+        ]
 
 
 class _Places:
@@ -255,6 +305,85 @@ class _Places:
     def count(self) -> int:
         """How many labels there are."""
         return int(self.label_range.upper - self.label_range.lower)
+
+
+class Roll(_Places, models.Model):
+    """The part of a batch that comes from the press on one roll, and what came.
+
+    The file of a roll has ``lines``: the labels, with half of the ``set_up`` strips before them and half after.
+    """
+
+    class State(models.TextChoices):
+        READY = "ready", _("ready")
+        HANDED_OVER = "handed_over", _("handed over")
+        RECEIVED = "received", _("received")
+
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="rolls", verbose_name=_("batch"))
+    number = models.PositiveIntegerField(_("roll"))
+    label_range = BigIntegerRangeField(_("label numbers"))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.READY)
+    set_up = models.PositiveIntegerField(_("set-up strips"), default=0)
+    lines = models.PositiveIntegerField(_("lines of the file"), null=True, blank=True)
+    good = models.PositiveIntegerField(_("good"), null=True, blank=True)
+    spoiled = models.PositiveIntegerField(_("spoiled"), null=True, blank=True)
+    unaccounted = models.PositiveIntegerField(_("missing"), null=True, blank=True)
+    sampled = models.PositiveIntegerField(_("labels read as a sample"), default=0)
+    document = models.CharField(_("delivery note"), max_length=60, blank=True, default="")
+    handed_over_at = models.DateTimeField(_("handed over at"), null=True, blank=True)
+    received_at = models.DateTimeField(_("received at"), null=True, blank=True)
+    received_by = models.CharField(_("received by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(name="rolls_never_share_a_label", expressions=_OVERLAPS),
+            models.UniqueConstraint(fields=["batch", "number"], name="a_roll_has_its_own_number"),
+            _range_is_sound("roll_range_is_sound"),
+            models.CheckConstraint(
+                condition=Q(state="ready", lines=None)
+                | Q(lines=_upper("label_range") - _lower("label_range") + F("set_up")),
+                name="lines_are_labels_and_set_up_strips",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="received")
+                | Q(good__isnull=False, spoiled__isnull=False, unaccounted__isnull=False, received_at__isnull=False)
+                & Q(lines=F("good") + F("spoiled") + F("unaccounted") + F("set_up")),
+                name="what_is_received_adds_up_to_the_lines",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch.number}/{self.number}"
+
+    @property
+    def head(self) -> int:
+        """How many set-up strips come before the first label."""
+        return self.set_up // 2
+
+
+class Recall(models.Model):
+    """A recall of a lot, a product or a range: one row, and a block on every activation that it meets."""
+
+    product = models.ForeignKey(
+        Product, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("product")
+    )
+    lot = models.CharField(_("lot"), max_length=20, blank=True, default="")
+    label_range = BigIntegerRangeField(_("label numbers"), null=True, blank=True)
+    labels = models.BigIntegerField(_("labels"))
+    note = models.CharField(_("note"), max_length=300, blank=True, default="")
+    opened_at = models.DateTimeField(_("recalled at"))
+    opened_by = models.CharField(_("recalled by"), max_length=150, blank=True, default="")
+    lifted_at = models.DateTimeField(_("lifted at"), null=True, blank=True)
+    lifted_by = models.CharField(_("lifted by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(product__isnull=False, label_range=None)
+                | Q(product=None, lot="", label_range__isnull=False),
+                name="a_recall_is_of_a_product_or_a_range",
+            ),
+        ]
+        indexes = [models.Index(fields=["-opened_at", "-id"], name="recall_newest_first")]
 
 
 class Activation(_Places, models.Model):
@@ -307,6 +436,7 @@ class Block(_Places, models.Model):
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="blocks", verbose_name=_("batch"))
     label_range = BigIntegerRangeField(_("label numbers"))
     reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices)
+    recall = models.ForeignKey(Recall, models.PROTECT, null=True, blank=True, related_name="blocks")
     spares_redeemed = models.BooleanField(_("spares labels already redeemed"))
     note = models.CharField(_("note"), max_length=300, blank=True, default="")
     opened_at = models.DateTimeField(_("blocked at"))
@@ -326,6 +456,9 @@ class Block(_Places, models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(reason="recalled", spares_redeemed=True), name="a_recall_spares_no_label"
+            ),
+            models.CheckConstraint(
+                condition=Q(recall=None) | Q(reason="recalled"), name="a_block_of_a_recall_says_recalled"
             ),
         ]
         indexes = [

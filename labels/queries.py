@@ -305,6 +305,17 @@ def range_facts(first: int, end: int) -> RangeFacts:
     return RangeFacts(end - first, *(counts.get(kind, 0) for kind in kinds))
 
 
+def is_received(first: int, end: int) -> bool:
+    """Return whether the labels ``first`` … ``end − 1`` are all on rolls that have been received."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE(range_agg(label_range) @> int8range(%(first)s, %(end)s), false) FROM labels_roll"
+            " WHERE state = 'received' AND label_range && int8range(%(first)s, %(end)s)",
+            {"first": first, "end": end},
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def active_labels(batch_ids: Sequence[int]) -> dict[int, int]:
     """Return, for each batch that has any, how many of its labels are activated."""
     sizes = Activation.objects.filter(batch_id__in=batch_ids, cancelled_at=None).values_list("batch_id", "label_range")

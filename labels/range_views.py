@@ -14,7 +14,7 @@ from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from labels import queries, services
 from labels.forms import ActivateForm, BlockForm, RangeForm
-from labels.models import Activation, Batch, Block
+from labels.models import Activation, Batch, Block, Roll
 from staff.permissions import allowed, staff_view
 
 
@@ -181,7 +181,11 @@ def block_lift(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _asked_range(request: HttpRequest) -> dict[str, Any]:
-    """Return the initial range: of ``?batch=``, or of the label numbers ``?first=&last=``."""
+    """Return the initial range: of ``?batch=``, of ``?roll=``, or of the label numbers ``?first=&last=``."""
+    roll_id = request.GET.get("roll", "")
+    if roll_id.isascii() and roll_id.isdecimal() and len(roll_id) < 18:
+        roll = Roll.objects.select_related("batch").filter(pk=roll_id).first()
+        return {"batch": roll.batch.public_id, "first": roll.first, "last": roll.last} if roll else {}
     batch = Batch.objects.filter(public_id=request.GET.get("batch", "")[:26].replace("\x00", "")).first()
     if batch is not None:
         return {"batch": batch.public_id, "first": 1, "last": batch.count}

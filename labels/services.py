@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -33,7 +34,7 @@ from labels.codes.ff1 import General
 from labels.codes.ff1_fast import CHUNK, U64, Vector
 from labels.codes.forms import B12, LABEL_FORMS, Form
 from labels.digital_link import check_digit_is_right
-from labels.models import Activation, Batch, Block, LabelCounter, Product, Slot
+from labels.models import Activation, Batch, Block, LabelCounter, Product, Recall, Roll, Slot
 from staff.keys import destroy_key
 from staff.models import BrandKey
 
@@ -41,6 +42,9 @@ MAX_ORDER = 200_000_000
 HARD_MAX_ODDS = 1e-4  # Commission Delegated Regulation (EU) 2016/161, Article 4 (c)
 ACTIVATE_WITHIN = timedelta(days=180)
 ROOT_OF_NEW_SLOTS = 1
+ROLL_LABELS, LEAST_ROLL, MAX_ROLL = 10_000, 1, 100_000
+STRIPS = 12  # set-up strips that one handover of a roll takes: half before the labels, half after them
+HANDOVERS_A_ROLL = 4
 JOB_KIND = "generate_labels"
 PROVED_ALL_WAYS = 1_000
 _STEPS = 50
@@ -62,6 +66,12 @@ class BadCount(Invalid):
     """A batch has from 1 to 200,000,000 labels."""
 
     code = "bad_count"
+
+
+class BadRoll(Invalid):
+    """A roll has from 1 to 100,000 labels."""
+
+    code = "bad_roll"
 
 
 class UnknownForm(Invalid):
@@ -110,6 +120,12 @@ class AlreadyActive(Conflict):
     """Some labels of the range are active already."""
 
     code = "already_active"
+
+
+class UnderRecall(Conflict):
+    """The product or lot is recalled."""
+
+    code = "under_recall"
 
 
 class NoSuchReason(Invalid):
@@ -194,10 +210,12 @@ def order_batch(
     asked_by: str = "",
     max_odds: float | None = None,
     test_series: bool = False,
+    roll_labels: int | None = None,
 ) -> Batch:
     """Order labels, once per ``order_key``: the same order again returns the same batch.
 
     Takes label numbers and slots for ever, and leaves a job that generates. ``max_odds`` may only lower the limit.
+    With ``roll_labels`` a press prints the batch in rolls of so many: labels for set-up strips are then taken too.
     Raises `OrderKeyReused` (same key, other order), `OddsTooHigh`, `FormsClash`, `BadCount`, `UnknownForm`.
     """
     if not 1 <= count <= MAX_ORDER:
@@ -205,7 +223,9 @@ def order_batch(
     form = LABEL_FORMS.get(secret_form)
     if form is None:
         raise UnknownForm(_("There is no such form of code."))
-    order_hash = _order_hash(product, count, form, test_series)
+    order_hash = _order_hash(product, count, form, test_series, roll_labels)
+    strips = 0 if roll_labels is None else strips_of(count, roll_labels)
+    total = count + strips
     with transaction.atomic(durable=True):
         counter = _lock_counter()
         earlier = Batch.objects.filter(order_key=order_key).first()
@@ -214,10 +234,10 @@ def order_batch(
                 raise OrderKeyReused(_("This order key belongs to another order."))
             return earlier
         limit = max_odds_of_brand(max_odds)
-        secret_slot = _take_slot(Slot.Purpose.SECRET, form, count, limit, test_series=test_series, at=at)
-        serial_slot = _take_slot(Slot.Purpose.SERIAL, B12, count, HARD_MAX_ODDS, test_series=test_series, at=at)
+        secret_slot = _take_slot(Slot.Purpose.SECRET, form, total, limit, test_series=test_series, at=at)
+        serial_slot = _take_slot(Slot.Purpose.SERIAL, B12, total, HARD_MAX_ODDS, test_series=test_series, at=at)
         first = counter.next
-        counter.next += count
+        counter.next += total
         counter.version = uuid4()
         counter.save()
         number = _next_batch_number(at)
@@ -228,12 +248,14 @@ def order_batch(
             product=product,
             gtin_printed=product.gtin,
             count=count,
-            label_range=NumericRange(first, first + count),
+            label_range=NumericRange(first, first + total),
+            roll_labels=roll_labels,
+            canary_range=NumericRange(first + count, first + total) if strips else None,
             secret_slot=secret_slot,
             serial_slot=serial_slot,
             created_at=at,
             ordered_by=asked_by,
-            job=jobs.create(kind=JOB_KIND, subject=number, total=count, at=at, asked_by=asked_by),
+            job=jobs.create(kind=JOB_KIND, subject=number, total=total, at=at, asked_by=asked_by),
         )
         transaction.on_commit(partial(_push, batch.pk))
     return batch
@@ -251,8 +273,18 @@ def max_odds_of_brand(asked: float | None = None) -> float:
     return min([*limits, asked] if asked is not None else limits)
 
 
-def _order_hash(product: Product, count: int, form: Form, test_series: bool) -> bytes:
+def strips_of(count: int, roll_labels: int) -> int:
+    """Return how many labels are taken for set-up strips. Raises `BadRoll`."""
+    if not LEAST_ROLL <= roll_labels <= MAX_ROLL:
+        raise BadRoll(_("A roll has from 1 to 100,000 labels."))
+    rolls: int = -(-count // roll_labels)
+    return rolls * STRIPS * HANDOVERS_A_ROLL
+
+
+def _order_hash(product: Product, count: int, form: Form, test_series: bool, roll_labels: int | None) -> bytes:
     order = {"product": product.public_id, "count": count, "form": form.name, "test_series": test_series}
+    if roll_labels is not None:
+        order["roll_labels"] = roll_labels
     return hashlib.sha256(canonical(order)).digest()
 
 
@@ -426,11 +458,12 @@ def generate_batch(batch_id: int, *, clock: Callable[[], datetime] = now) -> Non
     slots = [queries.slot_ref(batch.secret_slot), queries.slot_ref(batch.serial_slot)]
     vectors = [keys.slot_vector(slot) for slot in slots]
     first, end = batch.label_range.lower, batch.label_range.upper
-    sample = random.Random(os.urandom(16)).sample(range(first, end), min(PROVED_ALL_WAYS, batch.count))  # noqa: S311
-    stride = max(CHUNK, -(-batch.count // _STEPS // CHUNK) * CHUNK)
+    total: int = end - first
+    sample = random.Random(os.urandom(16)).sample(range(first, end), min(PROVED_ALL_WAYS, total))  # noqa: S311
+    stride = max(CHUNK, -(-total // _STEPS // CHUNK) * CHUNK)
 
     def step(done: int) -> int:
-        upto = min(done + stride, batch.count)
+        upto = min(done + stride, total)
         for start in range(first + done, first + upto, CHUNK):
             label_nos = np.arange(start, min(start + CHUNK, first + upto), dtype=np.uint64)
             for slot, vector in zip(slots, vectors, strict=True):
@@ -474,11 +507,34 @@ def _prove_all_ways(slot: SlotRef, vector: Vector, label_nos: Sequence[int]) -> 
 
 @inside_transaction
 def _open_batch(batch_id: int, *, at: datetime) -> None:
-    """Mark a draft as generated; its labels lapse unless activated within 180 days, where no handover comes first."""
+    """Mark a draft as generated, cut it into rolls; its labels lapse unless activated within 180 days.
+
+    Where a handover comes first, the 180 days run from that.
+    """
     waits_for_handover = connection.tenant.activation_requires == Brand.ActivationRequires.RECEIVED
     activate_by = None if waits_for_handover else (queries.local_date(at) + ACTIVATE_WITHIN)
-    Batch.objects.filter(pk=batch_id, state=Batch.State.DRAFT).update(
+    opened = Batch.objects.filter(pk=batch_id, state=Batch.State.DRAFT).update(
         state=Batch.State.GENERATED, generated_at=at, activate_by=activate_by
+    )
+    if opened:
+        _cut_into_rolls(Batch.objects.get(pk=batch_id), at)
+
+
+def _cut_into_rolls(batch: Batch, at: datetime) -> None:
+    """Make the rolls of a batch that a press prints; its set-up strips are void from the first moment."""
+    if batch.roll_labels is None:
+        return
+    first, end = batch.goods
+    starts = range(first, end, batch.roll_labels)
+    Roll.objects.bulk_create(
+        [
+            Roll(batch=batch, number=number, label_range=NumericRange(start, min(start + batch.roll_labels, end)))
+            for number, start in enumerate(starts, start=1)
+        ],
+        batch_size=5_000,
+    )
+    Block.objects.create(
+        batch=batch, label_range=batch.canary_range, reason=Block.Reason.CANARY, spares_redeemed=True, opened_at=at
     )
 
 
@@ -488,7 +544,8 @@ def restart_generation(batch: Batch, *, at: datetime, asked_by: str = "") -> Bat
         batch = Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("job").get(pk=batch.pk)
         if batch.state != Batch.State.DRAFT or (batch.job is not None and not batch.job.ended):
             raise NotReady(_("The labels of this batch are generated or being generated."))
-        batch.job = jobs.create(kind=JOB_KIND, subject=batch.number, total=batch.count, at=at, asked_by=asked_by)
+        total = batch.label_range.upper - batch.label_range.lower
+        batch.job = jobs.create(kind=JOB_KIND, subject=batch.number, total=total, at=at, asked_by=asked_by)
         batch.save(update_fields=["job"])
         transaction.on_commit(partial(_push, batch.pk))
     return batch
@@ -498,7 +555,7 @@ def restart_generation(batch: Batch, *, at: datetime, asked_by: str = "") -> Bat
 
 
 @inside_transaction
-def _lock_batch_of(label_range: tuple[int, int]) -> Batch:
+def lock_batch_of(label_range: tuple[int, int]) -> Batch:
     """Lock and return the batch that a half-open range of labels lies in. Raises `RangeOutsideBatch`."""
     first, end = label_range
     outside = RangeOutsideBatch(_("The range does not lie inside one batch."))
@@ -511,9 +568,14 @@ def _lock_batch_of(label_range: tuple[int, int]) -> Batch:
     return batch
 
 
-def activate(
+def activate(*, label_range: tuple[int, int], product: Product, at: datetime, **of_goods: Any) -> Activation:
+    """Put the labels ``first`` … ``end − 1`` on sale, bound to a product; see `activate_ranges`."""
+    return activate_ranges(label_ranges=[label_range], product=product, at=at, **of_goods)[0]
+
+
+def activate_ranges(
     *,
-    label_range: tuple[int, int],
+    label_ranges: Sequence[tuple[int, int]],
     product: Product,
     at: datetime,
     lot: str = "",
@@ -522,42 +584,71 @@ def activate(
     valid_until: date | None = None,
     document: str = "",
     asked_by: str = "",
-) -> Activation:
-    """Put the labels ``first`` … ``end − 1`` on sale, bound to a product.
+) -> list[Activation]:
+    """Put ranges of labels (rolls, cartons) on sale, all or none; neighbours of one batch become one activation.
 
     Raises `RangeOutsideBatch`, `NotReady` (by the brand's ``activation_requires``, or lapsed), `WrongGtin`,
-    `AlreadyActive`.
+    `AlreadyActive`, `UnderRecall`.
     """
     with transaction.atomic(durable=True):
-        batch = _lock_batch_of(label_range)
-        _refuse_unready(batch, at)
-        if batch.gtin_printed != product.gtin:
-            raise WrongGtin(_("The labels carry the GTIN of another product."))
-        try:
-            with transaction.atomic():
-                activation = Activation.objects.create(
-                    batch=batch,
-                    label_range=NumericRange(*label_range),
-                    product=product,
-                    lot=lot,
-                    expires_on=expires_on,
-                    market=market,
-                    valid_until=valid_until,
-                    document=document,
-                    activated_at=at,
-                    activated_by=asked_by,
-                )
-        except IntegrityError as error:
-            if "a_label_is_activated_once" not in str(error):
-                raise
-            raise AlreadyActive(_("Some labels of the range are active already.")) from error
-        if batch.state != Batch.State.ACTIVE:
-            batch.state = Batch.State.ACTIVE
-            batch.save(update_fields=["state"])
+        made = []
+        for first, end in merged(label_ranges):
+            batch = lock_batch_of((first, end))
+            if end > batch.goods[1]:
+                raise RangeOutsideBatch(_("The range reaches into the set-up strips of the batch."))
+            _refuse_unready(batch, (first, end), at)
+            if batch.gtin_printed != product.gtin:
+                raise WrongGtin(_("The labels carry the GTIN of another product."))
+            _refuse_recalled(product, lot)
+            activation = Activation(
+                batch=batch,
+                label_range=NumericRange(first, end),
+                product=product,
+                lot=lot,
+                expires_on=expires_on,
+                market=market,
+                valid_until=valid_until,
+                document=document,
+                activated_at=at,
+                activated_by=asked_by,
+            )
+            made.append(_insert(activation))
+            if batch.state != Batch.State.ACTIVE:
+                batch.state = Batch.State.ACTIVE
+                batch.save(update_fields=["state"])
+    return made
+
+
+def merged(label_ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return half-open ranges in order, neighbours joined. Those that overlap stay: the database refuses them."""
+    found: list[tuple[int, int]] = []
+    for first, end in sorted(label_ranges):
+        if found and found[-1][1] == first:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((first, end))
+    return found
+
+
+@inside_transaction
+def _insert(activation: Activation) -> Activation:
+    try:
+        with transaction.atomic():
+            activation.save(force_insert=True)
+    except IntegrityError as error:
+        if "a_label_is_activated_once" not in str(error):
+            raise
+        raise AlreadyActive(_("Some labels of the range are active already.")) from error
     return activation
 
 
-def _refuse_unready(batch: Batch, at: datetime) -> None:
+def _refuse_recalled(product: Product, lot: str) -> None:
+    """Refuse to put goods on sale that are recalled: a recall speaks for what is activated later too."""
+    if Recall.objects.filter(product=product, lot__in=["", lot], lifted_at=None).exists():
+        raise UnderRecall(_("This product or lot is recalled: nothing of it goes on sale."))
+
+
+def _refuse_unready(batch: Batch, label_range: tuple[int, int], at: datetime) -> None:
     ready = {Batch.State.RECEIVED, Batch.State.ACTIVE}
     if connection.tenant.activation_requires == Brand.ActivationRequires.GENERATED:
         ready |= {Batch.State.GENERATED, Batch.State.HANDED_OVER}
@@ -566,6 +657,8 @@ def _refuse_unready(batch: Batch, at: datetime) -> None:
             _("A batch that is “%(state)s” cannot be activated.") % {"state": batch.get_state_display()},
             state=batch.state,
         )
+    if ready == {Batch.State.RECEIVED, Batch.State.ACTIVE} and not queries.is_received(*label_range):
+        raise NotReady(_("These labels are on rolls that have not been received."), state="not_received")
     if batch.activate_by is not None and batch.activate_by < queries.local_date(at):
         raise NotReady(_("The labels of this batch have lapsed: they were not activated in time."), state="lapsed")
 
@@ -600,7 +693,7 @@ def block(
         spares_redeemed = reason in Block.VOIDING
     with transaction.atomic(durable=True):
         return Block.objects.create(
-            batch=_lock_batch_of(label_range),
+            batch=lock_batch_of(label_range),
             label_range=NumericRange(*label_range),
             reason=reason,
             spares_redeemed=spares_redeemed,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labels import link_views, range_views, views
+from labels import link_views, range_views, roll_views, views
 
 app_name = "labels"
 urlpatterns = [
@@ -20,6 +20,8 @@ urlpatterns = [
     path("batches/<slug:public_id>/progress", views.batch_progress, name="batch_progress"),
     path("batches/<slug:public_id>/cancel", views.batch_cancel, name="batch_cancel"),
     path("batches/<slug:public_id>/restart", views.batch_restart, name="batch_restart"),
+    path("batches/<slug:public_id>/rolls", roll_views.roll_list, name="rolls"),
+    path("rolls/<int:pk>/receive", roll_views.roll_receive, name="roll_receive"),
     path("activations", range_views.activation_list, name="activations"),
     path("activations/new", range_views.activation_new, name="activation_new"),
     path("activations/preview", range_views.activation_preview, name="activation_preview"),

@@ -17,7 +17,7 @@ from common.tables import Column, csv_response, keyset_page, wants_csv
 from labels import queries, services
 from labels.codes.forms import FORMS
 from labels.forms import OFFERED, OrderForm, ProductForm
-from labels.models import Batch, Product
+from labels.models import Batch, Product, Roll
 from staff.permissions import allowed, staff_view
 
 ATTACK_PER_HOUR = 4_000_000  # the design figure of an attacker with a botnet
@@ -144,7 +144,7 @@ def _batch_columns() -> list[Column]:
 def batch_detail(request: HttpRequest, public_id: str) -> HttpResponse:
     """Show a batch: progress, what its labels are, activations and blocks."""
     batch = _batch(public_id)
-    facts = queries.range_facts(batch.label_range.lower, batch.label_range.upper)
+    facts = queries.range_facts(*batch.goods)
     form = FORMS[batch.secret_slot.form]
     live = queries.live_labels("secret", form.name, now()).get(batch.secret_slot_id, 0)
     context = {
@@ -157,9 +157,11 @@ def batch_detail(request: HttpRequest, public_id: str) -> HttpResponse:
         "activations": batch.activations.select_related("product").order_by("-activated_at", "-id")[:50],
         "blocks": batch.blocks.order_by("-opened_at", "-id")[:50],
         "sample": queries.serials_of([batch.label_range.lower]) if batch.state != Batch.State.DRAFT else [],
+        "roll_count": batch.rolls.count() if batch.roll_labels else 0,
+        "rolls_received": batch.rolls.filter(state=Roll.State.RECEIVED).count() if batch.roll_labels else 0,
         "can_restart": batch.state == Batch.State.DRAFT and (batch.job is None or batch.job.ended),
     }
-    may = _may(request, "labels.order", "labels.activate", "labels.block")
+    may = _may(request, "labels.order", "labels.activate", "labels.block", "labels.void")
     return render(request, "labels/batch.html", {**context, **may})
 
 

@@ -23,7 +23,10 @@ TABLE: dict[str, frozenset[Role]] = {
     "labels.product": frozenset({_R.OWNER, _R.MARKETER, _R.PRODUCTION}),
     "labels.order": frozenset({_R.OWNER, _R.PRODUCTION}),
     "labels.activate": frozenset({_R.OWNER, _R.PRODUCTION, _R.WAREHOUSE}),
+    "labels.receive": frozenset({_R.OWNER, _R.PRODUCTION, _R.WAREHOUSE}),
     "labels.block": frozenset({_R.OWNER, _R.PRODUCTION, _R.INVESTIGATOR, _R.LEGAL}),
+    "labels.recall": frozenset({_R.OWNER, _R.LEGAL}),
+    "labels.void": frozenset({_R.OWNER, _R.PRODUCTION, _R.LEGAL}),
     "redemption.read": _ALL - {_R.PRODUCTION, _R.WAREHOUSE},
     "redemption.reverse": frozenset({_R.OWNER, _R.FINANCE}),
     "lottery.read": _ALL - {_R.WAREHOUSE},
@@ -49,6 +52,8 @@ TABLE: dict[str, frozenset[Role]] = {
     "brand.read": _ALL,
     "brand.edit": frozenset({_R.OWNER, _R.MARKETER}),
 }
+# What somebody must be able to do who decides about an act that needs two persons; others: "approvals.decide".
+DECIDES: dict[str, str] = {"staff.owner": "staff.edit", "labels.void": "labels.void", "labels.close": "labels.void"}
 WRITING = frozenset(operation for operation in TABLE if not operation.endswith(".read"))
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])

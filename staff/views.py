@@ -22,7 +22,7 @@ from common.tables import Column, csv_response, keyset_page, wants_csv
 from staff import apikeys, approvals, queries, services
 from staff.forms import AuditFilter, DecisionForm, EditStaffForm, KeyForm, NewStaffForm
 from staff.models import ApiKey, Approval, Audit, Role, User
-from staff.permissions import TABLE, allowed, staff_view
+from staff.permissions import DECIDES, TABLE, allowed, staff_view
 
 
 class SignInView(LoginView):  # type: ignore[misc]  # allauth has no type stubs
@@ -239,8 +239,7 @@ def approval_decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _may_decide(user: User, found: Approval) -> bool:
-    needed = "staff.edit" if found.kind == services.OWNER_ACT else "approvals.decide"
-    return allowed(user, needed)
+    return allowed(user, DECIDES.get(found.kind, "approvals.decide"))
 
 
 # --- the trail ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from brands.models import Brand
 from labels import services
 from labels.models import Activation, Batch, Block, Product
 from labels.queries import RangeFacts, range_facts
@@ -88,23 +87,6 @@ def test_a_batch_not_ready_is_refused(make_batch: MakeBatch, product: Product, a
 
     Batch.objects.filter(pk=batch.pk).update(state="generated")
     activate(label_range=(1, 101), product=product, at=at)
-
-
-@pytest.mark.parametrize(("state", "allowed"), [("generated", False), ("handed_over", False), ("received", True)])
-def test_a_brand_may_demand_receipt_first(
-    make_batch: MakeBatch, brand: Brand, product: Product, at: datetime, state: str, allowed: bool
-) -> None:
-    make_batch(count=100)
-    Batch.objects.update(state=state)
-    brand.activation_requires = Brand.ActivationRequires.RECEIVED
-    try:
-        if allowed:
-            activate(label_range=(1, 101), product=product, at=at)
-        else:
-            with pytest.raises(services.NotReady):
-                activate(label_range=(1, 101), product=product, at=at)
-    finally:
-        brand.activation_requires = Brand.ActivationRequires.GENERATED
 
 
 def test_lapsed_labels_are_not_activated(make_batch: MakeBatch, product: Product, at: datetime) -> None:

@@ -18,7 +18,10 @@ labels.read         x x x x x x x x x x x
 labels.product      x x x . . . . . . . .
 labels.order        x . x . . . . . . . .
 labels.activate     x . x x . . . . . . .
+labels.receive      x . x x . . . . . . .
 labels.block        x . x . x . . x . . .
+labels.recall       x . . . . . . x . . .
+labels.void         x . x . . . . x . . .
 redemption.read     x x . . x x x x x x x
 redemption.reverse  x . . . . . . . . x .
 lottery.read        x x x . x x x x x x x
