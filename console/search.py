@@ -1,9 +1,8 @@
 """The one search box: what was typed is tried as every kind of number whose check symbol fits; all hits are shown."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -16,7 +15,8 @@ from common.phone import parse_phone
 from common.templatetags.show import groups, moment
 from console.history import receipt_href
 from console.outcomes import look_of
-from labels import digital_link, elements, queries as labels
+from console.scanned import Reading, readings
+from labels import queries as labels
 from labels.models import Batch, Product
 from ledger.models import Account
 from lottery.models import Campaign
@@ -41,15 +41,20 @@ class Hit:
     href: str
 
 
-def search(typed: str, user: User) -> list[Hit]:
+def cleaned(typed: str) -> str:
+    """Return what was typed without what no reader can use; a scanner's separators stay."""
+    return typed.strip(" \t\r\n\xa0\u3000")[:MOST_TYPED].replace("\x00", "")
+
+
+def search(typed: str, read: Sequence[Reading], user: User) -> list[Hit]:
     """Return every hit that this person may open, the surest first."""
-    text = typed.strip()[:MOST_TYPED].replace("\x00", "")
+    text = cleaned(typed)
     if not text:
         return []
     hits: dict[str, Hit] = {}
     for operation, find in _KINDS:
         if allowed(user, operation):
-            for hit in find(text):
+            for hit in find(text, read):
                 hits.setdefault(hit.href, hit)
     return list(hits.values())
 
@@ -60,6 +65,7 @@ def kinds() -> list[str]:
         _("hidden code"),
         _("serial or link of the QR code"),
         _("what a scanner reads from a GS1 symbol"),
+        _("SSCC of a case or pallet"),
         _("receipt number"),
         _("batch number"),
         _("GTIN or product name"),
@@ -71,32 +77,27 @@ def kinds() -> list[str]:
 
 
 def label_no_of(typed: str) -> int | None:
-    """Return the label that a serial, a hidden code or a Digital Link names, or None."""
-    text = typed.strip()[:MOST_TYPED].replace("\x00", "")
-    reading = elements.read(text)
-    if reading.serial:
-        tries = [labels.Typed(reading.serial, "serial")]
-    else:
-        tries = [labels.Typed(text, "serial"), labels.Typed(text, "secret")]
-    return next((found.label_no for found in labels.resolve_many(tries) if found.label_no is not None), None)
+    """Return the label that a serial, a hidden code, a Digital Link or an element string names, or None."""
+    return next(iter(_label_nos(readings(cleaned(typed)))), None)
 
 
-def read_by_scanner(typed: str) -> elements.Reading | None:
-    """Return what a symbol said, element by element; None for a bare number, whose hits say what it is."""
-    reading = elements.read(typed.replace("\x00", ""))
-    return reading if reading.elements else None
+def _label_nos(read: Sequence[Reading]) -> list[int]:
+    """Return each label that may be meant: one by its serial, another by its hidden code."""
+    tries = [labels.Typed(reading.serial, "serial") for reading in read if reading.serial]
+    tries += [labels.Typed(reading.secret, "secret") for reading in read if reading.secret]
+    found = (resolution.label_no for resolution in labels.resolve_many(tries)) if tries else ()
+    return list(dict.fromkeys(label_no for label_no in found if label_no is not None))
 
 
-def _labels(text: str) -> Iterable[Hit]:
-    label_no = label_no_of(text)
-    if label_no is not None:
+def _labels(_text: str, read: Sequence[Reading]) -> Iterable[Hit]:
+    for label_no in _label_nos(read):
         serial = labels.serials_of([label_no])[0]
         batch = Batch.objects.select_related("product").filter(label_range__contains=label_no).first()
         detail = _("batch {number}, {product}").format(number=batch.number, product=batch.product) if batch else ""
         yield Hit(_("Label"), "tag", groups(serial), detail, f"/console/labels/{serial}")
 
 
-def _receipts(text: str) -> Iterable[Hit]:
+def _receipts(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     scan_id = labels.scan_id_of(text)
     scan = Scan.objects.filter(pk=scan_id).first() if scan_id else None
     if scan:
@@ -105,26 +106,22 @@ def _receipts(text: str) -> Iterable[Hit]:
         yield Hit(_("Receipt"), "file", groups(number), detail, receipt_href(number))
 
 
-def _batches(text: str) -> Iterable[Hit]:
+def _batches(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     found = Batch.objects.select_related("product").filter(Q(number__iexact=text) | Q(public_id=text))
     for batch in found[:MOST_HITS]:
         yield Hit(_("Batch"), "roll", batch.number, str(batch.product), f"/console/batches/{batch.public_id}")
 
 
-def _products(text: str) -> Iterable[Hit]:
-    reading = elements.read(text)
-    digits = reading.gtin if reading.gtin and not reading.serial else re.sub(r"\s", "", text)
-    gtin = digits.zfill(14) if re.fullmatch(r"[0-9]{8,14}", digits) else None
-    wanted = Q(public_id=text) | Q(sku__iexact=text)
-    if gtin and digital_link.check_digit_is_right(gtin):
-        wanted |= Q(gtin=gtin)
+def _products(text: str, read: Sequence[Reading]) -> Iterable[Hit]:
+    gtins = [reading.gtin for reading in read if reading.gtin and (reading.serial is None or reading.notes)]
+    wanted = Q(public_id=text) | Q(sku__iexact=text) | Q(gtin__in=gtins)
     if _is_word(text):
         wanted |= Q(name__icontains=text) | Q(name_zh__icontains=text)
     for product in Product.objects.filter(wanted)[:MOST_HITS]:
         yield Hit(_("Product"), "box", str(product), product.gtin, f"/console/products/{product.public_id}")
 
 
-def _members(text: str) -> Iterable[Hit]:
+def _members(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     member = Member.objects.filter(public_id=text).first() or _member_at(text)
     if member:
         detail = str(member.get_state_display())
@@ -142,7 +139,7 @@ def _member_at(text: str) -> Member | None:
     return member_by_phone(phone) if valid else None
 
 
-def _partners(text: str) -> Iterable[Hit]:
+def _partners(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     wanted = Q(number__iexact=text) | Q(public_id=text)
     if _is_word(text):
         wanted |= Q(name__icontains=text) | Q(name_zh__icontains=text)
@@ -151,7 +148,7 @@ def _partners(text: str) -> Iterable[Hit]:
         yield Hit(_("Partner"), "store", partner.display_name, detail, f"/console/partners/{partner.public_id}")
 
 
-def _campaigns(text: str) -> Iterable[Hit]:
+def _campaigns(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     wanted = Q(public_id=text)
     if _is_word(text):
         wanted |= Q(name__icontains=text) | Q(name_zh__icontains=text)
@@ -160,7 +157,7 @@ def _campaigns(text: str) -> Iterable[Hit]:
         yield Hit(_("Campaign"), "ticket", str(campaign), detail, f"/console/campaigns/{campaign.public_id}")
 
 
-def _accounts(text: str) -> Iterable[Hit]:
+def _accounts(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     for account in Account.objects.filter(public_id=text):
         yield Hit(
             _("Account"), "book", account.name, account.public_id, f"/console/ledger/accounts/{account.public_id}"
@@ -172,7 +169,7 @@ def _is_word(text: str) -> bool:
     return any("\u3400" <= sign <= "\u9fff" for sign in text) or bool(re.search(r"[^\W\d_]{2}", text))
 
 
-_KINDS: list[tuple[str, Callable[[str], Iterable[Any]]]] = [
+_KINDS: list[tuple[str, Callable[[str, Sequence[Reading]], Iterable[Hit]]]] = [
     ("labels.read", _labels),
     ("redemption.read", _receipts),
     ("labels.read", _batches),

@@ -21,7 +21,8 @@ from common.tables import Column, csv_response, keyset_page, wants_csv
 from console import history, navigation, today as figures
 from console.forms import BrandForm
 from console.outcomes import DOORS, LOOKS, look_of
-from console.search import kinds, label_no_of, read_by_scanner, search
+from console.scanned import hides, readings
+from console.search import cleaned, kinds, label_no_of, search
 from labels import queries as labels
 from members.models import Member
 from redemption.messages import say
@@ -86,12 +87,16 @@ def _hours(found: figures.Today) -> list[tuple[str, int | None, int]]:
 @never_cache
 def find(request: HttpRequest) -> HttpResponse:
     """Try what was typed as every kind of number; by POST, since codes and phone numbers never stand in a URL."""
-    typed = request.POST.get("q", "")
-    hits = search(typed, _user(request))
-    reading = read_by_scanner(typed)
-    if len(hits) == 1 and not (reading and reading.is_remarkable):
+    typed = cleaned(request.POST.get("q", ""))
+    read = readings(typed) if typed else []
+    hits = search(typed, read, _user(request))
+    if len(hits) == 1 and not any(reading.notes for reading in read):
+        for reading in read:
+            if len(reading.parts) > 1:
+                messages.info(request, reading.line())
         return redirect(hits[0].href)
-    context = {"hits": hits, "reading": reading, "search_text": typed, "kinds": kinds(), "asked": bool(typed.strip())}
+    shown = "" if typed and hides(typed, read) else typed
+    context = {"hits": hits, "search_text": shown, "read": read, "kinds": kinds(), "asked": bool(typed)}
     return render(request, "console/search.html", context)
 
 
@@ -124,12 +129,18 @@ def _recent_labels() -> list[tuple[str, Scan, Any]]:
     return [(serial, scan, look_of(scan.outcome, scan.by)) for serial, scan in zip(serials, scans, strict=True)]
 
 
+def _label_no(serial: str) -> int:
+    """Return the label of an address. By its serial alone: a hidden code never stands in a URL."""
+    label_no = labels.resolve(serial, purpose="serial").label_no
+    if label_no is None:
+        raise Http404
+    return label_no
+
+
 @staff_view("labels.read")
 def label(request: HttpRequest, serial: str) -> HttpResponse:
     """Show the life of one label."""
-    label_no = label_no_of(serial)
-    if label_no is None:
-        raise Http404
+    label_no = _label_no(serial)
     user = _user(request)
     found = history.history_of(label_no, at=now(), sees_people=allowed(user, "members.read"))
     show = request.GET.get("show", "")
@@ -153,9 +164,7 @@ def label(request: HttpRequest, serial: str) -> HttpResponse:
 @staff_view("redemption.reverse")
 def label_reverse(request: HttpRequest, serial: str) -> HttpResponse:
     """Take the points of a redemption back from all parties, after its serial was typed."""
-    label_no = label_no_of(serial)
-    if label_no is None:
-        raise Http404
+    label_no = _label_no(serial)
     found = history.history_of(label_no, at=now(), sees_people=allowed(_user(request), "members.read"))
     if found.redemption is None or found.reversal is not None:
         raise Http404

@@ -185,7 +185,7 @@ def bad_link(request: ConsumerRequest, fault: BadLink) -> HttpResponse:
         "21": _("The serial number in the address is not right."),
     }
     line = parts.get(fault.ai, _("Something is missing or wrong in the address."))
-    return _entry_page(request, Verdict("wait", _("Not readable"), line), status=400, fault=_why(fault))
+    return _entry_page(request, Verdict("wait", _("Not readable"), line), status=400, fault=why(fault))
 
 
 def _entry_page(request: ConsumerRequest, verdict: Verdict, *, status: int, **more: Any) -> HttpResponse:
@@ -201,7 +201,7 @@ def _entry_page(request: ConsumerRequest, verdict: Verdict, *, status: int, **mo
     )
 
 
-def _why(fault: BadLink) -> str:
+def why(fault: BadLink) -> str:
     """Return the reason of a 400 in words, naming the application identifier at fault."""
     match fault.reason:
         case Reason.TOO_LONG:

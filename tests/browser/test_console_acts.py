@@ -7,6 +7,8 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from common.models import Job
+from console.search import label_no_of
+from labels.models import Product
 from redemption.models import Reversal
 from staff.models import ApiKey, User
 from tests.browser.conftest import Watch
@@ -34,6 +36,23 @@ def test_one_box_finds_a_label_by_keyboard_alone(page: Page, ids: dict[str, str]
 
     expect(page).to_have_url(f"/console/labels/{ids['serial']}")
     expect(page.locator(".tl li")).to_have_count(6)
+
+
+def test_the_box_reads_what_a_scanner_types_and_says_so(page: Page, ids: dict[str, str]) -> None:
+    gtin = Product.objects.get(batches__label_range__contains=label_no_of(ids["serial"])).gtin
+    page.goto("/console/")
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type(f"]d201{gtin}21{ids['serial']}")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"/console/labels/{ids['serial']}")
+    expect(page.locator("body")).to_contain_text(f"GTIN {gtin}")
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type(f"(01){gtin}(21){ids['serial']}(17)261399")
+    page.keyboard.press("Enter")
+    expect(page.locator("body")).to_contain_text("There is no such date.")
+    expect(page.locator(f"a[href='/console/labels/{ids['serial']}']")).to_be_visible()
 
 
 def test_rows_are_walked_by_j_and_k(page: Page) -> None:
