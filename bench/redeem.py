@@ -283,6 +283,8 @@ def web(bench: Bench) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
                 "--backlog",
                 "1024",
                 "--no-ws",
+                "--blocking-threads-idle-timeout",
+                "600",
             ),
             *("--log-level", "warning", "config.wsgi:application"),
         ],
