@@ -230,7 +230,9 @@ def approval_decide(request: HttpRequest, pk: int) -> HttpResponse:
     approved = request.POST.get("decision") == "yes"
     try:
         with transaction.atomic(durable=True):
-            approvals.decide(pk, approved=approved, by=user, at=now(), note=request.POST.get("note", "").replace("\x00", ""))
+            approvals.decide(
+                pk, approved=approved, by=user, at=now(), note=request.POST.get("note", "").replace("\x00", "")
+            )
     except DomainError as error:
         messages.error(request, str(error.detail))
     else:
