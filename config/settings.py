@@ -98,7 +98,7 @@ def database(url: str, *, statement_timeout_ms: int) -> dict[str, Any]:
     """Return Django's form of a ``postgresql://`` URL, with the connection settings that never hang."""
     parts = conninfo_to_dict(url or "postgresql://localhost/zhenbiao")
     return {
-        "ENGINE": "django_tenants.postgresql_backend",
+        "ENGINE": "common.postgresql",
         "NAME": parts.get("dbname"),
         "USER": parts.get("user", ""),
         "PASSWORD": parts.get("password", ""),
