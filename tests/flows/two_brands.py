@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from brands.models import Brand
 from common.clock import now
-from labels.models import Activation, Block
+from labels.models import Activation, Block, Product, ProductLink, Recall, Roll
 from ledger.models import Account, Transfer
 from staff.apikeys import create_key
 from staff.models import Approval, User
@@ -49,8 +49,28 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     sign_in(owner, ada)
     crossed.cookies["session"] = owner.cookies["session"].value
     things["account"] = Account.objects.filter(kind=Account.Kind.HOLDER).latest("pk").public_id
-    rows = {"approval": Approval, "activation": Activation, "block": Block, "transfer": Transfer}
-    numbers = {"staff": sam.pk, **{name: model.objects.latest("pk").pk for name, model in rows.items()}}
+    rows = {
+        "approval": Approval,
+        "activation": Activation,
+        "block": Block,
+        "transfer": Transfer,
+        "roll": Roll,
+        "recall": Recall,
+    }
+    Recall.objects.create(product=Product.objects.get(public_id=things["product"]), labels=1, opened_at=now())
+    link = ProductLink.objects.create(
+        product=Product.objects.get(public_id=things["product"]),
+        link_type="pip",
+        href="https://tea.example/oolong",
+        title="Product page",
+        title_zh="产品页",
+        created_at=now(),
+    )
+    numbers = {
+        "staff": sam.pk,
+        "link": link.pk,
+        **{name: model.objects.latest("pk").pk for name, model in rows.items()},
+    }
     connection.set_tenant(stranger_brand)
     stranger = Client(HTTP_HOST=STRANGER_HOST)
     eve = User.objects.create_user("eve", password="x", role="owner")
@@ -96,9 +116,15 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("console/campaigns/<str:public_id>/edit", {"public_id": things["draft"]}),
         ("console/campaigns/<str:public_id>/open", {"public_id": things["draft"]}),
         ("console/campaigns/", {"public_id": things["campaign"]}),
+        (
+            "console/products/<slug:public_id>/links/<int:pk>",
+            {"public_id": things["product"], "pk": str(numbers["link"])},
+        ),
         ("console/products/", {"public_id": things["product"]}),
         ("console/batches/", {"public_id": things["batch"]}),
         ("console/activations/", {"pk": str(numbers["activation"])}),
+        ("console/rolls/", {"pk": str(numbers["roll"])}),
+        ("console/recalls/", {"pk": str(numbers["recall"])}),
         ("console/blocks/", {"pk": str(numbers["block"])}),
         ("console/ledger/accounts/", {"public_id": things["account"]}),
         ("console/ledger/transfers/", {"transfer_id": str(numbers["transfer"])}),
