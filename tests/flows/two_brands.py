@@ -57,6 +57,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         "roll": Roll,
         "recall": Recall,
     }
+    Roll.objects.create(batch=batch, number=1, label_range=batch.label_range, lines=5, state=Roll.State.HANDED_OVER)
     Recall.objects.create(product=Product.objects.get(public_id=things["product"]), labels=1, opened_at=now())
     link = ProductLink.objects.create(
         product=Product.objects.get(public_id=things["product"]),
