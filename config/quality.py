@@ -231,11 +231,25 @@ def audit() -> str:
         return f"{NOT_CHECKED}: the advisory service does not answer (a release needs it)"
 
 
+ONLY_MOVED = 3  # what detect-secrets-hook ends with when nothing is new
+
+
 def secrets() -> str:
     kinds = {".py", ".html", ".js", ".css", ".toml", ".json", ".yml", ""}
     names = [str(path.relative_to(ROOT)) for path in _files() if path.suffix in kinds]
     names = [name for name in names if not name.startswith(("tests/", "package-lock", ".secrets"))]
-    _run("detect-secrets-hook", "--baseline", ".secrets.baseline", *names)
+    with tempfile.TemporaryDirectory() as folder:
+        known = Path(folder) / "baseline"  # a copy: the tool rewrites it when known findings have moved to other lines
+        shutil.copyfile(ROOT / ".secrets.baseline", known)
+        found = subprocess.run(
+            ["detect-secrets-hook", "--baseline", str(known), *names],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    if found.returncode not in {0, ONLY_MOVED}:
+        raise Failed(found.stdout.strip())
     return ""
 
 
