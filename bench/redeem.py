@@ -5,6 +5,7 @@ of 200 promoters, and draw on a campaign with a budget, so that each is a full r
 three transfers, balances, lots and scan.
 """
 
+import gc
 import os
 import statistics
 import subprocess
@@ -40,6 +41,7 @@ def figures() -> Iterator[Figure]:
         from bench.stock import stock_up
 
         stock = stock_up(BRAND, labels=LABELS)
+        gc.freeze()  # as config.wsgi does in a web process
         yield from Turns(bench, stock).figures()
         yield from sizes(bench)
         yield from brands(bench, stock)

@@ -1,5 +1,6 @@
 """The WSGI application that granian serves."""
 
+import gc
 import os
 from collections.abc import Iterable
 from importlib import import_module
@@ -21,6 +22,7 @@ from redemption import door  # noqa: E402 - likewise
 _lean = LeanHandler()
 import_module(settings.ROOT_URLCONF)  # now, so that the first scan does not wait for it
 door.prepare()
+gc.freeze()  # what was loaded stays: collecting garbage need not walk through it again and again
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -3,7 +3,6 @@
 Call these outside transactions: the first use of a root may ask a remote provider (`staff.keys`).
 """
 
-import hashlib
 import hmac
 import os
 import threading
@@ -24,6 +23,7 @@ from staff.keys import brand_uuid, root_key
 
 KEEP_S = 3600.0
 KEEP_COUNT = 64
+RECEIPTS = 512  # numbered at once
 _of_thread = threading.local()
 _era = 0  # raised by `forget`, so that every thread drops what it keeps
 T = TypeVar("T")
@@ -74,13 +74,19 @@ def receipt_cipher() -> Scalar:
 
 
 def receipt_vector() -> Vector:
-    """Return the permutation of scan ids for arrays, for the caller alone."""
-    return vector(receipt_key(), R12, 0, 0)
+    """Return the permutation of scan ids for arrays of the size of a batch, for this thread."""
+    return _kept(f"{brand_uuid().hex()}/receipts", lambda: vector(receipt_key(), R12, 0, 0, chunk=RECEIPTS))
 
 
 def audit_mac(data: bytes) -> bytes:
     """Return HMAC-SHA256 of ``data`` under the brand's audit key: for comparing what must not be stored."""
-    return hmac.digest(_kept(f"{brand_uuid().hex()}/audit", _audit_key), data, hashlib.sha256)
+    return auditor()(data)
+
+
+def auditor() -> Callable[[bytes], bytes]:
+    """Return `audit_mac` with the brand's key at hand: for many texts of one batch."""
+    key = _kept(f"{brand_uuid().hex()}/audit", _audit_key)
+    return lambda data: hmac.digest(key, data, "sha256")
 
 
 class ThreadKeys:

@@ -33,6 +33,7 @@ __all__ = [
     "Status",
     "Typed",
     "audit_mac",
+    "auditor",
     "receipt_no",
     "receipt_nos",
     "resolve",
@@ -43,6 +44,7 @@ __all__ = [
     "states",
 ]
 audit_mac = keys.audit_mac
+auditor = keys.auditor
 _tables: dict[str, tuple[UUID | None, Table]] = {}
 
 
@@ -361,6 +363,7 @@ def _codes_of(label_nos: Sequence[int], purpose: Purpose) -> list[str]:
 
 
 _FEW = 64
+_FEW_RECEIPTS = 16  # their vector is kept, others are made anew
 
 
 def codes_in_slot(slot: SlotRef, label_nos: Sequence[int]) -> list[str]:
@@ -384,7 +387,7 @@ def receipt_no(scan_id: int) -> str:
 
 def receipt_nos(scan_ids: Sequence[int]) -> list[str]:
     """Return the 12 digits that name each scan, in order."""
-    if len(scan_ids) <= _FEW:
+    if len(scan_ids) <= _FEW_RECEIPTS:
         return [receipt_no(scan_id) for scan_id in scan_ids]
     return _texts(R12, 0, keys.receipt_vector(), scan_ids)
 

@@ -90,8 +90,7 @@ class CauseReused(Conflict):
     code = "cause_reused"
 
 
-@dataclass(frozen=True, slots=True)
-class NewTransfer:
+class NewTransfer(NamedTuple):
     """One movement to post. Transfers of one call that name the same cause stand or fall together.
 
     ``kind`` and ``cause_kind`` are names of `Kind` and `Cause` in lower case. ``expires_on`` is the lot of the credited

@@ -88,7 +88,7 @@ def check_label(request: HttpRequest) -> HttpResponse:
     if (asked.serial is None) == (asked.code is None):
         raise NotValid(_("Name the label by exactly one of serial and code."))
     attempt = _attempt(asked, _client(request), request_id=_key_of(request) or "", at=now())
-    return _answer(request, services.verify(attempt))
+    return _answer(request, collector.verify(attempt))
 
 
 @router.post(
@@ -271,7 +271,7 @@ def receipt_json(receipt: Receipt, language: str) -> dict[str, Any]:
 
 
 def _time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # stored in UTC
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # stored in UTC
 
 
 def _json(value: dict[str, Any], status: int) -> HttpResponse:

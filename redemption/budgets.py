@@ -8,12 +8,13 @@ from `FailureRow` before the first answer. Numbers: docs/algorithms/redemption.m
 
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from threading import Lock
-from typing import cast
+from typing import NamedTuple, cast
 
 import redis
 from django.conf import settings
@@ -21,7 +22,7 @@ from django.db import connection
 from limits import RateLimitItemPerSecond, storage, strategies
 from limits.errors import StorageError
 
-from labels.keys import audit_mac
+from labels.keys import audit_mac, auditor
 from redemption.models import FailureRow, Refused
 from redemption.rules import Attempt, Door
 
@@ -45,8 +46,7 @@ MARGIN_S = 10.0  # failures so long before the store was lost are counted again:
 MOST_TRIES_SHOWN = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Whom a failure is charged to. ``mac`` is keyed, so that neither the store nor the table knows a person."""
 
     kind: str
@@ -78,21 +78,24 @@ PLATFORM = Subject("platform", b"")
 PLATFORM_FLAG = "budget:blocked:platform"
 
 
-def subjects_of(attempt: Attempt) -> list[Subject]:
+Mac = Callable[[bytes], bytes]
+
+
+def subjects_of(attempt: Attempt, mac: Mac = audit_mac) -> list[Subject]:
     """Return who answers for an attempt's failures: the person first, then the key or the network, then the brand."""
     found = []
     if attempt.member_id is not None:
-        found.append(_subject("member", str(attempt.member_id)))
+        found.append(_subject("member", str(attempt.member_id), mac))
     elif attempt.phone:
-        found.append(_subject("phone", attempt.phone))
+        found.append(_subject("phone", attempt.phone, mac))
     elif attempt.asker:
-        found.append(_subject("asker", f"{attempt.client_id}\x00{attempt.asker}"))
+        found.append(_subject("asker", f"{attempt.client_id}\x00{attempt.asker}", mac))
     elif attempt.cookie:
-        found.append(_subject("asker", attempt.cookie))
+        found.append(_subject("asker", attempt.cookie, mac))
     if attempt.client_id is not None:
         found.append(Subject("key", attempt.client_id.to_bytes(8, "big")))
     elif attempt.ip_prefix and attempt.door is Door.WEB:
-        found.append(_subject("ip", attempt.ip_prefix))
+        found.append(_subject("ip", attempt.ip_prefix, mac))
     found.append(BRAND)
     return found
 
@@ -102,8 +105,8 @@ def subject_macs(*, member_id: int, phone: str) -> list[bytes]:
     return [_subject("member", str(member_id)).mac, _subject("phone", phone).mac]
 
 
-def _subject(kind: str, name: str) -> Subject:
-    return Subject(kind, audit_mac(f"budget\x00{kind}\x00{name}".encode("utf-8", "surrogatepass"))[:16])
+def _subject(kind: str, name: str, mac: Mac = audit_mac) -> Subject:
+    return Subject(kind, mac(f"budget\x00{kind}\x00{name}".encode("utf-8", "surrogatepass"))[:16])
 
 
 def target_of(*, label_no: int | None, mac: bytes | None) -> int:
@@ -116,7 +119,8 @@ def target_of(*, label_no: int | None, mac: bytes | None) -> int:
 
 def ask(attempts: Sequence[Attempt]) -> list[Refusal | None]:
     """Return, for each attempt, the budget that refuses it, or None. One round trip to the store."""
-    subjects = [subjects_of(attempt) for attempt in attempts]
+    mac = auditor()
+    subjects = [subjects_of(attempt, mac) for attempt in attempts]
     store = _store()
     if store.usable():
         try:
@@ -184,32 +188,37 @@ class _Store:
     def blocked(self, groups: Sequence[list[Subject]]) -> list[Refusal | None]:
         """Return each attempt's refusal. Also counts the attempts of API keys, whose budget is a share of them."""
         subjects = list(dict.fromkeys(subject for group in groups for subject in group if subject is not BRAND))
-        persons = [subject for subject in subjects if subject.kind in PERSONS]
         scope = self.name("")
         names = [f"{scope}epoch", PLATFORM_FLAG, f"{scope}blocked:{BRAND.key}"]
         names += [f"{scope}blocked:{subject.key}" for subject in subjects]
-        names += [f"{scope}failed:{subject.key}" for subject in persons]
         values = cast("list[str | None]", self.client.mget(names))
         if values[0] is None or self.down_since is not None:
             self._count_again()
             return self.blocked(groups)
         self._count_attempts(groups)
         breaker = _later(values[1], values[2])
-        flags = dict(zip(subjects, values[3:], strict=False))
-        failed = dict(zip(persons, values[3 + len(subjects) :], strict=True))
+        flags = dict(zip(subjects, values[3:], strict=True))
         if breaker is None and not any(flags.values()):
             return [None] * len(groups)
+        failed = self._failed(subjects) if breaker else {}
         return [self._refusal(group, breaker, flags, failed) for group in groups]
+
+    def _failed(self, subjects: Iterable[Subject]) -> dict[Subject, str | None]:
+        """Return, for each person, until when a failure of theirs of the last hour counts against them."""
+        persons = [subject for subject in subjects if subject.kind in PERSONS]
+        if not persons:
+            return {}
+        names = [self.name(f"failed:{subject.key}") for subject in persons]
+        return dict(zip(persons, cast("list[str | None]", self.client.mget(names)), strict=True))
 
     def _count_attempts(self, groups: Sequence[list[Subject]]) -> None:
         """Count the attempts of API keys, whose budget is a share of them; told to the store a hundred at a time."""
         hour = int(time.time() // HOUR_S)
+        counted = Counter(subject for group in groups for subject in group if subject.kind == "key")
         with self.lock:
-            for group in groups:
-                for subject in group:
-                    if subject.kind == "key":
-                        name = self.name(f"attempts:{subject.key}:{hour}")
-                        self.attempts[name] = self.attempts.get(name, 0) + 1
+            for subject, count in counted.items():
+                name = self.name(f"attempts:{subject.key}:{hour}")
+                self.attempts[name] = self.attempts.get(name, 0) + count
             full = [name for name, count in self.attempts.items() if count >= KEY_SHARE * 5]
             counts = {name: self.attempts.pop(name) for name in full}
         for name, count in counts.items():

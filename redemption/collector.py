@@ -1,6 +1,6 @@
-"""Gathers the redemptions that arrive while the last batch commits, and runs them together.
+"""Gathers the attempts that arrive while the last batch commits, and runs them together.
 
-One queue per brand; a few threads take the fullest. An idle process runs batches of one; a busy one takes whatever came
+One queue per brand and act; a few threads take the fullest. An idle process runs batches of one; a busy one takes whatever came
 while the last batch committed. Threads start at the first redemption of a process and have database connections of
 their own; at shutdown the queues are drained. A thread that dies fails what it held with "try later".
 """
@@ -18,7 +18,7 @@ from django.db import connection
 
 from brands.models import Brand
 from redemption import services
-from redemption.rules import Attempt, Receipt
+from redemption.rules import Act, Attempt, Receipt
 from redemption.services import Answer, TryLater
 
 MOST = 64
@@ -31,9 +31,18 @@ log = logging.getLogger(__name__)
 
 def redeem(attempt: Attempt) -> Receipt:
     """Redeem one code, together with whatever else waits. Raises as `services.redeem`."""
+    return _together(Act.REDEEM, attempt)
+
+
+def verify(attempt: Attempt) -> Receipt:
+    """Check one label, together with whatever else waits. Raises as `services.verify`."""
+    return _together(Act.CHECK, attempt)
+
+
+def _together(act: Act, attempt: Attempt) -> Receipt:
     if not settings.COLLECTOR_ENABLED or connection.in_atomic_block:
-        return services.redeem(attempt)
-    answer = _collector().submit(connection.tenant, attempt)
+        return services.redeem(attempt) if act is Act.REDEEM else services.verify(attempt)
+    answer = _collector().submit(connection.tenant, act, attempt)
     if isinstance(answer, Receipt):
         return answer
     raise answer
@@ -60,6 +69,7 @@ class _Ticket:
 @dataclass(slots=True)
 class _Queue:
     brand: Brand
+    act: Act
     waiting: deque[_Ticket] = field(default_factory=deque)
 
 
@@ -67,7 +77,7 @@ class Collector:
     """The queues of one process and the threads that empty them."""
 
     def __init__(self, threads: int) -> None:
-        self.queues: dict[str, _Queue] = {}
+        self.queues: dict[tuple[str, Act], _Queue] = {}
         self.changed = threading.Condition()
         self.closing = False
         self.batches = self.attempts = self.busy = 0
@@ -77,15 +87,15 @@ class Collector:
         for thread in self.threads:
             thread.start()
 
-    def submit(self, brand: Brand, attempt: Attempt) -> Answer:
+    def submit(self, brand: Brand, act: Act, attempt: Attempt) -> Answer:
         """Queue an attempt and wait for its answer."""
         ticket = _Ticket(attempt)
         with self.changed:
             if self.closing:
                 return TryLater()
-            queue = self.queues.get(brand.schema_name)
+            queue = self.queues.get((brand.schema_name, act))
             if queue is None:
-                queue = self.queues[brand.schema_name] = _Queue(brand)
+                queue = self.queues[brand.schema_name, act] = _Queue(brand, act)
             queue.brand = brand
             queue.waiting.append(ticket)
             if not self.busy or len(queue.waiting) % ENOUGH == 0:
@@ -103,9 +113,9 @@ class Collector:
 
     def _work(self) -> None:
         while taken := self._take():
-            brand, batch = taken
+            queue, batch = taken
             try:
-                self._answer(brand, batch)
+                self._answer(queue, batch)
                 if len(batch) > FEW:
                     time.sleep(RETURN_S)  # those just answered come back together, not one before the others
             except BaseException as error:
@@ -120,8 +130,8 @@ class Collector:
                     self.changed.notify()
         connection.close()
 
-    def _take(self) -> tuple[Brand, list[_Ticket]] | None:
-        """Wait for work; return up to 64 attempts of the brand with most waiting, or None at the end.
+    def _take(self) -> tuple[_Queue, list[_Ticket]] | None:
+        """Wait for work; return up to 64 attempts of the queue with most waiting, or None at the end.
 
         While another thread is at work only a good batch is worth a second one: a batch costs nearly as much as its
         statements, whatever its size.
@@ -135,17 +145,18 @@ class Collector:
                     self.busy += 1
                     self.batches += 1
                     self.attempts += len(batch)
-                    return fullest.brand, batch
+                    return fullest, batch
                 if self.closing and not waiting:
                     return None
                 self.changed.wait()
 
     @staticmethod
-    def _answer(brand: Brand, batch: list[_Ticket]) -> None:
+    def _answer(queue: _Queue, batch: list[_Ticket]) -> None:
         connection.close_if_unusable_or_obsolete()
-        if connection.tenant is not brand:  # each time costs a statement
-            connection.set_tenant(brand)
-        answers = services.redeem_each([ticket.attempt for ticket in batch])
+        if connection.tenant is not queue.brand:  # each time costs a statement
+            connection.set_tenant(queue.brand)
+        each = services.redeem_each if queue.act is Act.REDEEM else services.verify_each
+        answers = each([ticket.attempt for ticket in batch])
         for ticket, answer in zip(batch, answers, strict=True):
             ticket.give(answer)
 

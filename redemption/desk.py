@@ -1,14 +1,13 @@
 """The desk where request ids are opened, each once; what was asked before gets its first answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import OperationalError
 from psycopg.errors import LockNotAvailable
 
-from common.canonical import canonical
 from common.db import array, bytes_array, prepared
 from common.errors import DomainError
-from labels.keys import audit_mac
+from labels.keys import auditor
 from redemption.errors import KeyReused
 from redemption.facts import Case, client_of
 from redemption.models import DOORS, Request, Scan
@@ -36,7 +35,8 @@ class Desk:
         self.done: dict[Case, Answer] = {}
         self.leaders: dict[Key, Case] = {}
         self.followers: dict[Case, Case] = {}
-        self.macs = {case: content_mac(case) for case in cases if case.attempt.request_id}
+        mac = auditor()
+        self.macs = {case: content_mac(case, mac) for case in cases if case.attempt.request_id}
 
     def open(self, *, lock_timeout_ms: int) -> list[Case]:
         """Write the request rows; return the cases that are new, each with the id of its scan.
@@ -118,23 +118,23 @@ class Desk:
         return [self.done[self.followers.get(case, case)] for case in self.cases]
 
 
-def content_mac(case: Case) -> bytes:
+def content_mac(case: Case, mac: Callable[[bytes], bytes]) -> bytes:
     """Return the keyed MAC of what was asked, all but the clock, the language and where it came from."""
     attempt = case.attempt
     place = attempt.place
-    content = {
-        "act": case.act,
-        "code": attempt.code,
-        "serial": attempt.serial,
-        "gtin": attempt.gtin,
-        "phone": attempt.phone,
-        "member": attempt.member_id,
-        "asker": attempt.asker,
-        "retailer": attempt.retailer,
-        "promoter": attempt.promoter,
-        "place": [repr(place.lat), repr(place.lon), repr(place.accuracy_m)] if place else None,
-    }
-    return audit_mac(b"request\x00" + canonical(content))
+    content = (
+        case.act.value,
+        attempt.code,
+        attempt.serial,
+        attempt.gtin,
+        attempt.phone,
+        attempt.member_id,
+        attempt.asker,
+        attempt.retailer,
+        attempt.promoter,
+        (place.lat, place.lon, place.accuracy_m) if place else None,
+    )
+    return mac(b"request\x00" + ascii(content).encode())  # a literal in ASCII: one text for one content
 
 
 def _key(case: Case) -> Key:

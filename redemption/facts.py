@@ -59,15 +59,15 @@ class Case:
     need: int = 0
     exhausted: bool = False
     scan_id: int = 0
+    label_no: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The label, if the code is of one and nothing spoke against it before its state was asked.
+        self.label_no = self.resolution.label_no if self.resolution.known else None
 
     def again(self) -> "Case":
         """Return the same attempt as it was before anything was read or written for it."""
         return Case(self.act, self.attempt, self.resolution, self.retailer, self.promoter)
-
-    @property
-    def label_no(self) -> int | None:
-        """The label, if the code is of one and nothing spoke against it before its state was asked."""
-        return self.resolution.label_no if self.resolution.known else None
 
     @property
     def secret_typed(self) -> bool:
@@ -224,6 +224,7 @@ def find_past(cases: Sequence[Case]) -> None:
     known = [case for case in cases if case.label_no is not None]
     if not known:
         return
+    askers = [(*case.askers, None, None, None)[:3] for case in known]
     with prepared() as cursor:
         cursor.execute(
             """
@@ -244,7 +245,7 @@ def find_past(cases: Sequence[Case]) -> None:
             [
                 array(range(len(known))),
                 array(case.label_no for case in known),
-                *(array((*case.askers, None, None, None)[part] for case in known) for part in range(3)),
+                *(array(column) for column in zip(*askers, strict=True)),
                 moments(case.attempt.at - VISIT for case in known),
             ],
         )

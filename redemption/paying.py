@@ -62,13 +62,14 @@ def _claim(waiting: list[Case], at: datetime, in_turn: bool) -> list[Case]:
     The first attempt at a label in the batch goes first; should the offer be exhausted for it, the next one is tried.
     """
     winners: list[Case] = []
+    slot = _slot(waiting[0]) if waiting else 0
     while waiting:
         first: dict[int | None, Case] = {}
         for case in waiting:
             first.setdefault(case.label_no, case)
         turn = list(first.values())
         _find_or_make_holders(turn, at=at)
-        won, lost = _claim_in_turn(turn) if in_turn else _claim_at_once(turn)
+        won, lost = _claim_in_turn(turn, slot) if in_turn else _claim_at_once(turn, slot)
         winners += won
         gone = {case.label_no for case in lost}
         if lost:
@@ -80,26 +81,26 @@ def _claim(waiting: list[Case], at: datetime, in_turn: bool) -> list[Case]:
     return winners
 
 
-def _claim_at_once(turn: Sequence[Case]) -> tuple[list[Case], list[Case]]:
+def _claim_at_once(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
     taken = _insert_redemptions(turn)
     won = [case for case in turn if case.label_no in taken]
     uses = [use for case in won if (use := _use(case))]
     if not all(lottery.count_uses(uses)):
         raise lottery.BudgetShort
-    lottery.take([need for case in won if (need := _need(case))])
+    lottery.take([need for case in won if (need := _need(case, slot))])
     return won, [case for case in turn if case.label_no not in taken]
 
 
-def _claim_in_turn(turn: Sequence[Case]) -> tuple[list[Case], list[Case]]:
+def _claim_in_turn(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
     """Serve attempts one after the other, with their caps counted and all slots of their budgets locked."""
     uses = [(case, use) for case in turn if (use := _use(case))]
     allowed = dict(zip((case for case, _use in uses), lottery.count_uses([use for _case, use in uses]), strict=True))
-    hand = lottery.Hand(need.budget_id for case in turn if (need := _need(case)))
+    hand = lottery.Hand(need.budget_id for case in turn if (need := _need(case, slot)))
     won: list[Case] = []
     lost: list[Case] = []
     _wait_at_most(RARE_LOCK_MS)
     for case in turn:
-        need = _need(case)
+        need = _need(case, slot)
         if not allowed.get(case, True) or (need and not hand.covers(need)):
             continue
         if not _insert_redemptions([case]):
@@ -119,11 +120,16 @@ def _wait_at_most(milliseconds: int) -> None:
         cursor.execute(f"SET LOCAL lock_timeout = {milliseconds:d}")
 
 
-def _need(case: Case) -> lottery.Need | None:
+def _slot(first: Case) -> int:
+    """Return the one slot of each budget that a batch draws on, so that another batch need not wait for it."""
+    return slot_of(first.attempt.request_id or str(first.scan_id))
+
+
+def _need(case: Case, slot: int) -> lottery.Need | None:
     offer, amount = case.offer, case.need
     if not isinstance(offer, Offer) or offer.budget_id is None or not amount:
         return None
-    return lottery.Need(offer.budget_id, slot_of(case.attempt.request_id or str(case.scan_id)), amount)
+    return lottery.Need(offer.budget_id, slot, amount)
 
 
 def _use(case: Case) -> lottery.Use | None:

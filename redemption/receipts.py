@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -33,8 +32,7 @@ def too_many_tries(act: Act, at: datetime, retry_after_s: int) -> Receipt:
     return Receipt(outcome=Outcome.TOO_MANY_TRIES, act=act, at=at, retry_after_s=retry_after_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(NamedTuple):
     """What one attempt is told: the columns of `Scan`, before they are a row. ``pk`` 0: it will not be one (a look)."""
 
     pk: int

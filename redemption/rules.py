@@ -7,6 +7,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -182,8 +183,7 @@ class OfferState(StrEnum):
     EXHAUSTED = "exhausted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """All that the verdict depends on. ``status`` is a value of `labels.queries.Status`.
 
     ``redeemed_by`` is None for a label whose secret is unused; ``spares_redeemed`` says that the status is a block

@@ -19,9 +19,9 @@ from labels.codes.forms import DECIMAL, Form
 Bytes = NDArray[np.uint8]
 
 
-def vector(key: bytes, form: Form, number: int, generation: int) -> Vector:
+def vector(key: bytes, form: Form, number: int, generation: int, chunk: int = CHUNK) -> Vector:
     """Return the permutation of one slot, for arrays. Not to be shared by threads."""
-    return Vector(key, form.radix, form.core, form.tweak(number, generation))
+    return Vector(key, form.radix, form.core, form.tweak(number, generation), chunk)
 
 
 def write_codes(form: Form, number: int, cores: U64, rows: Bytes, column: int = 0) -> None:
