@@ -81,6 +81,16 @@ REGISTER: dict[str, Declared] = {
         " received_at received_by"
     ),
     "labels.Recall": Declared("id product lot label_range labels note opened_at opened_by lifted_at lifted_by"),
+    # --- printing
+    "printing.Press": Declared("id public_id name recipient fingerprint checked_at checked_by is_active created_at"),
+    "printing.PrintJob": Declared(
+        "id public_id batch first_roll last_roll press recipient output approval requester approver job requested_at"
+        " started_at"
+    ),
+    "printing.Handover": Declared(
+        "id public_id print_job roll requester approver canary_range state lines plain_hash cipher_hash cipher_bytes"
+        " manifest signature ready_at expires_at downloaded_at downloaded_by acknowledged_at deleted_at"
+    ),
     # --- ledger: an account does not know its holder
     "ledger.Account": Declared("id posted held floor clawback_of created_at public_id unit kind party role status"),
     "ledger.Transfer": Declared(

@@ -73,6 +73,7 @@ TENANT_APPS = [
     "allauth.mfa",
     "common",
     "labels",
+    "printing",
     "ledger",
     "sms_gateway",
     "members",
@@ -300,6 +301,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for every brand
     "generate what was forsaken": {"task": "labels.tasks.sweep", "schedule": 60.0},
+    "print what was forsaken, and end links": {"task": "printing.tasks.sweep", "schedule": 60.0},
     "forget old one-time codes": {"task": "members.tasks.forget_old_codes", "schedule": 3600.0},
     "forget old messages": {"task": "sms_gateway.tasks.forget_old_messages", "schedule": 6 * 3600.0},
     "lapse what nobody claimed": {"task": "members.tasks.lapse_pending", "schedule": 3600.0},

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language", set_language, name="set_language"),
     path("console/", include("staff.urls")),
     path("console/", include("labels.urls")),
+    path("console/", include("printing.urls")),
     path("console/", include("ledger.urls")),
     path("console/", include("members.urls")),
     path("console/", include("channel.urls")),

@@ -43,6 +43,8 @@ MENU = (
         (
             Item(_("Products"), "/console/products", "box", "labels.read"),
             Item(_("Batches"), "/console/batches", "roll", "labels.read"),
+            Item(_("Print files"), "/console/prints", "printer", "printing.read"),
+            Item(_("Presses"), "/console/presses", "key", "printing.read"),
             Item(_("Activation and blocks"), "/console/activations", "lock", "labels.read"),
             Item(_("Recalls"), "/console/recalls", "octagon", "labels.read"),
             Item(_("Label history"), "/console/labels", "tag", "labels.read"),

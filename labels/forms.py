@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labels.codes.forms import B12, N16, N20
 from labels.models import Batch, Block, Product
-from labels.services import MAX_ORDER, MAX_ROLL
+from labels.services import LEAST_ROLL, MAX_ORDER, MAX_ROLL
 
 # What the wizard offers, and a published example of each (docs/algorithms/codes.md).
 OFFERED = {
@@ -72,6 +72,13 @@ class OrderForm(forms.Form):
     )
     secret_form = forms.ChoiceField(
         label=_("Hidden code"), choices=[(name, offer[0]) for name, offer in OFFERED.items()], initial=N16.name
+    )
+    roll_labels = forms.IntegerField(
+        label=_("Labels of a roll"),
+        min_value=LEAST_ROLL,
+        max_value=MAX_ROLL,
+        required=False,
+        help_text=_("For a press: one file a roll, usually 10,000. Empty: no press prints this batch."),
     )
     test_series = forms.BooleanField(
         label=_("Test series"),

@@ -161,7 +161,7 @@ def batch_detail(request: HttpRequest, public_id: str) -> HttpResponse:
         "rolls_received": batch.rolls.filter(state=Roll.State.RECEIVED).count() if batch.roll_labels else 0,
         "can_restart": batch.state == Batch.State.DRAFT and (batch.job is None or batch.job.ended),
     }
-    may = _may(request, "labels.order", "labels.activate", "labels.block", "labels.void")
+    may = _may(request, "labels.order", "labels.activate", "labels.block", "labels.void", "printing.request")
     return render(request, "labels/batch.html", {**context, **may})
 
 

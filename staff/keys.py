@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from common.errors import NotFound
 from common.keys import KEY_BYTES, kek_provider
@@ -95,3 +95,17 @@ def destroy_key(kind: str, *, version: int, at: datetime, name: str = "") -> Non
     if not BrandKey.objects.filter(kind=kind, name=name, version=version).update(blob=b"", destroyed_at=at):
         raise NotFound
     forget_keys()
+
+
+def sign_key(*, at: datetime) -> bytes:
+    """Return the brand's signing key (Ed25519, 32 bytes), made on first need. Call it outside transactions."""
+    try:
+        return brand_key(BrandKey.Kind.SIGN)
+    except KeyDestroyed:
+        raise
+    except NotFound:
+        try:
+            create_key(BrandKey.Kind.SIGN, at=at)
+        except IntegrityError:  # another process was faster
+            forget_keys()
+        return brand_key(BrandKey.Kind.SIGN)

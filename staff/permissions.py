@@ -27,6 +27,10 @@ TABLE: dict[str, frozenset[Role]] = {
     "labels.block": frozenset({_R.OWNER, _R.PRODUCTION, _R.INVESTIGATOR, _R.LEGAL}),
     "labels.recall": frozenset({_R.OWNER, _R.LEGAL}),
     "labels.void": frozenset({_R.OWNER, _R.PRODUCTION, _R.LEGAL}),
+    "printing.read": frozenset({_R.OWNER, _R.PRODUCTION, _R.WAREHOUSE, _R.LEGAL, _R.AUDITOR}),
+    "printing.press": frozenset({_R.OWNER, _R.PRODUCTION}),
+    "printing.request": frozenset({_R.OWNER, _R.PRODUCTION}),
+    "printing.approve": frozenset({_R.OWNER, _R.PRODUCTION, _R.LEGAL}),
     "redemption.read": _ALL - {_R.PRODUCTION, _R.WAREHOUSE},
     "redemption.reverse": frozenset({_R.OWNER, _R.FINANCE}),
     "lottery.read": _ALL - {_R.WAREHOUSE},
@@ -53,7 +57,12 @@ TABLE: dict[str, frozenset[Role]] = {
     "brand.edit": frozenset({_R.OWNER, _R.MARKETER}),
 }
 # What somebody must be able to do who decides about an act that needs two persons; others: "approvals.decide".
-DECIDES: dict[str, str] = {"staff.owner": "staff.edit", "labels.void": "labels.void", "labels.close": "labels.void"}
+DECIDES: dict[str, str] = {
+    "staff.owner": "staff.edit",
+    "labels.void": "labels.void",
+    "labels.close": "labels.void",
+    "printing.handover": "printing.approve",
+}
 WRITING = frozenset(operation for operation in TABLE if not operation.endswith(".read"))
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])

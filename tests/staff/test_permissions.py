@@ -22,6 +22,10 @@ labels.receive      x . x x . . . . . . .
 labels.block        x . x . x . . x . . .
 labels.recall       x . . . . . . x . . .
 labels.void         x . x . . . . x . . .
+printing.read       x . x x . . . x . . x
+printing.press      x . x . . . . . . . .
+printing.request    x . x . . . . . . . .
+printing.approve    x . x . . . . x . . .
 redemption.read     x x . . x x x x x x x
 redemption.reverse  x . . . . . . . . x .
 lottery.read        x x x . x x x x x x x

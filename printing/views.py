@@ -1,0 +1,242 @@
+"""The pages of presses, requests to print, and hand-overs."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from allauth.account.decorators import reauthentication_required
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from common.clock import now
+from common.errors import DomainError
+from common.signing import public_of
+from common.tables import keyset_page
+from labels.models import Batch
+from printing import handover as files, services
+from printing.forms import HashForm, PressForm, PrintForm
+from printing.models import Handover, Press, PrintJob
+from staff.keys import sign_key
+from staff.models import User
+from staff.permissions import allowed, staff_view
+
+_PIECE = 262_144
+_VERIFIER = Path(__file__).parent / "verify_manifest.py"
+_FROM = re.compile(r"bytes=([1-9][0-9]{0,14})-")
+
+
+# --- presses -------------------------------------------------------------------------------------------------------
+
+
+@staff_view("printing.read")
+def press_list(request: HttpRequest) -> HttpResponse:
+    """List the presses, and register one."""
+    form = PressForm(request.POST or None)
+    may_edit = allowed(request.user, "printing.press")
+    if request.method == "POST" and may_edit and form.is_valid():
+        try:
+            press = services.create_press(**form.cleaned_data, at=now())
+        except DomainError as error:
+            form.add_error("name" if isinstance(error, services.PressExists) else "recipient", error.detail)
+        else:
+            messages.success(request, _("The press is registered. Now check its key by telephone."))
+            return redirect(f"/console/presses/{press.public_id}")
+    context = {"presses": Press.objects.order_by("name"), "form": form, "may_edit": may_edit}
+    return render(request, "printing/presses.html", context, status=422 if form.errors else 200)
+
+
+@staff_view("printing.read")
+def press_detail(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Show a press, its key and the files it got."""
+    press = get_object_or_404(Press, public_id=public_id)
+    handovers = Handover.objects.filter(print_job__press=press).select_related("roll__batch").order_by("-id")[:50]
+    context = {"press": press, "handovers": handovers, "may_edit": allowed(request.user, "printing.press")}
+    return render(request, "printing/press.html", context)
+
+
+@staff_view("printing.press")
+@require_POST
+def press_change(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Check the key as read out, change it, or take the press in or out of use."""
+    press = get_object_or_404(Press, public_id=public_id)
+    try:
+        if "read_out" in request.POST:
+            read_out = request.POST["read_out"]
+            services.check_key(press, read_out=read_out, at=now(), asked_by=request.user.get_username())
+            messages.success(request, _("The key is checked."))
+        elif "recipient" in request.POST:
+            services.change_key(press, recipient=request.POST["recipient"])
+            messages.success(request, _("The press has a new key. Check it by telephone."))
+        else:
+            services.set_in_use(press, is_active=request.POST.get("use") == "yes")
+    except DomainError as error:
+        messages.error(request, error.detail)
+    return redirect(f"/console/presses/{public_id}")
+
+
+# --- requests ------------------------------------------------------------------------------------------------------
+
+
+@staff_view("printing.read")
+def print_list(request: HttpRequest) -> HttpResponse:
+    """List what was asked to be printed, newest first."""
+    found = PrintJob.objects.select_related("batch", "press", "requester", "approval", "job")
+    page = keyset_page(found, request, order=("-requested_at", "-id"))
+    return render(request, "printing/prints.html", {"page": page, "at": now()})
+
+
+@staff_view("printing.request")
+def print_new(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Ask for files of a batch's rolls."""
+    batch = get_object_or_404(Batch.objects.select_related("product"), public_id=public_id)
+    count = batch.rolls.count()
+    form = PrintForm(request.POST or None, initial={"first_roll": 1, "last_roll": min(count, services.MOST_ROLLS)})
+    if request.method == "POST" and form.is_valid():
+        try:
+            row = services.request(services.NewPrint(batch=batch, **form.cleaned_data), by=_user(request), at=now())
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, _("Another person has to approve this. The request is made."))
+            return redirect(f"/console/prints/{row.public_id}")
+    context = {"batch": batch, "form": form, "count": count}
+    return render(request, "printing/print_form.html", context, status=422 if form.errors else 200)
+
+
+@staff_view("printing.read")
+def print_detail(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Show a request: approval, job, files."""
+    row = _print(public_id)
+    context = {
+        "print": row,
+        "handovers": row.handovers.select_related("roll__batch").order_by("roll__number")[:2_000],
+        "fingerprint": files.fingerprint(row.recipient),
+        "may_start": allowed(request.user, "printing.request") and row.job is None,
+        "at": now(),
+    }
+    return render(request, "printing/print.html", context)
+
+
+@staff_view("printing.request")
+@require_POST
+def print_start(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Use up the approval and build the files."""
+    row = _print(public_id)
+    try:
+        services.start(row.pk, at=now(), asked_by=request.user.get_username())
+    except DomainError as error:
+        services.refused(error, what="start", row=row, at=now())
+        messages.error(request, error.detail)
+    return redirect(f"/console/prints/{public_id}")
+
+
+# --- hand-overs ----------------------------------------------------------------------------------------------------
+
+
+@staff_view("printing.read")
+def handover(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Show a hand-over: its file, its manifest, and what the press must tell."""
+    one = _handover(public_id)
+    may_act = allowed(request.user, "printing.request")
+    context = {"one": one, "form": HashForm(), "may_act": may_act, "at": now(), "public_key": _public_key()}
+    return render(request, "printing/handover.html", context)
+
+
+@staff_view("printing.request")
+@require_POST
+@never_cache
+def acknowledge(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Note that the press has the whole file."""
+    one, form = _handover(public_id), HashForm(request.POST)
+    if form.is_valid():
+        try:
+            services.acknowledge(one.pk, plain_hash=form.cleaned_data["plain_hash"], at=now())
+        except DomainError as error:
+            services.refused(error, what="acknowledge", row=one, at=now())
+            form.add_error("plain_hash", error.detail)
+        else:
+            messages.success(request, _("The press has the file. Ours is deleted."))
+            return redirect(f"/console/handovers/{public_id}")
+    context = {"one": one, "form": form, "may_act": True, "at": now(), "public_key": _public_key()}
+    return render(request, "printing/handover.html", context, status=422)
+
+
+@staff_view("printing.request")
+@never_cache
+@reauthentication_required
+def download(request: HttpRequest, public_id: str) -> HttpResponseBase:
+    """Send the encrypted file, once; a broken download goes on by its byte range."""
+    one = _handover(public_id)
+    asked = _FROM.fullmatch(request.headers.get("Range", ""))
+    start = int(asked[1]) if asked else 0
+    try:
+        one = services.download(one.pk, start=start, at=now(), asked_by=request.user.get_username())
+    except DomainError as error:
+        services.refused(error, what="download", row=one, at=now())
+        messages.error(request, error.detail)
+        return render(request, "printing/gone.html", {"one": one}, status=410)
+    size = one.cipher_bytes or 0
+    response = StreamingHttpResponse(
+        _pieces(files.path_of(public_id), start), status=206 if start else 200, content_type="application/octet-stream"
+    )
+    response["Content-Disposition"] = f'attachment; filename="{public_id}.age"'
+    response["Content-Length"] = str(size - start)
+    response["Accept-Ranges"] = "bytes"
+    if start:
+        response["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+    return response
+
+
+def _pieces(path: Path, start: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+@staff_view("printing.read")
+def manifest(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Send the manifest: what the file holds, without any code."""
+    return _attachment(bytes(_handover(public_id).manifest), f"{public_id}.manifest.json", "application/json")
+
+
+@staff_view("printing.read")
+def signature(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Send the manifest's signature."""
+    return _attachment(bytes(_handover(public_id).signature), f"{public_id}.manifest.sig", "application/octet-stream")
+
+
+@staff_view("printing.read")
+def verifier(request: HttpRequest) -> HttpResponse:
+    """Send the program by which a press checks manifest and file; the brand's public key is written into it."""
+    text = _VERIFIER.read_text().replace('PUBLIC_KEY = ""', f'PUBLIC_KEY = "{_public_key()}"')
+    return _attachment(text.encode(), "verify_manifest.py", "text/x-python")
+
+
+def _attachment(content: bytes, name: str, kind: str) -> HttpResponse:
+    return HttpResponse(content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _public_key() -> str:
+    return public_of(sign_key(at=now())).hex()
+
+
+def _print(public_id: str) -> PrintJob:
+    found = PrintJob.objects.select_related(
+        "batch__product", "press", "requester", "approver", "approval__decided_by", "job"
+    )
+    return get_object_or_404(found, public_id=public_id)
+
+
+def _handover(public_id: str) -> Handover:
+    found = Handover.objects.select_related("roll__batch", "print_job__press", "requester", "approver")
+    return get_object_or_404(found, public_id=public_id)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - staff_view let nobody else in
+    return request.user
