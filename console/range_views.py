@@ -121,7 +121,7 @@ def batch_end(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
     batch = get_object_or_404(Batch.objects.select_related("product"), public_id=public_id)
     kind, end = _ACTS[act]
     asked = batches.open_request(kind, batch, at=now())
-    error, reason = "", request.POST.get("reason", "")
+    error, reason = "", request.POST.get("reason", "").replace("\x00", "")
     if request.method == "POST":
         try:
             if asked is not None and asked.approved:

@@ -389,6 +389,9 @@ def download(handover_id: int, *, start: int = 0, at: datetime, asked_by: str) -
 
     Raises `Gone`.
     """
+    public_id = Handover.objects.values_list("public_id", flat=True).get(pk=handover_id)
+    if not files.path_of(public_id).is_file():
+        raise Gone(_("This file has been downloaded, its link has ended, or it was deleted."))
     with transaction.atomic(durable=True):
         fresh = Handover.objects.filter(
             pk=handover_id, state=_State.READY, downloaded_at=None, expires_at__gt=at, deleted_at=None

@@ -35,6 +35,7 @@ def owned_routes() -> list[tuple[str, dict[str, Any]]]:
 
 # What is posted where a page is for posting only. Default: an empty form.
 FORMS: dict[str, dict[str, str]] = {
+    "console/handovers/<slug:public_id>/acknowledge": {"plain_hash": "0" * 64},
     "console/members/<str:public_id>/export": {"reason": "asked by letter"},
     "console/members/<str:public_id>/erase": {"reason": "asked by letter", "confirm": "yes"},
     "console/labels/<str:serial>/reverse": {"reason": "scanned by shop staff"},

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+import pyrage
 from allauth.account.internal.flows.login import record_authentication
 from django.db import connection, transaction
 from django.http import HttpRequest
@@ -15,10 +17,13 @@ from brands.models import Brand
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll
 from ledger.models import Account, Transfer
+from printing.handover import path_of as path_of_file
+from printing.models import Handover
+from printing.services import NewPrint, check_key, create_press, request as request_print
 from staff.apikeys import create_key
 from staff.models import Approval, User
 from tests.browser.world import populate
-from tests.makers import labels_of, make_active_batch, secrets_of, serial_of
+from tests.makers import labels_of, make_active_batch, make_batch, secrets_of, serial_of
 
 HOST, STRANGER_HOST = "brand.localhost", "stranger.localhost"
 
@@ -67,6 +72,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         title_zh="产品页",
         created_at=now(),
     )
+    things |= _printed(ada, sam)
     numbers = {
         "staff": sam.pk,
         "link": link.pk,
@@ -82,6 +88,35 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     return Two(
         things, owner, stranger, crossed, token, stranger_token, secret, serial_of(labels_of(batch)[2]), other, numbers
     )
+
+
+def _printed(requester: User, approver: User) -> dict[str, str]:
+    """Make a press, a request to print, a file that waits, and one that was fetched."""
+    press = create_press(name="Red Press", recipient=str(pyrage.x25519.Identity.generate().to_public()), at=now())
+    check_key(press, read_out=press.fingerprint, at=now(), asked_by="ada")
+    batch = make_batch(count=4, roll_labels=2, at=now())
+    row = request_print(NewPrint(batch, 1, 2, press), by=requester, at=now())
+    found = {"press": press.public_id, "print": row.public_id}
+    for name, state, number in (("handover", "ready", 1), ("fetched", "downloaded", 2)):
+        first = batch.canary_range.lower + 12 * number
+        one = Handover.objects.create(
+            print_job=row,
+            roll=batch.rolls.get(number=number),
+            requester=requester,
+            approver=approver,
+            canary_range=(first, first + 12),
+            lines=14,
+            state=state,
+            plain_hash="0" * 64,
+            cipher_hash="0" * 64,
+            cipher_bytes=1,
+            expires_at=now() + timedelta(hours=1),
+            downloaded_at=now() if state == "downloaded" else None,
+        )
+        path_of_file(one.public_id).parent.mkdir(parents=True, exist_ok=True)
+        path_of_file(one.public_id).write_bytes(b"x")
+        found[name] = one.public_id
+    return found
 
 
 def sign_in(client: Client, user: User) -> None:
@@ -122,6 +157,10 @@ def arguments(two: Two, route: str) -> dict[str, str]:
             {"public_id": things["product"], "pk": str(numbers["link"])},
         ),
         ("console/products/", {"public_id": things["product"]}),
+        ("console/presses/", {"public_id": things["press"]}),
+        ("console/prints/", {"public_id": things["print"]}),
+        ("console/handovers/<slug:public_id>/acknowledge", {"public_id": things["fetched"]}),
+        ("console/handovers/", {"public_id": things["handover"]}),
         ("console/batches/", {"public_id": things["batch"]}),
         ("console/activations/", {"pk": str(numbers["activation"])}),
         ("console/rolls/", {"pk": str(numbers["roll"])}),
