@@ -153,29 +153,43 @@ def _malformed(act: Act, attempt: Attempt) -> DomainError | None:
     return None
 
 
-# --- together, or one by one -------------------------------------------------------------------------------------------
+# --- together, or by halves ---------------------------------------------------------------------------------------------
 
 
 def _answers(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
-    """Answer attempts in one transaction; if that fails, each in one of its own, so that none fails its neighbours."""
-    if len(attempts) > 1:
+    """Answer attempts in one transaction; if that fails, each half in one of its own, so that none fails its neighbours."""
+    if len(attempts) == 1:
         try:
-            return _together(act, attempts)
-        except Exception:  # whatever it was, it comes again below, for the one attempt that causes it
-            if not connection.in_atomic_block:
-                connection.close_if_unusable_or_obsolete()
-    answers: list[Answer] = []
-    for attempt in attempts:
-        try:
-            answers.append(_alone(act, attempt))
+            return [_alone(act, attempts[0])]
         except DomainError as error:
-            answers.append(error)
-        except Exception as error:
-            if len(attempts) == 1:
-                raise
-            log.exception("an attempt failed", exc_info=error)
-            answers.append(TryLater())
-    return answers
+            return [error]
+    try:
+        return _together(act, attempts)
+    except Exception:  # whatever it was, it comes again below, for the one attempt that causes it
+        if not _connected():
+            return [TryLater() for _ in attempts]
+    middle = len(attempts) // 2
+    return [*_half(act, attempts[:middle]), *_half(act, attempts[middle:])]
+
+
+def _connected() -> bool:
+    """Return whether the database answers, over a new connection if the last one is lost."""
+    if connection.in_atomic_block:
+        return True
+    connection.close_if_unusable_or_obsolete()
+    try:
+        connection.ensure_connection()
+    except OperationalError:
+        return False
+    return True
+
+
+def _half(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
+    try:
+        return _answers(act, attempts)
+    except Exception as error:
+        log.exception("an attempt failed", exc_info=error)
+        return [TryLater() for _ in attempts]
 
 
 def _alone(act: Act, attempt: Attempt) -> Answer:

@@ -167,6 +167,8 @@ class SlowCommits:
         pairs, self.pairs = self.pairs, []
         for pair in pairs:
             for end in pair:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)  # closing alone tells nobody while another thread is reading from it
                 end.close()
 
     def close(self) -> None:
