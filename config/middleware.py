@@ -57,6 +57,11 @@ def _is_ip(host: str) -> bool:
     return True
 
 
+def _is_nowhere(path: str) -> bool:
+    """Whether nothing can have that address: no text of PostgreSQL holds a NUL. Digital Links say so on a page."""
+    return "\x00" in path and not path[1:2].isdigit()
+
+
 class BrandMiddleware:
     """Point the connection at the schema of the host's brand; IP literals and the platform's host are public."""
 
@@ -70,7 +75,7 @@ class BrandMiddleware:
         except (OperationalError, InterfaceError):
             connection.close()
             return problem(503, code="try_later", detail=_("We cannot answer now. Please try again in a moment."))
-        if brand is None or "\x00" in request.path:  # no text of PostgreSQL holds a NUL, so nothing has that address
+        if brand is None or _is_nowhere(request.path):
             return HttpResponse(_("No brand answers at this address."), status=404, content_type="text/plain")
         if connection.tenant is not brand:  # each time costs a statement; `brand_of_host` keeps the object for 10 s
             connection.set_tenant(brand)
