@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from django.conf import settings
@@ -20,6 +21,9 @@ from labels import keys as label_keys, queries as label_queries
 from staff.keys import forget_keys
 from tests.environment import BRAND, CLUSTER, DATABASE, STRANGER, TEMPLATE, embedded
 
+# A busy machine is no fault: no example is judged by the time it takes.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 NOW = datetime(2026, 11, 22, 2, 42, tzinfo=UTC)
 _numbers = itertools.count(1)
 
