@@ -1,6 +1,5 @@
 """Posting: what moves, what is refused, and what a repeat answers."""
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -176,7 +175,7 @@ def test_a_repeat_with_other_content_conflicts(world, balances, change):
     first, *rest = three(world)
 
     with pytest.raises(CauseReused), transaction.atomic():
-        post_many([replace(first, **change), *rest], at=world.at)
+        post_many([first._replace(**change), *rest], at=world.at)
 
     assert balances(world.consumer) == [100]
 
