@@ -242,7 +242,7 @@ def secrets() -> str:
         known = Path(folder) / "baseline"  # a copy: the tool rewrites it when known findings have moved to other lines
         shutil.copyfile(ROOT / ".secrets.baseline", known)
         found = subprocess.run(
-            ["detect-secrets-hook", "--baseline", str(known), *names],
+            [str(Path(sys.executable).with_name("detect-secrets-hook")), "--baseline", str(known), *names],
             cwd=ROOT,
             check=False,
             capture_output=True,
