@@ -6,18 +6,17 @@ Locks: the batch's row, before its activations and blocks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Unpack
 
 from django.db import connection, transaction
-from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.utils.translation import gettext as _
 
 from common.db import array
 from common.errors import Conflict, Invalid
 from labels.models import Activation, Batch, Block, Product
 from labels.queries import local_date
-from labels.services import NotReady, WrongGtin, lock_batch_of
+from labels.services import NotReady, OfGoods, bind_anew, lock_batch_of
 from redemption.models import Redemption
 from staff import approvals
 from staff.models import Approval, User
@@ -30,12 +29,6 @@ class RedeemedAlready(Conflict):
     """A label of the range has been redeemed: it stays bound as it is."""
 
     code = "redeemed_already"
-
-
-class NotOnSale(Conflict):
-    """Not every label of the range is on sale."""
-
-    code = "not_on_sale"
 
 
 class ReasonMissing(Invalid):
@@ -167,16 +160,7 @@ def close_ended(*, at: datetime) -> int:
 
 
 def rebind(
-    *,
-    label_range: tuple[int, int],
-    product: Product,
-    at: datetime,
-    lot: str = "",
-    expires_on: date | None = None,
-    market: str = "",
-    valid_until: date | None = None,
-    document: str = "",
-    asked_by: str = "",
+    *, label_range: tuple[int, int], product: Product, at: datetime, asked_by: str = "", **of_goods: Unpack[OfGoods]
 ) -> Activation:
     """Bind labels on sale to another product of the GTIN, lot, date or market: one cancel and new rows at once.
 
@@ -187,32 +171,6 @@ def rebind(
     with transaction.atomic(durable=True):
         batch = lock_batch_of(label_range)
         _refuse_over(batch)
-        if batch.gtin_printed != product.gtin:
-            raise WrongGtin(_("The labels carry the GTIN of another product."))
         if Redemption.objects.filter(label_no__gte=first, label_no__lt=end).exists():
             raise RedeemedAlready(_("A label of the range has been redeemed: it stays bound as it is."))
-        met = list(
-            Activation.objects.filter(label_range__overlap=NumericRange(first, end), cancelled_at=None).order_by("id")
-        )
-        bound = sum(min(row.label_range.upper, end) - max(row.label_range.lower, first) for row in met)
-        if bound != end - first:
-            raise NotOnSale(_("Not every label of the range is on sale: bind them by putting them on sale."))
-        Activation.objects.filter(pk__in=[row.pk for row in met]).update(cancelled_at=at, cancelled_by=asked_by)
-        for row in met:
-            for rest in ((row.label_range.lower, first), (end, row.label_range.upper)):
-                if rest[0] < rest[1]:
-                    row.pk = None
-                    row.label_range = NumericRange(*rest)
-                    row.save(force_insert=True)
-        return Activation.objects.create(
-            batch=batch,
-            label_range=NumericRange(first, end),
-            product=product,
-            lot=lot,
-            expires_on=expires_on,
-            market=market,
-            valid_until=valid_until,
-            document=document,
-            activated_at=at,
-            activated_by=asked_by,
-        )
+        return bind_anew(batch, label_range=label_range, product=product, at=at, asked_by=asked_by, **of_goods)

@@ -10,7 +10,7 @@ from common.models import Job
 from labels import services
 from labels.codes.ff1 import General, Scalar
 from labels.models import Batch, Product
-from labels.services import generate_batch, order_batch, restart_generation
+from labels.services import generate_batch, generation, order_batch, restart_generation
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_brand_that_waits_for_receipt_starts_no_clock(draft: Batch, brand: Bra
 
 def test_progress_is_seen_and_work_goes_on_where_it_stood(draft: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     proved: list[int] = []
-    prove = services._prove
+    prove = generation._prove
 
     def dying(slot: object, vector: object, label_nos: object) -> None:
         proved.append(int(label_nos[0]))  # type: ignore[index]
@@ -59,7 +59,7 @@ def test_progress_is_seen_and_work_goes_on_where_it_stood(draft: Batch, monkeypa
             raise RuntimeError("killed")
         prove(slot, vector, label_nos)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(services, "_prove", dying)
+    monkeypatch.setattr(generation, "_prove", dying)
     with pytest.raises(RuntimeError, match="killed"):
         generate_batch(draft.pk)
     job = fresh(draft).job
@@ -111,7 +111,7 @@ def test_a_batch_at_work_is_not_started_again(draft: Batch, at: datetime) -> Non
 def test_a_cancel_during_work_is_heard_between_steps(
     draft: Batch, at: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prove = services._prove
+    prove = generation._prove
     calls = 0
 
     def cancelling(*arguments: object) -> None:
@@ -121,7 +121,7 @@ def test_a_cancel_during_work_is_heard_between_steps(
             jobs.ask_cancel(draft.job.pk, at=at)
         prove(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(services, "_prove", cancelling)
+    monkeypatch.setattr(generation, "_prove", cancelling)
 
     generate_batch(draft.pk)
 

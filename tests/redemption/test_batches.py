@@ -7,7 +7,7 @@ import pytest
 from brands.models import Brand
 from labels import queries as labels
 from labels.models import Activation, Batch
-from labels.services import NotReady, activate
+from labels.services import NotOnSale, NotReady, activate
 from redemption import batches
 from redemption.batches import CLOSE_ACT, VOID_ACT, close_batch, close_ended, count, rebind, request, void_batch
 from redemption.rules import Outcome
@@ -129,7 +129,7 @@ def test_redeemed_labels_and_those_not_on_sale_stay_as_they_are(batch: Batch, at
     other = make_batch()
     with pytest.raises(batches.RedeemedAlready):
         rebind(label_range=(first + 2, first + 5), product=batch.product, at=at, lot="L2")
-    with pytest.raises(batches.NotOnSale):
+    with pytest.raises(NotOnSale):
         rebind(label_range=other.goods, product=other.product, at=at)
 
     rebind(label_range=(first + 3, first + 5), product=batch.product, at=at, lot="L2")
