@@ -71,3 +71,71 @@ class SlotLease(models.Model):
                 fields=["form", "number"], condition=models.Q(ended_at=None), name="slot_is_leased_to_one_brand"
             )
         ]
+
+
+class CarrierAccount(models.Model):
+    """An account of the platform with a carrier. Its tokens are wrapped by the key-encryption key.
+
+    ``path_digest`` (SHA-256) finds the account by the secret in the path of carriers that do not sign; ``sources`` are
+    the networks from which such a carrier may call ("203.0.113.0/24").
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=40, unique=True)
+    carrier = models.CharField(_("carrier"), max_length=20)
+    secrets_blob = models.BinaryField()
+    path_digest = models.BinaryField(max_length=32, null=True, unique=True)
+    sources = models.JSONField(_("source networks"), default=list, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"))
+
+
+class PhoneNumber(models.Model):
+    """A number at which people text or call: of one brand, or (``brand`` empty) shared by those with platform slots.
+
+    ``base_url`` is the address at which the carrier was told to reach us, against which signatures are checked; empty:
+    `PUBLIC_BASE_URL`. ``texts``: see `sms_gateway.doors.Line`.
+    """
+
+    e164 = models.CharField(_("number"), max_length=20)
+    account = models.ForeignKey(CarrierAccount, models.PROTECT, related_name="numbers")
+    brand = models.ForeignKey(Brand, models.PROTECT, null=True, blank=True, related_name="phone_numbers")
+    base_url = models.URLField(_("webhook base URL"), max_length=200, blank=True, default="")
+    languages = models.JSONField(_("languages"), default=list)
+    texts = models.JSONField(_("texts"), default=dict, blank=True)
+    takes_texts = models.BooleanField(_("takes messages"), default=True)
+    takes_calls = models.BooleanField(_("takes calls"), default=False)
+    preference = models.PositiveSmallIntegerField(
+        _("order"), default=10, help_text=_("messages leave by the number with the lowest order that works")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["e164", "account"], name="a_number_stands_once_with_an_account"),
+            models.CheckConstraint(
+                condition=models.Q(takes_calls=False) | models.Q(brand__isnull=False),
+                name="a_number_that_takes_calls_has_a_brand",
+            ),
+        ]
+
+
+class UnroutedMessage(models.Model):
+    """A message to a shared number that names no brand's slot: answered, and shown to no brand.
+
+    Nothing personal is kept: the sender's number only masked, of the text nothing but its length.
+    """
+
+    carrier = models.CharField(max_length=20)
+    message_id = models.CharField(max_length=80)
+    number = models.CharField(max_length=20)
+    sender_masked = models.CharField(max_length=20)
+    length = models.PositiveIntegerField()
+    form = models.CharField(max_length=3, blank=True, default="")
+    slot = models.PositiveIntegerField(null=True, blank=True)
+    language = models.CharField(max_length=7)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["carrier", "message_id"], name="unrouted_message_comes_in_once")]

@@ -26,6 +26,16 @@ REGISTER: dict[str, Declared] = {
     ),
     "brands.Domain": Declared("id domain tenant is_primary"),
     "brands.SlotLease": Declared("id form number brand leased_at ended_at"),
+    "brands.CarrierAccount": Declared(
+        "id uuid name carrier sources is_active created_at", hidden="secrets_blob path_digest"
+    ),
+    "brands.PhoneNumber": Declared(
+        "id e164 account brand base_url languages texts takes_texts takes_calls preference is_active created_at"
+    ),
+    # of the sender only "138****8000" is kept
+    "brands.UnroutedMessage": Declared(
+        "id carrier message_id number sender_masked length form slot language received_at"
+    ),
     # --- staff
     "staff.User": Declared(
         # under the user name people act for the brand: it stays in the trail
@@ -101,8 +111,29 @@ REGISTER: dict[str, Declared] = {
     "ledger.Hold": Declared("id account amount settled cause_id cause_kind state created_at expires_at ended_at"),
     # --- messages
     "sms_gateway.OutboundMessage": Declared(
-        "id uuid purpose state priority attempts created_at", personal="to_cipher to_index body_cipher"
+        "id uuid purpose language template state priority attempts due_at problem number carrier carrier_ref parts cost"
+        " created_at sent_at ended_at",
+        personal="to_cipher to_index body_cipher parameters_cipher",
     ),
+    "sms_gateway.InboundMessage": Declared(
+        "id uuid carrier message_id number received_at state attempts due_at problem decided_at reply_state silence reply"
+        " opt_out reserved",
+        personal="from_cipher from_index body_cipher body_mac error_mac",
+    ),
+    "sms_gateway.SendTry": Declared("id message number carrier at took_ms ok code"),
+    "sms_gateway.DeliveryReport": Declared("id message status code parts cost at", hidden="mac"),
+    # kept at erasure: the wish to be left alone outlives the member
+    "sms_gateway.Suppression": Declared("id source since_at lifted_at", personal="to_index"),
+    "sms_gateway.Call": Declared(
+        "id uuid carrier call_id number started_at ended_at duration_s cost", personal="caller_cipher caller_index"
+    ),
+    "sms_gateway.CallTurn": Declared(
+        "id uuid call turn step language asked_at due_at answered_at",
+        personal="digits_cipher answer_cipher state_cipher",
+    ),
+    "sms_gateway.CountryRate": Declared("id region part_price"),
+    "sms_gateway.SpendingBudget": Declared("id subject key per_day"),
+    "sms_gateway.Spending": Declared("id subject day spent refused last_refused_at", personal="key_index"),
     # --- members and partners
     "members.Member": Declared(
         "id public_id uuid state account created_at activated_at erased_at",
