@@ -10,7 +10,10 @@ from functools import lru_cache
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from fontTools.pens.svgPathPen import SVGPathPen
+from fontTools.pens.transformPen import TransformPen
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
@@ -105,6 +108,53 @@ def wide(characters: str) -> Wide:
         ("<<", _to_unicode(cids)),
     )
     return Wide(objects, cids, widths)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Text as shapes: ``path`` is SVG in units of the font, upwards; ``width`` in ems; what has no glyph is left out."""
+
+    path: str
+    width: float
+    units: int
+
+
+def outline(text: str, *, fixed: bool = False) -> Outline:
+    """Return text as shapes of exactly the font that is printed: the monospaced one or the one for any text."""
+    face = _face(fixed=fixed)
+    pen, at = SVGPathPen(face.glyphs, ntos=lambda number: f"{number:.0f}"), 0.0
+    for letter in text:
+        name = face.cmap.get(ord(letter))
+        if name is not None:
+            glyph = face.glyphs[name]
+            glyph.draw(TransformPen(pen, (1, 0, 0, 1, at, 0)))
+            at += glyph.width
+    return Outline(pen.getCommands(), at / face.units, face.units)
+
+
+def width_of(text: str, *, fixed: bool = False) -> float:
+    """Return how wide text is, in ems."""
+    face = _face(fixed=fixed)
+    names = (face.cmap.get(ord(letter)) for letter in text)
+    return float(sum(face.glyphs[name].width for name in names if name is not None)) / face.units
+
+
+def missing(text: str, *, fixed: bool = False) -> str:
+    """Return the characters that the font has no glyph for, each once."""
+    cmap = _face(fixed=fixed).cmap
+    return "".join(dict.fromkeys(letter for letter in text if ord(letter) not in cmap))
+
+
+class _Face(NamedTuple):
+    glyphs: Any
+    cmap: dict[int, str]
+    units: int
+
+
+@lru_cache(maxsize=2)
+def _face(*, fixed: bool) -> _Face:
+    font = TTFont(mono_path() if fixed else wide_path(), lazy=True)
+    return _Face(font.getGlyphSet(), font.getBestCmap(), font["head"].unitsPerEm)
 
 
 def stream(head: str, data: bytes) -> bytes:

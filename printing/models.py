@@ -1,6 +1,9 @@
-"""Presses and their keys, what is to be printed, and what was handed over to whom."""
+"""Presses and their keys, what is to be printed and what it looks like, and what was handed over to whom."""
 
+import base64
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, RangeOperators
@@ -10,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from common.ids import new_public_id
 from common.models import Job
-from labels.models import Batch, Roll
+from labels.models import Batch, Product, Roll
+from printing import template as layouts
 from staff.models import Approval, User
 
 
@@ -149,3 +153,221 @@ class Handover(models.Model):
         first, end = int(self.canary_range.lower), int(self.canary_range.upper)
         middle = first + (end - first) // 2
         return [(first, middle), (int(self.roll.label_range.lower), int(self.roll.label_range.upper)), (middle, end)]
+
+
+ART = "art:"  # in a stored layout, a picture is named by its hash: {"data": "art:<sha256>"}
+
+
+class Art(models.Model):
+    """A picture for templates, as it was checked and kept: PNG or JPEG, named by its hash. Append-only."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    media_type = models.CharField(max_length=20)
+    data = models.BinaryField()
+    width = models.PositiveIntegerField(_("width in pixels"))
+    height = models.PositiveIntegerField(_("height in pixels"))
+    source_sha256 = models.CharField(_("hash of the file sent"), max_length=64)
+    created_at = models.DateTimeField(_("sent at"))
+    created_by = models.CharField(_("sent by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="art_is_named_by_its_hash"),
+            models.CheckConstraint(
+                condition=Q(media_type__in=["image/png", "image/jpeg"]), name="art_is_a_png_or_a_jpeg"
+            ),
+            models.CheckConstraint(condition=Q(width__gte=1, height__gte=1), name="art_has_a_size"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Template(models.Model):
+    """What a kind of label, card or sheet looks like, by name; the look itself is its newest version."""
+
+    class Kind(models.TextChoices):
+        UNIT = "unit", _("unit label")
+        INNER = "inner", _("inner pack label")
+        CASE = "case", _("case label")
+        PALLET = "pallet", _("pallet label")
+        TALKER = "talker", _("shelf talker")
+        CARD = "card", _("member card")
+        COUPON = "coupon", _("coupon")
+
+    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "tpl"))
+    name = models.CharField(_("name"), max_length=60, unique=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    is_active = models.BooleanField(_("in use"), default=True)
+    created_at = models.DateTimeField(_("made at"))
+    created_by = models.CharField(_("made by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["unit", "inner", "case", "pallet", "talker", "card", "coupon"]),
+                name="template_kind_is_known",
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="template_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def newest(self) -> "TemplateVersion":
+        """The version that new prints take."""
+        return self.versions.select_related("template").latest("number")
+
+    def as_template(self, values: Mapping[str, str] | None = None) -> layouts.Template:
+        """Return the newest version, ready to draw."""
+        return self.newest.as_template(values)
+
+
+class TemplateVersion(models.Model):
+    """One look of a template. Append-only: what was printed once can be printed again, to the last dot."""
+
+    template = models.ForeignKey(Template, models.PROTECT, related_name="versions", verbose_name=_("template"))
+    number = models.PositiveIntegerField(_("version"))
+    layout = models.JSONField(_("layout"))
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(_("made at"))
+    created_by = models.CharField(_("made by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["template", "number"], name="a_template_numbers_its_versions"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="template_versions_count_from_one"),
+            models.CheckConstraint(
+                condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="template_version_is_named_by_its_hash"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template.name} v{self.number}"
+
+    def as_template(self, values: Mapping[str, str] | None = None) -> layouts.Template:
+        """Return this version ready to draw: pictures in place, ``{product}`` and its like filled in from ``values``."""
+        return layouts.parse(with_art(self.layout)).filled(values or {})
+
+
+class DefaultTemplate(models.Model):
+    """The template that is proposed for a product's labels of one kind, or (without product) for all products."""
+
+    product = models.ForeignKey(Product, models.PROTECT, null=True, blank=True, related_name="+")
+    kind = models.CharField(max_length=8)
+    template = models.ForeignKey(Template, models.PROTECT, related_name="defaults")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "kind"], nulls_distinct=False, name="one_default_template_a_product_and_kind"
+            )
+        ]
+
+
+def with_art(layout: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored layout with its pictures put in for their names. A picture that is not there stays a name."""
+    elements = list(layout.get("elements", []))
+    named = {one["data"][len(ART) :] for one in elements if _is_named(one)}
+    found = {art.sha256: bytes(art.data) for art in Art.objects.filter(sha256__in=named)} if named else {}
+    for place, one in enumerate(elements):
+        if _is_named(one) and (data := found.get(one["data"][len(ART) :])):
+            elements[place] = {**one, "data": base64.b64encode(data).decode()}
+    return {**layout, "elements": elements}
+
+
+def _is_named(element: Any) -> bool:
+    return isinstance(element, dict) and str(element.get("data", "")).startswith(ART)
+
+
+class SsccCounter(models.Model):
+    """The next serial reference of one GS1 company prefix, so that no SSCC is ever given out twice."""
+
+    prefix = models.CharField(_("GS1 company prefix"), max_length=10, unique=True)
+    next = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(prefix__regex=r"^[0-9]{4,10}$"), name="company_prefix_is_4_to_10_digits"
+            ),
+            models.CheckConstraint(condition=Q(next__gte=0), name="sscc_counter_only_rises_from_zero"),
+        ]
+
+
+class Run(models.Model):
+    """Files of anything but unit labels: packs, shelf talkers, cards, coupons; they are made when asked for.
+
+    Append-only but for its cancelling, which frees the labels inside a pack, but no number.
+
+    Packs: ``numbers`` are SSCCs without their check digit (17 digits), ``label_range`` what lies in them,
+    ``per_pack`` units each; the n-th pack has the n-th number and the n-th part of the range. Coupons: ``numbers`` are
+    places in the brand's sequence of coupons. Talkers and cards: ``subjects`` are public ids.
+    """
+
+    PACKS = ("inner", "case", "pallet")
+
+    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "run"))
+    order_key = models.CharField(max_length=100, unique=True)
+    version = models.ForeignKey(TemplateVersion, models.PROTECT, related_name="runs", verbose_name=_("template"))
+    kind = models.CharField(_("kind"), max_length=8, choices=Template.Kind.choices)
+    count = models.PositiveIntegerField(_("pieces"))
+    batch = models.ForeignKey(Batch, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("batch"))
+    inside = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="outer")
+    label_range = BigIntegerRangeField(_("labels inside"), null=True, blank=True)
+    per_pack = models.PositiveIntegerField(_("units in a pack"), null=True, blank=True)
+    lot = models.CharField(_("lot"), max_length=20, blank=True, default="")
+    numbers = BigIntegerRangeField(_("numbers"), null=True, blank=True)
+    subjects = models.JSONField(_("for whom"), default=list, blank=True)
+    note = models.CharField(_("note"), max_length=80, blank=True, default="")
+    created_at = models.DateTimeField(_("asked at"))
+    created_by = models.CharField(_("asked by"), max_length=150, blank=True, default="")
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(count__gte=1), name="a_run_has_pieces"),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=["inner", "case", "pallet"],
+                    batch__isnull=False,
+                    label_range__isnull=False,
+                    per_pack__gte=1,
+                    numbers__isnull=False,
+                )
+                | Q(kind="coupon", numbers__isnull=False, label_range=None, per_pack=None)
+                | Q(kind__in=["talker", "card"], numbers=None, label_range=None, per_pack=None),
+                name="a_run_has_what_its_kind_needs",
+            ),
+            ExclusionConstraint(
+                name="no_sscc_is_given_out_twice",
+                expressions=[("numbers", RangeOperators.OVERLAPS)],
+                condition=Q(kind__in=["inner", "case", "pallet"]),
+            ),
+            ExclusionConstraint(
+                name="no_coupon_number_is_given_out_twice",
+                expressions=[("numbers", RangeOperators.OVERLAPS)],
+                condition=Q(kind="coupon"),
+            ),
+            ExclusionConstraint(
+                name="no_label_lies_in_two_inner_packs",
+                expressions=[("label_range", RangeOperators.OVERLAPS)],
+                condition=Q(kind="inner", cancelled_at=None),
+            ),
+            ExclusionConstraint(
+                name="no_label_lies_in_two_cases",
+                expressions=[("label_range", RangeOperators.OVERLAPS)],
+                condition=Q(kind="case", cancelled_at=None),
+            ),
+            ExclusionConstraint(
+                name="no_label_lies_on_two_pallets",
+                expressions=[("label_range", RangeOperators.OVERLAPS)],
+                condition=Q(kind="pallet", cancelled_at=None),
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="run_newest_first")]
+
+    def __str__(self) -> str:
+        return self.public_id

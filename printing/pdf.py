@@ -24,6 +24,8 @@ from printing.template import (
     Code128,
     DataMatrix,
     Element,
+    Field,
+    Gs1,
     Image,
     Line,
     Name,
@@ -33,6 +35,7 @@ from printing.template import (
     Serial,
     Template,
     Text,
+    cmyk,
 )
 
 KIDS = 256  # of a node of the page tree
@@ -40,8 +43,11 @@ LABELS_AT_A_TIME = 4_096
 MOST_BYTES = 10**10 - 1  # an offset has ten digits
 NUMBER = 10
 BLACK = "0 0 0 1 k"
+BOLD = 0.035  # ems that the outline of bold letters is thick
+SHIFT = {"left": 0.0, "center": 0.5, "right": 1.0}  # parts of a text that stand left of its x
 Columns = dict[str, Bytes]
-Variable = Qr | DataMatrix | Code128 | Serial | Code | CardNo | Name
+Symbol = Qr | DataMatrix | Code128 | Gs1
+Variable = Symbol | Serial | Code | CardNo | Name | Field
 
 
 class Sink(Protocol):
@@ -78,7 +84,7 @@ class Document:
         )
         longest = template.points(max(self.layout.width, self.layout.height))
         self._width_of_numbers = len(f"{longest:.{self._decimals}f}")
-        self._shapes, self._widths = shapes, widths
+        self.shapes, self.widths = shapes, widths
         letters = "".join(sorted({*template.texts(), *characters}))
         self.wide = fonts.wide(letters) if letters else None
         used = count - (self.page_count - 1) * self.places
@@ -116,19 +122,20 @@ class Document:
 
     def _draw(self, element: Variable, place: int) -> list[bytes | Slot]:
         template, x = self.template, self.layout.x(place, element.x)
-        if isinstance(element, Qr | DataMatrix | Code128):
+        if isinstance(element, Symbol):
             name = column_of(element)
-            wide, high = self._shapes[name]
-            height = template.dots(element.height) if isinstance(element, Code128) else element.dots * high
+            wide, high = self.shapes[name]
+            height = template.dots(element.height) if isinstance(element, Code128 | Gs1) else element.dots * high
             y = self.layout.height - self.layout.y(place, element.y) - height
             size = f"{_short(template.points(element.dots * wide))} 0 0 {_short(template.points(height))}"
             at = f"{self._fixed(x)} {self._fixed(y)}"
             head = f"q {size} {at} cm BI/W {wide}/H {high}/IM true/F/AHx ID "
             return [head.encode(), Slot(name, 2 * -(-wide // 8) * high), b">\nEI Q\n"]
         at = f"{self._fixed(x)} {self._fixed(self.layout.height - self.layout.y(place, element.y))}"
-        font, opening, closing = ("/F2", "<", ">") if isinstance(element, Name) else ("/F1", "(", ")")
-        head = f"BT{font} {_short(element.size)} Tf {at} Td{opening}"
-        return [head.encode(), Slot(element.type, self._widths[element.type]), f"{closing}Tj ET\n".encode()]
+        name, hexed = column_of(element), isinstance(element, Name | Field)
+        font = "/F2" if isinstance(element, Name) or name == "field partner" else "/F1"
+        head = f"BT{font} {_short(element.size)} Tf {at} Td{'<' if hexed else '('}"
+        return [head.encode(), Slot(name, self.widths[name]), f"{'>' if hexed else ')'}Tj ET\n".encode()]
 
     def _fixed(self, dots: int) -> str:
         """Return a place in points, with equally many characters all over the page."""
@@ -285,9 +292,9 @@ class Document:
 _ART = b"/S0 Do " + BLACK.encode() + b"\n"
 
 
-def column_of(element: Qr | DataMatrix | Code128) -> str:
-    """Return the name of the column of a symbol."""
-    return f"code128 {element.of}" if isinstance(element, Code128) else element.type
+def column_of(element: Variable) -> str:
+    """Return the name of the column of something that differs from label to label."""
+    return f"{element.type} {element.of}" if isinstance(element, Code128 | Gs1 | Field) else element.type
 
 
 def hexadecimal(images: Bytes, size: int) -> Bytes:
@@ -369,15 +376,20 @@ class _Statics:
         x, y = template.points(template.dots(element.x)), high - template.points(template.dots(element.y))
         match element:
             case Text() if self._document.wide and element.text:
-                string = self._document.wide.string(element.text)
-                return f"BT /F2 {_short(element.size)} Tf {_short(x)} {_short(y)} Td <{string}> Tj ET"
+                wide, string = self._document.wide, self._document.wide.string(element.text)
+                x -= SHIFT[element.align] * wide.width(element.text, element.size)
+                ink = cmyk(element.color)
+                bold = f"2 Tr {_short(BOLD * element.size)} w " if element.bold else ""
+                return f"q {ink} k {ink} K BT {bold}/F2 {_short(element.size)} Tf {_short(x)} {_short(y)} Td <{string}> Tj ET Q"
             case Line():
                 end = f"{_short(element.x2 * 72 / 25.4)} {_short(high - element.y2 * 72 / 25.4)}"
-                return f"{_short(element.width * 72 / 25.4)} w {_short(x)} {_short(y)} m {end} l S"
+                width = _short(element.width * 72 / 25.4)
+                return f"q {cmyk(element.color)} K {width} w {_short(x)} {_short(y)} m {end} l S Q"
             case Rect():
-                box = _box(element, high)
-                fill = f"q 0 0 0 {_short(element.tint)} k {box} re f Q" if element.tint else ""
-                line = f"{_short(element.line * 72 / 25.4)} w {box} re S" if element.line else ""
+                box, ink = _box(element, high), cmyk(element.color)
+                tinted = " ".join(_short(float(part) * element.tint) for part in ink.split())
+                fill = f"q {tinted} k {box} re f Q" if element.tint else ""
+                line = f"q {ink} K {_short(element.line * 72 / 25.4)} w {box} re S Q" if element.line else ""
                 return f"{fill}\n{line}".strip()
             case ScratchArea():
                 return f"q /GS0 gs /CS0 CS 1 SCN 0.5 w [2 1] 0 d {_box(element, high)} re S Q"

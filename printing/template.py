@@ -7,6 +7,7 @@ Stored as JSON; a version that was used never changes, so its SHA-256 names it. 
 import base64
 import binascii
 import hashlib
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
@@ -22,7 +23,11 @@ POINTS_PER_INCH = 72
 MOST_MM = 2_000.0
 MOST_ELEMENTS = 200
 MOST_IMAGE_BYTES = 2_000_000
+BLACK = "#000000"
 CARD_WIDTH, CARD_HEIGHT, CARD_CORNER, CARD_BLEED, CARD_MARGIN = 85.6, 54.0, 3.18, 2.0, 3.0  # ISO/IEC 7810 ID-1
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]{2,20})\}")
+_COLOR = re.compile(r"#[0-9a-f]{6}")
 
 Kind = Literal["unit", "inner", "case", "pallet", "talker", "card", "coupon"]
 
@@ -107,14 +112,44 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A text of the record of a case, a shelf talker or a coupon (`FIELDS`), at most ``longest`` characters."""
+
+    type: ClassVar[str] = "field"
+    x: float
+    y: float
+    of: Literal["sscc", "first", "last", "count", "seq", "partner", "partner_no", "coupon"]
+    size: float = 9.0
+    longest: int = 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gs1:
+    """A GS1-128 bar code: the SSCC (00), the content of a pack (02, 37, 10), or the number of a coupon (255)."""
+
+    type: ClassVar[str] = "gs1_128"
+    x: float
+    y: float
+    height: float
+    of: Literal["sscc", "content", "coupon"]
+    dots: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Text that is the same on all labels, in any language."""
+    """Text that is the same on all labels of a file, in any language; ``{product}`` and its like are filled in once.
+
+    ``x`` is the left end of the base line, its middle or its right end.
+    """
 
     type: ClassVar[str] = "text"
     x: float
     y: float
     text: str
     size: float = 7.0
+    color: str = BLACK
+    bold: bool = False
+    align: Literal["left", "center", "right"] = "left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +162,12 @@ class Line:
     x2: float
     y2: float
     width: float = 0.25
+    color: str = BLACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rect:
-    """A rectangle: an outline ``line`` thick (0: none), filled with ``tint`` parts of black (0: not)."""
+    """A rectangle: an outline ``line`` thick (0: none), filled with ``tint`` parts of its colour (0: not)."""
 
     type: ClassVar[str] = "rect"
     x: float
@@ -140,6 +176,7 @@ class Rect:
     height: float
     line: float = 0.25
     tint: float = 0.0
+    color: str = BLACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,10 +202,28 @@ class ScratchArea:
     height: float
 
 
-Element = Qr | DataMatrix | Code128 | Serial | Code | CardNo | Name | Text | Line | Rect | Image | ScratchArea
-_TYPES: dict[str, type[Element]] = {element.type: element for element in get_args(Element)}
-OF_CARDS = (CardNo, Name)
-OF_LABELS = (DataMatrix, Serial, Code)
+Element = (
+    Qr | DataMatrix | Code128 | Gs1 | Serial | Code | CardNo | Name | Field | Text | Line | Rect | Image | ScratchArea
+)
+TYPES: dict[str, type[Element]] = {element.type: element for element in get_args(Element)}
+# What a kind of template may carry beside what is the same on all of them; which texts and bar codes its records have.
+PACKS = ("inner", "case", "pallet")
+_OF_PACKS = (Qr, DataMatrix, Gs1, Field)
+OWN: dict[str, tuple[type[Element], ...]] = {
+    "unit": (Qr, DataMatrix, Code128, Serial, Code, ScratchArea),
+    **dict.fromkeys(PACKS, _OF_PACKS),
+    "talker": (Qr, Field),
+    "card": (Qr, Code128, CardNo, Name),
+    "coupon": (Qr, Gs1, Field, ScratchArea),
+}
+STILL = (Text, Line, Rect, Image)
+FIELDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(PACKS, ("sscc", "first", "last", "count", "seq")),
+    "talker": ("partner", "partner_no"),
+    "coupon": ("coupon", "seq"),
+}
+BARS: dict[str, tuple[str, ...]] = {**dict.fromkeys(PACKS, ("sscc", "content")), "coupon": ("coupon",)}
+PLACEHOLDERS = ("product", "product_zh", "gtin", "brand", "brand_zh", "hotline", "host", "lot", "expiry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +277,15 @@ class Template:
             sorted({sign for element in self.elements if isinstance(element, Text) for sign in element.text})
         )
 
+    def filled(self, values: Mapping[str, str]) -> "Template":
+        """Return the template with ``{product}`` and its like replaced by what one file says; others stay as they are."""
+
+        def fill(text: str) -> str:
+            return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+        elements = (replace(one, text=fill(one.text)) if isinstance(one, Text) else one for one in self.elements)
+        return replace(self, elements=tuple(elements))
+
     def as_json(self) -> dict[str, Any]:
         """Return what `parse` reads."""
         elements = [{"type": element.type} | asdict(element) for element in self.elements]
@@ -249,9 +313,9 @@ def parse(data: Mapping[str, Any]) -> Template:
 
 def _element(data: Any, where: str) -> Element:
     kind = data.get("type") if isinstance(data, Mapping) else None
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise BadTemplate(_("{where}: there is no element of this type.").format(where=where))
-    element: Element = _read(_TYPES[kind], {name: value for name, value in data.items() if name != "type"}, where)
+    element: Element = _read(TYPES[kind], {name: value for name, value in data.items() if name != "type"}, where)
     return element
 
 
@@ -293,7 +357,7 @@ def _value(wanted: Any, value: Any, where: str) -> Any:
 def _faults(template: Template) -> Iterator[str]:
     if template.width <= 0 or template.height <= 0 or template.bleed < 0:
         yield _("A label is wider and higher than nothing.")
-    if template.dpi < 72 or template.dpi > 2_540:  # noqa: PLR0124, RUF100
+    if template.dpi < 72 or template.dpi > 2_540:
         yield _("A device has 72 to 2,540 dots an inch.")
     sheet = template.sheet
     if min(sheet.gap_x, sheet.gap_y, sheet.margin) < 0:
@@ -302,7 +366,7 @@ def _faults(template: Template) -> Iterator[str]:
         yield _("The sheet is too large.")
     card = template.kind == "card"
     for element in template.elements:
-        if isinstance(element, OF_LABELS if card else OF_CARDS):
+        if not isinstance(element, (*STILL, *OWN[template.kind])):
             yield _("“{type}” does not belong on this kind of template.").format(type=element.type)
         size = getattr(element, "size", 1)
         if not 1 <= size <= 500 or getattr(element, "width", 0) < 0 or getattr(element, "height", 0) < 0:
@@ -310,6 +374,11 @@ def _faults(template: Template) -> Iterator[str]:
         edge = template.bleed
         if not (-edge <= element.x <= template.width + edge and -edge <= element.y <= template.height + edge):
             yield _("“{type}” lies outside the label.").format(type=element.type)
+        if not _COLOR.fullmatch(getattr(element, "color", BLACK)):
+            yield _("A colour is # and six hexadecimal digits.")
+        of = {Field: FIELDS, Gs1: BARS}.get(type(element))
+        if of and getattr(element, "of", "") not in of.get(template.kind, ()):
+            yield _("“{type}” does not belong on this kind of template.").format(type=element.type)
         if isinstance(element, Rect) and not 0 <= element.tint <= 1:
             yield _("A tint is between 0 and 1.")
         if isinstance(element, Code128) and not _can_be_code128(element.of, card=card):
@@ -336,6 +405,20 @@ def _whole(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _whole(item) for name, item in value.items()}
     return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def cmyk(color: str) -> str:
+    """Return "#rrggbb" as the four numbers that PDF's ``k`` takes: all grey of a colour is black ink."""
+    red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    most = max(red, green, blue)
+    parts = [(most - part) / most if most else 0.0 for part in (red, green, blue)]
+    return " ".join(f"{part:.3f}".rstrip("0").rstrip(".") for part in (*parts, 1 - most))
+
+
+def grey(color: str) -> int:
+    """Return how light "#rrggbb" is, from 0 to 255 (ITU-R BT.601)."""
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return round(0.299 * red + 0.587 * green + 0.114 * blue)
 
 
 def card(elements: tuple[Element, ...], *, sheet: Sheet | None = None, dpi: int = 300) -> Template:

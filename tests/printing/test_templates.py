@@ -16,9 +16,13 @@ from printing.cards import CardRecord
 from printing.labels import roll
 from printing.preflight import warnings
 from printing.template import BadTemplate, CardNo, Code128, Name, Qr, Sheet, card, parse
-from tests.printing.makers import ODD_HOST, make_order, make_source, make_template, template_json
+from tests.printing.makers import EVEN_HOST, ODD_HOST, make_order, make_source, make_template, template_json
 
 SERIAL, CODE = "5JQ2D4Y8562N", "3904259030959168"
+
+
+def make_sample(host: str = EVEN_HOST) -> preview.Sample:
+    return preview.Sample(make_order(host), SERIAL, CODE)
 
 
 def _art(color: str = "red") -> str:
@@ -63,7 +67,7 @@ def test_what_cannot_be_drawn_is_refused_and_named(changed: dict[str, Any], said
 
 def _with(*elements: dict[str, Any], **changed: Any) -> list[str]:
     made = parse(template_json(elements=list(elements), **changed))
-    return warnings(made, make_order())
+    return warnings(made, make_sample())
 
 
 QR = {"type": "qr", "x": 3, "y": 3}
@@ -99,7 +103,7 @@ def test_a_good_label_has_no_warnings_and_a_frame_around_a_symbol_is_none() -> N
 
 def test_gaps_and_a_long_host_are_said() -> None:
     narrow = _with(QR, sheet={"rows": 2, "columns": 2, "gap_x": 1, "gap_y": 3})
-    long = warnings(make_template(elements=[QR]), make_order("A-VERY-LONG-NAME.EXAMPLE"))
+    long = warnings(make_template(elements=[QR]), make_sample("A-VERY-LONG-NAME.EXAMPLE"))
 
     assert any("gaps" in warning for warning in narrow)
     assert any("19 characters" in warning for warning in long)
@@ -108,12 +112,12 @@ def test_gaps_and_a_long_host_are_said() -> None:
 def test_the_preview_is_true_to_size_reads_and_says_sample() -> None:
     template = make_template(elements=[QR, {"type": "text", "x": 20, "y": 8, "text": "<真标>"}])
 
-    drawn = preview.svg(template, make_order(), serial=SERIAL, code=CODE)
-    picture = PIL.Image.open(BytesIO(preview.png(template, make_order(ODD_HOST), serial=SERIAL, code=CODE)))
+    drawn = preview.svg(template, make_sample())
+    picture = PIL.Image.open(BytesIO(preview.png(template, make_sample(ODD_HOST))))
 
     assert 'width="60mm" height="20mm" viewBox="0 0 60 20"' in drawn
-    assert "SAMPLE" in drawn
-    assert "&lt;真标&gt;" in drawn
+    assert drawn.count("#c62828") == 1
+    assert "<script" not in drawn
     assert "style=" not in drawn
     assert picture.size == (template.dots(60), template.dots(20))
     corner = np.array(picture)[: template.dots(18), : template.dots(18)]
@@ -139,8 +143,8 @@ def test_all_elements_are_drawn_by_all_outputs() -> None:
     page = pypdfium2.PdfDocument(file.getvalue())[0].render(scale=300 / 72).to_numpy()
     read = {one.text for one in zxingcpp.read_barcodes(page)}
     assert "0950110153000300" in read
-    assert preview.svg(template, make_order(), serial=SERIAL, code=CODE).count("<image") == 2
-    assert preview.png(template, make_order(), serial=SERIAL, code=CODE)
+    assert preview.svg(template, make_sample()).count("<image") == 2
+    assert preview.png(template, make_sample())
 
 
 FRONT = card(
@@ -188,6 +192,6 @@ def test_a_card_number_of_another_length_is_refused() -> None:
 
 
 def test_a_card_warns_about_its_safe_margin() -> None:
-    said = warnings(card((CardNo(x=1, y=30),)), make_order())
+    said = warnings(card((CardNo(x=1, y=30),)), make_sample())
 
     assert any("safe margin" in warning for warning in said)
