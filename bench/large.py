@@ -32,7 +32,14 @@ def figures() -> Iterator[Figure]:
         django.setup()
         from bench.stock import stock_up
 
-        bench.manage("create_brand", FULL, "bench-full.localhost", "--name=Bench", "--name-zh=基准")
+        bench.manage(
+            "create_brand",
+            FULL,
+            "bench-full.localhost",
+            "--name=Bench",
+            "--name-zh=基准",
+            "--activation-requires=generated",
+        )
         empty, full = (stock_up(schema, labels=200_000) for schema in (BRAND, FULL))
         engine(empty, TEMPLATE)
         engine(full, TEMPLATE)

@@ -370,7 +370,14 @@ def sizes(bench: Bench) -> Iterator[Figure]:
         ("bench_one", False, 700, "consumer only"),
         ("bench_three", True, 1200, "three parties"),
     ):
-        bench.manage("create_brand", schema, f"{schema.replace('_', '-')}.localhost", "--name=Bench", "--name-zh=基准")
+        bench.manage(
+            "create_brand",
+            schema,
+            f"{schema.replace('_', '-')}.localhost",
+            "--name=Bench",
+            "--name-zh=基准",
+            "--activation-requires=generated",
+        )
         stock = stock_up(schema, labels=SIZED + 5000)
         warm = stock.attempts(len(stock.phones), parties=parties)  # every member's lot and balance row exists
         for at in range(0, len(warm), 500):
@@ -457,7 +464,14 @@ def copy_brand(bench: Bench, template: str, names: list[str]) -> None:
     from common.clock import now
     from staff.keys import create_brand_keys
 
-    bench.manage("create_brand", template, "template.localhost", "--name=Bench", "--name-zh=基准")
+    bench.manage(
+        "create_brand",
+        template,
+        "template.localhost",
+        "--name=Bench",
+        "--name-zh=基准",
+        "--activation-requires=generated",
+    )
     dump = bench.run("pg_dump", "--schema", template, database=embedded.DATABASE)
     brand_model = get_tenant_model()
     for name in names:

@@ -91,7 +91,14 @@ def running(variables: dict[str, str] | None = None) -> Iterator[Bench]:
     try:
         _require_durable(bench)
         bench.manage("prepare_database")
-        bench.manage("create_brand", BRAND, "bench.localhost", "--name=Bench", "--name-zh=基准")
+        bench.manage(
+            "create_brand",
+            BRAND,
+            "bench.localhost",
+            "--name=Bench",
+            "--name-zh=基准",
+            "--activation-requires=generated",
+        )
         bench.run("createdb", "pgbench", database="postgres")
         bench.run("pgbench", "-i", "-q", "-s", str(PGBENCH_SCALE))
         yield bench

@@ -30,10 +30,29 @@ class Brand(TenantMixin):
         _("activation requires"),
         max_length=10,
         choices=ActivationRequires.choices,
-        default=ActivationRequires.GENERATED,
+        default=ActivationRequires.RECEIVED,
+    )
+    activation_limit = models.BigIntegerField(
+        _("labels that one person may put on sale at once"), null=True, blank=True
     )
     labels_max_odds = models.FloatField(_("highest guess odds"), default=1e-6)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(activation_requires__in=["received", "generated"]),
+                name="activation_requires_something_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(labels_max_odds__gt=0, labels_max_odds__lte=1e-4),
+                name="guess_odds_stay_below_the_law",  # Commission Delegated Regulation (EU) 2016/161, Article 4 (c)
+            ),
+            models.CheckConstraint(
+                condition=models.Q(activation_limit=None) | models.Q(activation_limit__gte=1),
+                name="activation_limit_is_above_zero",
+            ),
+        ]
 
     auto_create_schema = True
     auto_drop_schema = False

@@ -22,7 +22,7 @@ REGISTER: dict[str, Declared] = {
     # --- platform
     "brands.Brand": Declared(
         "id schema_name uuid name name_zh short_name short_name_zh hotline default_language time_zone colour on_colour"
-        " logo_svg filing_no activation_requires labels_max_odds created_at"
+        " logo_svg filing_no activation_requires activation_limit labels_max_odds created_at"
     ),
     "brands.Domain": Declared("id domain tenant is_primary"),
     "brands.SlotLease": Declared("id form number brand leased_at ended_at"),
@@ -90,17 +90,19 @@ REGISTER: dict[str, Declared] = {
         "id batch number label_range state set_up lines good spoiled unaccounted sampled document handed_over_at"
         " received_at received_by"
     ),
+    "labels.Sighting": Declared("id roll label_no times seen_at seen_by"),
     "labels.Recall": Declared("id product lot label_range labels note opened_at opened_by lifted_at lifted_by"),
     # --- printing
     "printing.Press": Declared("id public_id name recipient fingerprint checked_at checked_by is_active created_at"),
     "printing.PrintJob": Declared(
-        "id public_id batch first_roll last_roll press recipient output approval requester approver job requested_at"
+        "id public_id batch first_roll last_roll press recipient output reissue_of approval requester approver job requested_at"
         " started_at"
     ),
     "printing.Handover": Declared(
         "id public_id print_job roll requester approver canary_range state lines plain_hash cipher_hash cipher_bytes"
-        " manifest signature ready_at expires_at downloaded_at downloaded_by acknowledged_at deleted_at"
+        " manifest signature ready_at expires_at downloaded_at downloaded_by acknowledged_at deleted_at lost_at lost_by"
     ),
+    "printing.PressAccount": Declared("id press user created_at created_by"),
     # --- ledger: an account does not know its holder
     "ledger.Account": Declared("id posted held floor clawback_of created_at public_id unit kind party role status"),
     "ledger.Transfer": Declared(

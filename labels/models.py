@@ -11,8 +11,8 @@ from django.contrib.postgres.fields import BigIntegerRangeField, RangeOperators
 from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce
-from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.db.models.functions import Cast, Coalesce, Mod, Substr
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
 
 from common.ids import new_public_id
@@ -31,17 +31,31 @@ def _upper(field: str) -> Func:
     return Func(F(field), function="upper", output_field=models.BigIntegerField())
 
 
-def _range_is_sound(name: str) -> models.CheckConstraint:
+def _sound() -> Q:
+    """Say that ``label_range`` is one: an empty or open range has a NULL bound, and a CHECK lets NULL pass."""
     lower, upper = _lower("label_range"), _upper("label_range")
-    # An empty or open range has a NULL bound, and a CHECK lets NULL pass: hence both conditions.
-    return models.CheckConstraint(
-        condition=Q(label_range__isempty=False)
+    return (
+        Q(label_range__isempty=False)
         & Q(label_range__lower_inf=False)
         & Q(label_range__upper_inf=False)
-        & GreaterThanOrEqual(lower, 1)
-        & LessThanOrEqual(upper, MAX_LABEL_NO + 1),
-        name=name,
+        & Q(GreaterThanOrEqual(lower, 1))
+        & Q(LessThanOrEqual(upper, MAX_LABEL_NO + 1))
     )
+
+
+def _range_is_sound(name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=_sound(), name=name)
+
+
+def _ends_after(began: str, ended: str, name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=Q(**{ended: None}) | Q(**{f"{ended}__gte": F(began)}), name=name)
+
+
+def _check_digit_fits(field: str) -> Exact:
+    """Say that the 14 digits of a field end with the check digit of the others (GS1 General Specifications, 7.9)."""
+    digits = [Cast(Substr(field, place, 1), models.IntegerField()) for place in range(1, 15)]
+    total = sum((digit * 3 for digit in digits[2::2]), digits[0] * 3)
+    return Exact(Mod(sum(digits[1::2], total), 10), 0)
 
 
 class Product(models.Model):
@@ -59,7 +73,9 @@ class Product(models.Model):
 
     class Meta:
         constraints = [
+            # PostgreSQL asks in the order of names: 14 digits first, so that no cast below can fail.
             models.CheckConstraint(condition=Q(gtin__regex=r"^[0-9]{14}$"), name="product_gtin_has_14_digits"),
+            models.CheckConstraint(condition=_check_digit_fits("gtin"), name="product_gtin_has_its_check_digit"),
         ]
         indexes = [models.Index(fields=["-created_at", "-id"], name="product_newest_first")]
 
@@ -164,6 +180,21 @@ class Slot(models.Model):
                 name="slot_form_is_known",
             ),
             models.CheckConstraint(condition=Q(root_version__gte=1), name="slot_root_is_not_version_0"),
+            models.CheckConstraint(
+                condition=Q(form__in=["N16", "N18"], number__lt=10)
+                | Q(form="N20", number__lt=1_000)
+                | Q(form__in=["B12", "B14"], number__lt=32)
+                | Q(form="B16", number__lt=32_768),
+                name="slot_number_fits_its_symbols",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "decrypt_only", "closed"]), name="slot_state_is_known"
+            ),
+            models.UniqueConstraint(
+                fields=["purpose", "form", "number"],
+                condition=Q(state="open"),
+                name="slot_is_open_in_one_generation",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -229,6 +260,14 @@ class Batch(models.Model):
         constraints = [
             ExclusionConstraint(name="batches_never_share_a_label", expressions=_OVERLAPS),
             _range_is_sound("batch_range_is_sound"),
+            models.CheckConstraint(condition=Q(count__gte=1, count__lte=200_000_000), name="batch_count_is_in_bounds"),
+            models.CheckConstraint(condition=Q(gtin_printed__regex=r"^[0-9]{14}$"), name="batch_gtin_has_14_digits"),
+            models.CheckConstraint(
+                condition=Q(state="draft", generated_at=None)
+                | Q(state="void")
+                | Q(state__in=["generated", "handed_over", "received", "active", "closed"], generated_at__isnull=False),
+                name="batch_is_a_draft_until_generated",
+            ),
             models.CheckConstraint(
                 condition=Q(
                     count=_upper("label_range")
@@ -281,7 +320,8 @@ class HandoverHold(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["batch", "name"], condition=Q(lifted_at=None), name="a_hold_is_open_once_a_batch"
-            )
+            ),
+            _ends_after("opened_at", "lifted_at", "a_hold_is_lifted_after_it_was_opened"),
         ]
 
 
@@ -337,6 +377,16 @@ class Roll(_Places, models.Model):
         constraints = [
             ExclusionConstraint(name="rolls_never_share_a_label", expressions=_OVERLAPS),
             models.UniqueConstraint(fields=["batch", "number"], name="a_roll_has_its_own_number"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="a_roll_number_counts_from_1"),
+            models.CheckConstraint(
+                condition=Q(state="ready", handed_over_at=None)
+                | Q(state__in=["handed_over", "received"], handed_over_at__isnull=False),
+                name="a_roll_handed_over_says_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="received") | Q(good=None, spoiled=None, unaccounted=None, received_at=None),
+                name="only_a_roll_received_has_counts",
+            ),
             _range_is_sound("roll_range_is_sound"),
             models.CheckConstraint(
                 condition=Q(state="ready", lines=None)
@@ -358,6 +408,28 @@ class Roll(_Places, models.Model):
     def head(self) -> int:
         """How many set-up strips come before the first label."""
         return self.set_up // 2
+
+
+class Sighting(models.Model):
+    """A serial read from a roll when it was received. The same label on two rolls, or twice on one, was printed twice.
+
+    ``times`` is how often one reading of the roll met it.
+    """
+
+    roll = models.ForeignKey(Roll, models.PROTECT, related_name="sightings", verbose_name=_("roll"))
+    label_no = models.BigIntegerField(_("label number"))
+    times = models.PositiveSmallIntegerField(_("times"), default=1)
+    seen_at = models.DateTimeField(_("read at"))
+    seen_by = models.CharField(_("read by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["label_no", "roll"], name="a_label_is_noted_once_a_roll"),
+            models.CheckConstraint(
+                condition=Q(label_no__gte=1, label_no__lte=MAX_LABEL_NO, times__gte=1), name="a_sighting_is_of_a_label"
+            ),
+        ]
+        indexes = [models.Index(fields=["-seen_at", "-id"], name="sighting_newest_first")]
 
 
 class Recall(models.Model):
@@ -382,6 +454,8 @@ class Recall(models.Model):
                 | Q(product=None, lot="", label_range__isnull=False),
                 name="a_recall_is_of_a_product_or_a_range",
             ),
+            models.CheckConstraint(condition=Q(label_range=None) | _sound(), name="recall_range_is_sound"),
+            _ends_after("opened_at", "lifted_at", "a_recall_is_lifted_after_it_was_opened"),
         ]
         indexes = [models.Index(fields=["-opened_at", "-id"], name="recall_newest_first")]
 
@@ -408,6 +482,7 @@ class Activation(_Places, models.Model):
                 name="a_label_is_activated_once", expressions=_OVERLAPS, condition=Q(cancelled_at=None)
             ),
             _range_is_sound("activation_range_is_sound"),
+            _ends_after("activated_at", "cancelled_at", "an_activation_is_cancelled_after_it_began"),
         ]
         indexes = [models.Index(fields=["-activated_at", "-id"], name="activation_newest_first")]
 
@@ -460,6 +535,14 @@ class Block(_Places, models.Model):
             models.CheckConstraint(
                 condition=Q(recall=None) | Q(reason="recalled"), name="a_block_of_a_recall_says_recalled"
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    reason__in=["spoiled", "duplicate_print", "unaccounted", "canary", "sample", "destroyed", "stolen"]
+                )
+                | Q(reason__in=["lost", "file_leak", "key_compromise", "legal_hold", "withdrawn", "recalled"]),
+                name="a_block_has_a_known_reason",
+            ),
+            _ends_after("opened_at", "lifted_at", "a_block_is_lifted_after_it_was_opened"),
         ]
         indexes = [
             GistIndex(fields=["label_range"], name="block_by_label", condition=Q(lifted_at=None)),

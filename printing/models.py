@@ -17,6 +17,8 @@ from labels.models import Batch, Product, Roll
 from printing import template as layouts
 from staff.models import Approval, User
 
+_RECIPIENT = r"^age1[02-9ac-hj-np-z]{58}$"
+
 
 class Press(models.Model):
     """Whoever prints, and the key that files for them are encrypted to."""
@@ -32,13 +34,27 @@ class Press(models.Model):
 
     class Meta:
         constraints = [
+            models.CheckConstraint(condition=Q(recipient__regex=_RECIPIENT), name="press_key_is_an_x25519_recipient"),
             models.CheckConstraint(
-                condition=Q(recipient__regex=r"^age1[02-9ac-hj-np-z]{58}$"), name="press_key_is_an_x25519_recipient"
-            )
+                condition=Q(fingerprint__regex=r"^[0-9a-f]{32}$"), name="press_fingerprint_has_32_digits"
+            ),
+            models.CheckConstraint(
+                condition=Q(checked_at=None, checked_by="") | Q(checked_at__isnull=False) & ~Q(checked_by=""),
+                name="who_checked_a_press_key_is_named",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class PressAccount(models.Model):
+    """Somebody at a press who signs in here: sees the files of that press, and nothing else."""
+
+    press = models.ForeignKey(Press, models.PROTECT, related_name="accounts", verbose_name=_("press"))
+    user = models.OneToOneField(User, models.PROTECT, related_name="+", verbose_name=_("user name"))
+    created_at = models.DateTimeField(_("created at"))
+    created_by = models.CharField(_("created by"), max_length=150, blank=True, default="")
 
 
 class PrintJob(models.Model):
@@ -55,6 +71,9 @@ class PrintJob(models.Model):
     press = models.ForeignKey(Press, models.PROTECT, related_name="print_jobs", verbose_name=_("press"))
     recipient = models.CharField(max_length=80)
     output = models.CharField(_("file"), max_length=8, choices=Output.choices, default=Output.CSV)
+    reissue_of = models.ForeignKey(
+        "Handover", models.PROTECT, null=True, blank=True, related_name="reissues", verbose_name=_("instead of")
+    )
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="+")
     requester = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("asked by"))
     approver = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
@@ -75,6 +94,12 @@ class PrintJob(models.Model):
             models.CheckConstraint(
                 condition=Q(first_roll__gte=1, last_roll__gte=F("first_roll")), name="a_print_has_rolls"
             ),
+            models.CheckConstraint(
+                condition=Q(reissue_of=None) | Q(first_roll=F("last_roll")), name="a_lost_file_is_issued_again_alone"
+            ),
+            models.CheckConstraint(
+                condition=Q(recipient__regex=_RECIPIENT), name="a_print_goes_to_an_x25519_recipient"
+            ),
         ]
         indexes = [models.Index(fields=["-requested_at", "-id"], name="print_job_newest_first")]
 
@@ -88,6 +113,7 @@ class Handover(models.Model):
         DOWNLOADED = "downloaded", _("downloaded")
         ACKNOWLEDGED = "acknowledged", _("acknowledged")
         EXPIRED = "expired", _("expired")
+        LOST = "lost", _("lost")
         CANCELLED = "cancelled", _("cancelled")
 
     OPEN = ("building", "ready", "downloaded")
@@ -111,6 +137,8 @@ class Handover(models.Model):
     downloaded_by = models.CharField(_("downloaded by"), max_length=150, blank=True, default="")
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("file deleted at"), null=True, blank=True)
+    lost_at = models.DateTimeField(_("reported lost at"), null=True, blank=True)
+    lost_by = models.CharField(_("reported lost by"), max_length=150, blank=True, default="")
 
     class Meta:
         constraints = [
@@ -136,6 +164,23 @@ class Handover(models.Model):
                 condition=~Q(state="acknowledged")
                 | Q(downloaded_at__isnull=False, acknowledged_at__isnull=False, deleted_at__isnull=False),
                 name="what_is_acknowledged_was_downloaded_and_is_deleted",
+            ),
+            models.CheckConstraint(
+                condition=Q(downloaded_at=None, downloaded_by="")
+                | Q(downloaded_at__isnull=False) & ~Q(downloaded_by=""),
+                name="who_downloaded_a_file_is_named",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="downloaded") | Q(downloaded_at__isnull=False), name="a_download_says_when"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="lost", lost_at__isnull=False, deleted_at__isnull=False)
+                | ~Q(state="lost") & Q(lost_at=None),
+                name="a_lost_file_says_when_and_is_deleted",
+            ),
+            models.CheckConstraint(
+                condition=Q(canary_range__isempty=False, canary_range__lower_inf=False, canary_range__upper_inf=False),
+                name="a_copy_has_set_up_strips",
             ),
         ]
 

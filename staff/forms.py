@@ -28,7 +28,12 @@ class SignInForm(LoginForm):  # type: ignore[misc]  # allauth has no type stubs
 class StaffForm(forms.Form):
     """What an owner decides about a person."""
 
-    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.SUPPORT)
+    role = forms.ChoiceField(
+        label=_("Role"),
+        # a press's accounts are made on the page of the press
+        choices=[(value, label) for value, label in Role.choices if value != Role.PRESS],
+        initial=Role.SUPPORT,
+    )
     language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, required=False)
 
 
@@ -51,6 +56,13 @@ class EditStaffForm(StaffForm):
     is_active = forms.BooleanField(
         label=_("May sign in"), required=False, help_text=_("Without it, every session of this person ends at once.")
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.initial.get("role") == Role.PRESS:
+            role = self.fields["role"]
+            assert isinstance(role, forms.ChoiceField)  # noqa: S101 - declared above
+            role.choices = [(Role.PRESS.value, Role.PRESS.label)]
 
 
 class KeyForm(forms.Form):

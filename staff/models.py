@@ -17,6 +17,7 @@ class Role(models.TextChoices):
     SUPPORT = "support", _("support")
     FINANCE = "finance", _("finance")
     AUDITOR = "auditor", _("auditor")
+    PRESS = "press", _("press")  # somebody outside: sees the files of their own press, and nothing else
 
 
 class User(AbstractUser):

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from staff.models import Role, User
 
-_ALL = frozenset(Role)
+_ALL = frozenset(Role) - {Role.PRESS}
 _R = Role
 
 # Every operation of the console, and the roles that have it. An auditor reads all and changes nothing.
@@ -27,10 +27,12 @@ TABLE: dict[str, frozenset[Role]] = {
     "labels.block": frozenset({_R.OWNER, _R.PRODUCTION, _R.INVESTIGATOR, _R.LEGAL}),
     "labels.recall": frozenset({_R.OWNER, _R.LEGAL}),
     "labels.void": frozenset({_R.OWNER, _R.PRODUCTION, _R.LEGAL}),
+    "labels.slot": frozenset({_R.OWNER}),
     "printing.read": frozenset({_R.OWNER, _R.PRODUCTION, _R.WAREHOUSE, _R.LEGAL, _R.AUDITOR}),
     "printing.press": frozenset({_R.OWNER, _R.PRODUCTION}),
     "printing.request": frozenset({_R.OWNER, _R.PRODUCTION}),
     "printing.approve": frozenset({_R.OWNER, _R.PRODUCTION, _R.LEGAL}),
+    "printing.fetch": frozenset({_R.PRESS}),
     "redemption.read": _ALL - {_R.PRODUCTION, _R.WAREHOUSE},
     "redemption.reverse": frozenset({_R.OWNER, _R.FINANCE}),
     "lottery.read": _ALL - {_R.WAREHOUSE},
@@ -60,6 +62,7 @@ TABLE: dict[str, frozenset[Role]] = {
 DECIDES: dict[str, str] = {
     "staff.owner": "staff.edit",
     "labels.void": "labels.void",
+    "labels.activate": "labels.activate",
     "labels.close": "labels.void",
     "printing.handover": "printing.approve",
 }

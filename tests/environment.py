@@ -59,8 +59,24 @@ def _build(folder: Path) -> None:
     server = embedded.start(cluster, {"fsync": "off"})
     try:
         _manage(cluster, "prepare_database")
-        _manage(cluster, "create_brand", BRAND, "brand.localhost", "--name=Xilan Tea", "--name-zh=溪岚茶业")
-        _manage(cluster, "create_brand", STRANGER, "stranger.localhost", "--name=Stranger", "--name-zh=陌生品牌")
+        _manage(
+            cluster,
+            "create_brand",
+            BRAND,
+            "brand.localhost",
+            "--name=Xilan Tea",
+            "--name-zh=溪岚茶业",
+            "--activation-requires=generated",
+        )
+        _manage(
+            cluster,
+            "create_brand",
+            STRANGER,
+            "stranger.localhost",
+            "--name=Stranger",
+            "--name-zh=陌生品牌",
+            "--activation-requires=generated",
+        )
         import psycopg
 
         with psycopg.connect(cluster.url("postgres", "postgres"), autocommit=True) as connection:

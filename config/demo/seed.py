@@ -41,7 +41,7 @@ def seed_people(kept: dict[str, Any], *, at: datetime) -> None:
     known = {person["username"]: person for person in kept.get("staff", [])}
     users = {user.username: user for user in User.objects.all()}
     owner = users.get(BY) or User.objects.create_user(BY, role=Role.OWNER)
-    people = [(role.value, role.value) for role in Role]
+    people = [(role.value, role.value) for role in Role if role is not Role.PRESS]
     people.insert(1, ("owner2", Role.OWNER.value))
     for username, role in people:
         if username in known and username in users:

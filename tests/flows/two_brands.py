@@ -62,7 +62,14 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         "roll": Roll,
         "recall": Recall,
     }
-    Roll.objects.create(batch=batch, number=1, label_range=batch.label_range, lines=5, state=Roll.State.HANDED_OVER)
+    Roll.objects.create(
+        batch=batch,
+        number=1,
+        label_range=batch.label_range,
+        lines=5,
+        state=Roll.State.HANDED_OVER,
+        handed_over_at=now(),
+    )
     Recall.objects.create(product=Product.objects.get(public_id=things["product"]), labels=1, opened_at=now())
     link = ProductLink.objects.create(
         product=Product.objects.get(public_id=things["product"]),
@@ -112,6 +119,7 @@ def _printed(requester: User, approver: User) -> dict[str, str]:
             cipher_bytes=1,
             expires_at=now() + timedelta(hours=1),
             downloaded_at=now() if state == "downloaded" else None,
+            downloaded_by="ada" if state == "downloaded" else "",
         )
         path_of_file(one.public_id).parent.mkdir(parents=True, exist_ok=True)
         path_of_file(one.public_id).write_bytes(b"x")

@@ -80,12 +80,12 @@ def test_a_product_of_another_gtin_is_refused(make_batch: MakeBatch, other_produ
 @pytest.mark.parametrize("state", ["draft", "closed", "void"])
 def test_a_batch_not_ready_is_refused(make_batch: MakeBatch, product: Product, at: datetime, state: str) -> None:
     batch = make_batch(count=100)
-    Batch.objects.update(state=state)
+    Batch.objects.update(state=state, generated_at=None if state == "draft" else at)
     with pytest.raises(services.NotReady) as refused:
         activate(label_range=(1, 101), product=product, at=at)
     assert refused.value.extra == {"state": state}
 
-    Batch.objects.filter(pk=batch.pk).update(state="generated")
+    Batch.objects.filter(pk=batch.pk).update(state="generated", generated_at=at)
     activate(label_range=(1, 101), product=product, at=at)
 
 

@@ -122,7 +122,7 @@ def test_a_number_is_used_again_only_when_all_its_labels_have_ended(product: Pro
     with pytest.raises(services.OddsTooHigh):
         order(product, at, key="too early", count=10**8)
 
-    Batch.objects.filter(pk=batches[4].pk).update(state=Batch.State.CLOSED)
+    Batch.objects.filter(pk=batches[4].pk).update(state=Batch.State.CLOSED, generated_at=at)
     again = order(product, at, key="again", count=10**8)
 
     assert (again.secret_slot.number, again.secret_slot.generation) == (5, 1)

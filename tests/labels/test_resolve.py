@@ -307,8 +307,10 @@ def cost_of(counted: Cost, typed: str, **arguments: str) -> tuple[int, int, int]
 def test_every_wrong_secret_costs_the_same(make_batch: MakeBatch, counted: Cost, at: datetime) -> None:
     batch = make_batch()
     number = batch.secret_slot.number
-    Slot.objects.create(purpose="secret", form="N16", number=5, root_version=1, created_at=at)
-    Slot.objects.create(purpose="secret", form="N16", number=5, generation=1, root_version=1, created_at=at)
+    for generation, state in enumerate(("decrypt_only", "open")):
+        Slot.objects.create(
+            purpose="secret", form="N16", number=5, generation=generation, state=state, root_version=1, created_at=at
+        )
     queries.forget_tables()
     in_one_generation, in_two, in_none = unissued(number), unissued(5), assemble(N16, 8, 99)
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from brands.models import Brand
 from labels import queries, rolls, services
-from labels.models import Batch, Block, HandoverHold, Product, Roll
+from labels.models import Batch, Block, HandoverHold, Product, Roll, Slot
 from labels.queries import Status, serials_of
 from labels.services import activate, activate_ranges
 from tests.labels.conftest import MakeBatch, day
@@ -225,14 +225,30 @@ def test_neighbouring_ranges_become_one_and_all_or_none_go(batch: Batch, product
 # --- the database's own word ---------------------------------------------------------------------------------------
 
 
+OUT = {"state": "handed_over", "lines": 100, "handed_over_at": "now"}
+
+
 @pytest.mark.parametrize(
     ("model", "values", "constraint"),
     [
         (Roll, {"label_range": "[50,150)"}, "rolls_never_share_a_label"),
-        (Roll, {"state": "handed_over", "lines": 99}, "lines_are_labels_and_set_up_strips"),
-        (Roll, {"state": "received", "lines": 100, "good": 99, "spoiled": 0, "unaccounted": 0, "received_at": "now"},
+        (Roll, OUT | {"lines": 99}, "lines_are_labels_and_set_up_strips"),
+        (Roll, OUT | {"state": "received", "good": 99, "spoiled": 0, "unaccounted": 0, "received_at": "now"},
          "what_is_received_adds_up_to_the_lines"),
-        (Roll, {"state": "received", "lines": 100}, "what_is_received_adds_up_to_the_lines"),
+        (Roll, OUT | {"state": "received"}, "what_is_received_adds_up_to_the_lines"),
+        (Roll, OUT | {"handed_over_at": None}, "a_roll_handed_over_says_when"),
+        (Roll, OUT | {"good": 99}, "only_a_roll_received_has_counts"),
+        (Roll, {"number": 0}, "a_roll_number_counts_from_1"),
+        (Batch, {"state": "draft"}, "batch_is_a_draft_until_generated"),
+        (Batch, {"generated_at": None}, "batch_is_a_draft_until_generated"),
+        (Batch, {"gtin_printed": "950110153000"}, "batch_gtin_has_14_digits"),
+        (Product, {"gtin": "09501101530004"}, "product_gtin_has_its_check_digit"),
+        (Product, {"gtin": "0950110153000X"}, "product_gtin_has_14_digits"),
+        (Slot, {"number": 10}, "slot_number_fits_its_symbols"),
+        (Slot, {"state": "lost"}, "slot_state_is_known"),
+        (Brand, {"labels_max_odds": 2e-4}, "guess_odds_stay_below_the_law"),
+        (Brand, {"activation_limit": 0}, "activation_limit_is_above_zero"),
+        (Brand, {"activation_requires": "nothing"}, "activation_requires_something_known"),
         (Batch, {"canary_range": "[252,395)"}, "batch_count_is_its_range"),
         (Batch, {"canary_range": "[250,394)"}, "set_up_strips_are_the_end_of_the_batch"),
         (Batch, {"canary_range": "[252,396)"}, "set_up_strips_are_the_end_of_the_batch"),
@@ -241,11 +257,11 @@ def test_neighbouring_ranges_become_one_and_all_or_none_go(batch: Batch, product
     ],
 )  # fmt: skip
 def test_the_database_refuses_what_cannot_be(
-    batch: Batch, model: Any, values: dict[str, Any], constraint: str, at: datetime
+    brand: Brand, batch: Batch, model: Any, values: dict[str, Any], constraint: str, at: datetime
 ) -> None:
-    if values.get("received_at"):
-        values = {**values, "received_at": at}
-    one = roll(batch, 2) if model is Roll else batch
+    values = {name: at if value == "now" else value for name, value in values.items()}
+    rows = {Roll: roll(batch, 2), Batch: batch, Product: batch.product, Slot: batch.secret_slot, Brand: brand}
+    one = rows[model]
 
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         model.objects.filter(pk=one.pk).update(**values)

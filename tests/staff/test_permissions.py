@@ -22,10 +22,12 @@ labels.receive      x . x x . . . . . . .
 labels.block        x . x . x . . x . . .
 labels.recall       x . . . . . . x . . .
 labels.void         x . x . . . . x . . .
+labels.slot         x . . . . . . . . . .
 printing.read       x . x x . . . x . . x
 printing.press      x . x . . . . . . . .
 printing.request    x . x . . . . . . . .
 printing.approve    x . x . . . . x . . .
+printing.fetch      . . . . . . . . . . .
 redemption.read     x x . . x x x x x x x
 redemption.reverse  x . . . . . . . . x .
 lottery.read        x x x . x x x x x x x
@@ -56,7 +58,7 @@ CELLS = [
     (operation, role, mark == "x")
     for operation, *marks in (line.split() for line in GRID.strip().split("\n")[1:])
     for role, mark in zip(ROLES, marks, strict=True)
-]
+] + [(operation, "press", operation == "printing.fetch") for operation in TABLE]
 
 
 @pytest.mark.parametrize(("operation", "role", "may"), CELLS)

@@ -6,6 +6,7 @@ from django.core.management import BaseCommand, CommandError
 from django.core.management.base import CommandParser
 from django_tenants.utils import tenant_context
 
+from brands.models import Brand
 from brands.services import create_brand
 from common.clock import now
 from common.errors import DomainError
@@ -22,6 +23,8 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True)
         parser.add_argument("--name-zh", required=True)
         parser.add_argument("--hotline", default="400 000 0000")
+        choices = Brand.ActivationRequires.values
+        parser.add_argument("--activation-requires", choices=choices, default=Brand.ActivationRequires.RECEIVED)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run as the owner's role (manage.py sees to it)."""
@@ -34,6 +37,7 @@ class Command(BaseCommand):
                 short_name=options["name"][:18],
                 short_name_zh=options["name_zh"][:8],
                 hotline=options["hotline"],
+                activation_requires=options["activation_requires"],
             )
         except DomainError as error:
             raise CommandError(error.detail) from error

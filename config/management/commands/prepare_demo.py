@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management import BaseCommand, call_command
 from django_tenants.utils import get_tenant_model, tenant_context
 
+from brands.models import Brand
 from brands.services import create_brand
 from common.clock import now
 from config import demo
@@ -35,6 +36,7 @@ class Command(BaseCommand):
             hotline=planned.hotline,
             colour=planned.colour,
             logo_svg=planned.logo_svg,
+            activation_requires=Brand.ActivationRequires.GENERATED,
         )
         with tenant_context(brand):
             create_brand_keys(at=now())
