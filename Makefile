@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VAR ?= var
 HOST ?= 127.0.0.1
+WORKERS ?= 3
 ARGS ?=
 export PORT VAR HOST
 
@@ -23,9 +24,9 @@ setup:  ## create .venv, install the locked requirements, build assets and trans
 run: setup  ## start the whole system with demo data; Ctrl-C stops it, the data stay
 	@exec $(IN)/python -m config.run
 
-test:  ## run every test (ARGS="tests/ledger -k post" for some)
+test:  ## run every test, WORKERS=3 files side by side (ARGS="tests/ledger -k post" for some)
 	@$(BOOTSTRAP) runtime dev
-	@unset PORT VAR HOST; exec $(IN)/python -m pytest $(ARGS)
+	@unset PORT VAR HOST; exec $(IN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check:  ## linters, types, floors, migrations, translations, security scanners
 	@$(BOOTSTRAP) runtime dev
