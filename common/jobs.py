@@ -4,14 +4,15 @@
     run(job_id, step, finish)                  # in a Celery task; may be run twice, and again after a crash
 
 Each step's effects and its progress are committed together, so a killed worker repeats at most the step it was in.
+A step that takes long does most of it before, in ``work``, outside any transaction, and calls `tell` as it goes.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Greatest, Least
 
 from common.clock import now
 from common.models import Job
@@ -20,35 +21,61 @@ STALE_AFTER = timedelta(minutes=2)
 _State = Job.State
 
 
+class Cancelled(Exception):
+    """The job was asked to stop while it was in the middle of a step."""
+
+
 def create(*, kind: str, subject: str, total: int, at: datetime, asked_by: str = "") -> Job:
     """Make a job, waiting; call it in the transaction of what the job is for."""
     return Job.objects.create(kind=kind, subject=subject, total=total, created_at=at, asked_by=asked_by)
 
 
 def run(
-    job_id: int, step: Callable[[int], int], finish: Callable[[], None], *, clock: Callable[[], datetime] = now
-) -> None:
-    """Run a job to its end from wherever it stands; do nothing if it has ended.
+    job_id: int,
+    step: Callable[[int], int],
+    finish: Callable[[], None],
+    *,
+    work: Callable[[], None] = lambda: None,
+    patience: timedelta | None = None,
+    clock: Callable[[], datetime] = now,
+) -> bool:
+    """Run a job to its end from wherever it stands; do nothing if it has ended. Return whether it has ended now.
 
-    ``step(done)`` returns the new ``done``; ``finish()`` runs in the transaction that marks the job as done. A job that
-    was asked to cancel stops between two steps. An exception marks the job as failed, and is raised again.
+    ``work()`` comes before each step, outside its transaction; ``step(done)`` returns the new ``done``; ``finish()``
+    runs in the transaction that marks the job as done. A job that was asked to cancel stops between two steps, or where
+    ``work`` calls `tell`. An exception marks the job as failed, and is raised again. After ``patience`` nothing new is
+    begun: whoever called runs the job again.
     """
-    job = _begin(job_id, clock())
+    began = clock()
+    job = _begin(job_id, began)
     if job is None:
-        return
+        return True
     try:
         while job.done < job.total:
             if job.cancel_asked:
-                _end(job_id, _State.CANCELLED, clock())
-                return
+                raise Cancelled
+            if patience is not None and clock() - began >= patience:
+                return False
+            work()
             with transaction.atomic(durable=True):
                 job = _advance(job_id, step(job.done), clock())
         with transaction.atomic(durable=True):
             finish()
             _end(job_id, _State.DONE, clock())
+    except Cancelled:
+        _end(job_id, _State.CANCELLED, clock())
     except Exception as error:
         _end(job_id, _State.FAILED, clock(), f"{type(error).__name__}: {error}")
         raise
+    return True
+
+
+def tell(job_id: int, done: int, *, at: datetime) -> None:
+    """Show how far a job is within a step: seen at once, never lower than before, never the end. Raises `Cancelled`."""
+    running = Job.objects.filter(pk=job_id, state=_State.RUNNING)
+    running.update(done=Greatest(F("done"), Least(Value(done), F("total") - 1)), beat_at=at)
+    if not running.filter(cancel_asked=False).exists():
+        raise Cancelled
 
 
 def ask_cancel(job_id: int, *, at: datetime) -> None:
@@ -68,7 +95,11 @@ def forsaken(kind: str, *, at: datetime) -> list[int]:
 def _begin(job_id: int, at: datetime) -> Job | None:
     open_states = [_State.WAITING, _State.RUNNING]
     Job.objects.filter(pk=job_id, state__in=open_states).update(
-        state=_State.RUNNING, started_at=Coalesce("started_at", at), beat_at=at
+        state=_State.RUNNING,
+        started_at=Coalesce("started_at", at),
+        resumed_at=at,
+        resumed_done=F("done"),
+        beat_at=at,
     )
     return Job.objects.filter(pk=job_id, state=_State.RUNNING).first()
 

@@ -28,6 +28,8 @@ class Job(models.Model):
     asked_by = models.CharField(_("asked by"), max_length=150, blank=True)
     created_at = models.DateTimeField(_("created at"))
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    resumed_at = models.DateTimeField(_("resumed at"), null=True, blank=True)
+    resumed_done = models.BigIntegerField(default=0)
     beat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
@@ -41,6 +43,19 @@ class Job(models.Model):
     def ended(self) -> bool:
         """Whether nothing more will happen."""
         return self.state in {self.State.DONE, self.State.FAILED, self.State.CANCELLED}
+
+    @property
+    def rate(self) -> float | None:
+        """Units a second, since somebody last took the job up; None while that cannot be known."""
+        since, until, done = self.resumed_at, self.ended_at or self.beat_at, self.done - self.resumed_done
+        if since is None or until is None or until <= since or done <= 0:
+            return None
+        return done / (until - since).total_seconds()
+
+    @property
+    def left_s(self) -> int | None:
+        """Seconds until the end at this rate; None for a job that has ended, and while that cannot be known."""
+        return None if self.ended or not self.rate else round((self.total - self.done) / self.rate)
 
 
 class PeriodicRun(models.Model):

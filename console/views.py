@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from brands.services import change_brand
 from common.clock import now
 from common.errors import DomainError
+from common.jobs import ask_cancel
 from common.models import Job
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from console import history, navigation, today as figures
@@ -320,7 +321,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
 def job(request: HttpRequest, public_id: str) -> HttpResponse:
     """Show one piece of long work."""
     found = get_object_or_404(Job, public_id=public_id)
-    context = {"job": found, "may_cancel": allowed(_user(request), "jobs.cancel") and not found.ended, **_pace(found)}
+    context = {"job": found, "may_cancel": allowed(_user(request), "jobs.cancel") and not found.ended}
     return render(request, "console/job.html", context)
 
 
@@ -347,19 +348,9 @@ def job_indicator(request: HttpRequest) -> HttpResponse:
 def job_cancel(request: HttpRequest, public_id: str) -> HttpResponse:
     """Ask a job to stop at its next step."""
     found = get_object_or_404(Job, public_id=public_id)
-    Job.objects.filter(pk=found.pk).exclude(state__in=[Job.State.DONE, Job.State.FAILED]).update(cancel_asked=True)
+    ask_cancel(found.pk, at=now())
     messages.success(request, _("The job is asked to stop. It does so at its next step."))
     return redirect(f"/console/jobs/{public_id}")
-
-
-def _pace(found: Job) -> dict[str, Any]:
-    """Return how fast a job runs (units a second) and how long it still needs (seconds), where that is known."""
-    end = found.ended_at or found.beat_at or now()
-    if found.started_at is None or not found.done or end <= found.started_at:
-        return {"rate": None, "left_s": None}
-    rate = found.done / (end - found.started_at).total_seconds()
-    left_s = None if found.ended else int((found.total - found.done) / rate)
-    return {"rate": int(rate), "left_s": left_s}
 
 
 # --- the brand -----------------------------------------------------------------------------------------------------

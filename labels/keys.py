@@ -107,6 +107,12 @@ def forget() -> None:
     _era += 1
 
 
+def preview_series(form: Form) -> tuple[Form, int, Vector]:
+    """Return what makes codes for pictures of labels, for the caller alone: well-formed, and of no slot that is asked."""
+    key = derive(root_key(), brand_uuid(), purpose="preview", form=form.name)
+    return form, 0, vector(key, form, 0, 0)
+
+
 def _audit_key() -> bytes:
     return derive(root_key(), brand_uuid(), purpose="audit", form="none")
 

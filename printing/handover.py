@@ -1,16 +1,17 @@
-"""The file of one roll: rows, their SHA-256, encryption, and a signed manifest. No plain text touches a disk.
+"""The file of one roll: made, proved, hashed, encrypted as one stream, with a signed manifest. No plain text on a disk.
 
-The rows go through ``age`` as they are computed (X25519, https://age-encryption.org/v1). They are then computed a second
-time and proved line by line (`printing.proof`): the proof's hash must be that of what was encrypted.
+    codes → rows or pages → proof (`printing.proof`) → SHA-256 → ``age`` (X25519, https://age-encryption.org/v1) → file
+
+What is encrypted has passed the proof; a file whose proof fails is deleted. At most a few thousand labels are in memory.
 """
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, Literal, cast
 
 import pyrage
 from django.conf import settings
@@ -20,10 +21,12 @@ from common.db import schema_name
 from common.signing import is_signed, sign
 from labels.codes import bulk
 from labels.codes.forms import B12, Form
-from printing import proof
+from printing import labels, proof
 from printing.rows import COLUMNS, Kind, Rows
 from printing.source import BulkSource, Order
+from printing.streams import HashingReader, HashingWriter
 from printing.symbols import ProofFailed
+from printing.template import Template
 
 TAG = "handover/v1"
 FINGERPRINT_TAG = b"press/v1\x00"
@@ -44,68 +47,30 @@ def path_of(public_id: str) -> Path:
     return folder() / f"{public_id}.age"
 
 
-class HashingReader:
-    """What pieces add up to, as a file to read from, with its SHA-256."""
-
-    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = memoryview(b"")
-        self._hash = hashlib.sha256()
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end."""
-        found = bytearray()
-        while size < 0 or len(found) < size:
-            if not self._rest:
-                piece = next(self._pieces, None)
-                if piece is None:
-                    break
-                self._rest = memoryview(bytes(piece))
-            part = self._rest if size < 0 else self._rest[: size - len(found)]
-            found += part
-            self._rest = self._rest[len(part) :]
-        self._hash.update(found)
-        return bytes(found)
-
-    @property
-    def sha256(self) -> str:
-        """The hash of what has been read."""
-        return self._hash.hexdigest()
-
-
-class _HashingWriter:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._hash, self.size = file, hashlib.sha256(), 0
-
-    def write(self, data: bytes) -> int:
-        self._hash.update(data)
-        self.size += len(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
+Output = Literal["csv", "jsonl", "pdf", "pdf_raw", "zpl"]
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Whose codes a file holds, and how: the slots' permutations, what all lines share, and the kind of file."""
+    """Whose codes a file holds, and how: the slots' permutations, what all lines share, the kind of file, its template."""
 
     serial: bulk.Series
     secret: bulk.Series
     order: Order
-    kind: str
+    output: Output
+    template: Template | None = None
 
     def source(self, spans: list[tuple[int, int]]) -> BulkSource:
         """Return the codes of ranges of labels, one behind the other."""
         return BulkSource(self.serial, self.secret, spans)
 
-    def rows(self) -> Rows:
-        """Return what writes the lines."""
-        return Rows(self.order, cast("Kind", self.kind))
+    def made(self, count: int) -> labels.Roll | Rows:
+        """Return what makes the file. Raises ValueError for a template that cannot show these labels."""
+        if self.output in {"pdf", "pdf_raw"}:
+            if self.template is None:
+                raise ValueError("a PDF needs a template")
+            return labels.roll(self.template, self.order, count, deflate=self.output == "pdf")
+        return Rows(self.order, cast("Kind", self.output), template=self.template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +85,64 @@ class Built:
     report: dict[str, Any]
 
 
-def build(content: Content, spans: list[tuple[int, int]], *, recipient: str, path: Path) -> Built:
-    """Write the encrypted file of a roll, whole or not at all, and prove it. Raises `printing.symbols.ProofFailed`."""
-    source, rows = content.source(spans), content.rows()
+class NotProved(ProofFailed):
+    """A file did not pass its proof and is gone. ``report`` says how far the proof came, and what it found."""
+
+    def __init__(self, report: proof.Report) -> None:
+        super().__init__("; ".join(report.failures))
+        self.report = report.as_json()
+
+
+def build(
+    content: Content,
+    spans: list[tuple[int, int]],
+    *,
+    recipient: str,
+    path: Path,
+    sample: int = proof.OTHER_ROLLS,
+    watch: Callable[[int], None] = lambda _lines: None,
+) -> Built:
+    """Write the encrypted file of a roll, whole and proved or not at all; ``sample`` labels are decoded.
+
+    ``watch(lines)`` hears how far it is, and may raise to stop. Raises `NotProved`.
+    """
+    source = content.source(spans)
+    made = content.made(source.count)
+    ordered = proof.Ordered(
+        source.count, proof.label_nos(content.serial, content.secret), source.label_nos, sample, watch
+    )
+    passing = proof.Passing(made.pieces(source), made, ordered)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    plain = HashingReader(rows.pieces(source))
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - by descriptor
-        cipher = _HashingWriter(file)
-        pyrage.encrypt_io(plain, cipher, [pyrage.x25519.Recipient.from_str(recipient)])
-        file.flush()
-        os.fsync(file.fileno())
-    again = HashingReader(rows.pieces(source))
-    report = proof.check_rows(again, rows, source.count, proof.label_nos(content.serial, content.secret))
-    if report.sha256 != plain.sha256:
-        raise ProofFailed("what was proved is not what was encrypted")
-    part.replace(path)
+    try:
+        plain, cipher = _encrypt(passing, recipient, part)
+        if passing.report.sha256 != plain.sha256:
+            passing.report.failures.append("what was proved is not what was encrypted")
+        if passing.report.failures:
+            raise NotProved(passing.report)
+    except ProofFailed:
+        raise NotProved(passing.report) from None
+    else:
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     head = spans[0][1] - spans[0][0]
     goods = spans[1][1] - spans[1][0]
     ends = [bytes(source.read(line, line + 1).serials).decode() for line in (head, head + goods - 1)]
-    return Built(plain.sha256, cipher.sha256, cipher.size, ends[0], ends[1], report.as_json())
+    return Built(plain.sha256, cipher.sha256, cipher.size, ends[0], ends[1], passing.report.as_json())
+
+
+def _encrypt(passing: proof.Passing, recipient: str, part: Path) -> tuple[HashingReader, HashingWriter]:
+    plain = HashingReader(passing)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - by descriptor
+        cipher = HashingWriter(file)
+        try:
+            pyrage.encrypt_io(plain, cipher, [pyrage.x25519.Recipient.from_str(recipient)])
+        except pyrage.EncryptError as error:
+            raise plain.error or cipher.error or error from None
+        file.flush()
+        os.fsync(file.fileno())
+    return plain, cipher
 
 
 def manifest(
@@ -153,6 +156,7 @@ def manifest(
     form: Form,
     gtin: str,
     kind: str,
+    template: Template | None = None,
     created_at: datetime,
     expires_at: datetime,
 ) -> bytes:
@@ -168,7 +172,8 @@ def manifest(
             "lines": head + goods + tail,
             "set_up": {"head": head, "tail": tail},
             "file": kind,
-            "columns": list(COLUMNS),
+            "columns": list(COLUMNS) if template is None else [],
+            "template": template.sha256 if template else "",
             "serial_form": B12.name,
             "code_form": form.name,
             "gtin": gtin,

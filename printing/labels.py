@@ -1,5 +1,6 @@
 """The PDF of a roll of labels: template, order and codes brought together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ class Roll:
             found[BAR_CODE] = hexadecimal(bars, bars.shape[1])
         return {name: found[name] for name in self.document.columns()} or found
 
+    def pieces(self, source: Source) -> Iterator[bytes | memoryview]:
+        """Yield the file, piece by piece."""
+        return self.document.pieces(lambda start, end: self.columns(source.read(start, end)))
+
     def write(self, file: Sink, source: Source) -> int:
         """Write the file. Return its bytes."""
         return self.document.write(file, lambda start, end: self.columns(source.read(start, end)))
@@ -38,8 +43,11 @@ class Roll:
 BAR_CODE = "code128 code"
 
 
-def roll(template: Template, order: Order, count: int, *, deflate: bool = False) -> Roll:
-    """Prepare the PDF of ``count`` labels. Raises ProofFailed where a symbol table is wrong."""
+def roll(template: Template, order: Order, count: int, *, deflate: bool = False, mark: str = "") -> Roll:
+    """Prepare the PDF of ``count`` labels; ``mark`` is printed across each, in grey.
+
+    Raises ProofFailed where a symbol table is wrong, ValueError for what this template cannot show.
+    """
     symbols: dict[str, Symbols] = {}
     if any(isinstance(element, Qr) for element in template.elements):
         symbols["qr"] = qr.symbols(order.prefix)
@@ -57,6 +65,7 @@ def roll(template: Template, order: Order, count: int, *, deflate: bool = False)
         widths={"serial": 12, "code": len(order.form.grouped("0" * order.form.length))},
         deflate=deflate,
         name=f"{order.prefix}{order.roll}/{count}".encode(),
+        mark=mark,
     )
     return Roll(document, order, symbols)
 

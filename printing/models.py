@@ -63,6 +63,15 @@ class PrintJob(models.Model):
     class Output(models.TextChoices):
         CSV = "csv", "CSV"
         JSONL = "jsonl", _("JSON lines")
+        PDF = "pdf", "PDF"
+        PDF_RAW = "pdf_raw", _("PDF, not compressed")
+        ZPL = "zpl", "ZPL"
+
+    class Proof(models.TextChoices):
+        SAMPLE = "sample", _("a sample of each roll")
+        FULL = "full", _("every label")
+
+    DRAWN = ("pdf", "pdf_raw", "zpl")  # what needs a template
 
     public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "prj"))
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="print_jobs", verbose_name=_("batch"))
@@ -71,6 +80,11 @@ class PrintJob(models.Model):
     press = models.ForeignKey(Press, models.PROTECT, related_name="print_jobs", verbose_name=_("press"))
     recipient = models.CharField(max_length=80)
     output = models.CharField(_("file"), max_length=8, choices=Output.choices, default=Output.CSV)
+    version = models.ForeignKey(
+        "TemplateVersion", models.PROTECT, null=True, blank=True, related_name="prints", verbose_name=_("template")
+    )
+    values = models.JSONField(default=dict, blank=True)
+    proof = models.CharField(_("decoded"), max_length=6, choices=Proof.choices, default=Proof.SAMPLE)
     reissue_of = models.ForeignKey(
         "Handover", models.PROTECT, null=True, blank=True, related_name="reissues", verbose_name=_("instead of")
     )
@@ -95,6 +109,11 @@ class PrintJob(models.Model):
                 condition=Q(first_roll__gte=1, last_roll__gte=F("first_roll")), name="a_print_has_rolls"
             ),
             models.CheckConstraint(
+                condition=Q(output__in=["pdf", "pdf_raw", "zpl"], version__isnull=False)
+                | Q(output__in=["csv", "jsonl"], version=None),
+                name="what_is_drawn_has_a_template",
+            ),
+            models.CheckConstraint(
                 condition=Q(reissue_of=None) | Q(first_roll=F("last_roll")), name="a_lost_file_is_issued_again_alone"
             ),
             models.CheckConstraint(
@@ -102,6 +121,34 @@ class PrintJob(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["-requested_at", "-id"], name="print_job_newest_first")]
+
+    @property
+    def template(self) -> layouts.Template | None:
+        """What is drawn, with the texts that were asked for; None for rows of data."""
+        return self.version.as_template(self.values) if self.version else None
+
+
+class SignOff(models.Model):
+    """Somebody of the brand has looked at the sample sheet of a template, for one host, GTIN and form of code."""
+
+    sheet = models.CharField(_("sample sheet"), max_length=64, unique=True, help_text=_("SHA-256 of what it shows"))
+    template_hash = models.CharField(_("SHA-256 of the template"), max_length=64)
+    file_hash = models.CharField(_("SHA-256 of the file"), max_length=64)
+    signed_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("signed off by"))
+    signed_at = models.DateTimeField(_("signed off at"))
+    note = models.CharField(_("note"), max_length=200, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    sheet__regex=r"^[0-9a-f]{64}$",
+                    template_hash__regex=r"^[0-9a-f]{64}$",
+                    file_hash__regex=r"^[0-9a-f]{64}$",
+                ),
+                name="a_sign_off_names_what_was_seen",
+            )
+        ]
 
 
 class Handover(models.Model):
@@ -115,6 +162,7 @@ class Handover(models.Model):
         EXPIRED = "expired", _("expired")
         LOST = "lost", _("lost")
         CANCELLED = "cancelled", _("cancelled")
+        FAILED = "failed", _("proof failed")
 
     OPEN = ("building", "ready", "downloaded")
 
@@ -129,6 +177,7 @@ class Handover(models.Model):
     plain_hash = models.CharField(_("SHA-256 of the file"), max_length=64, blank=True, default="")
     cipher_hash = models.CharField(_("SHA-256 of the encrypted file"), max_length=64, blank=True, default="")
     cipher_bytes = models.BigIntegerField(_("bytes"), null=True, blank=True)
+    report = models.JSONField(_("proof"), default=dict, blank=True)
     manifest = models.BinaryField(blank=True, default=b"")
     signature = models.BinaryField(max_length=64, blank=True, default=b"")
     ready_at = models.DateTimeField(_("ready at"), null=True, blank=True)
@@ -154,7 +203,7 @@ class Handover(models.Model):
                 name="no_two_copies_share_a_set_up_strip", expressions=[("canary_range", RangeOperators.OVERLAPS)]
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["building", "cancelled"])
+                condition=Q(state__in=["building", "cancelled", "failed"])
                 | Q(
                     plain_hash__regex=r"^[0-9a-f]{64}$", cipher_hash__regex=r"^[0-9a-f]{64}$", expires_at__isnull=False
                 ),

@@ -6,7 +6,7 @@ All pages have equally many bytes, so that object numbers, offsets and the cross
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Protocol
 
@@ -42,7 +42,7 @@ KIDS = 256  # of a node of the page tree
 LABELS_AT_A_TIME = 4_096
 MOST_BYTES = 10**10 - 1  # an offset has ten digits
 NUMBER = 10
-BLACK = "0 0 0 1 k"
+BLACK, GREY = "0 0 0 1 k", "0 0 0 0.15 k"
 BOLD = 0.035  # ems that the outline of bold letters is thick
 SHIFT = {"left": 0.0, "center": 0.5, "right": 1.0}  # parts of a text that stand left of its x
 Columns = dict[str, Bytes]
@@ -70,11 +70,15 @@ class Document:
         deflate: bool = False,
         name: bytes = b"",
         characters: str = "",
+        mark: str = "",
     ) -> None:
-        """``widths`` are bytes of the text columns; ``characters`` those of names, which the font must have."""
+        """``widths`` are bytes of the text columns; ``characters`` those of names, which the font must have.
+
+        ``mark``, in ASCII, stands across each label in grey, under all else.
+        """
         if count < 1:
             raise ValueError("a file has at least one label")
-        self.template, self.count, self.deflate = template, count, deflate
+        self.template, self.count, self.deflate, self.mark = template, count, deflate, mark
         self.layout: Layout = layout(template)
         self.places = self.layout.places
         self.page_count = -(-count // self.places)
@@ -282,6 +286,32 @@ class Document:
             yield self._entries(offsets.reshape(-1))
         yield self._statics.trailer(count, end)
 
+    def excerpt(self, pages: Sequence[bytes]) -> bytes:
+        """Return a file of some finished pages, each as it is: under a catalogue and a list of pages of their own."""
+        out = bytearray(self.preamble)
+        listed, sections = [], []
+        for page in pages:
+            number = int(page[:NUMBER])
+            starts = (len(out), len(out) + len(self._head))
+            offsets = [start + NUMBER - len(str(place)) for place, start in enumerate(starts, number)]
+            sections.append(b"%d 2\n" % number + self._entries(np.array(offsets, np.int64)))
+            listed.append(f"{number} 0 R")
+            out += page
+        root = self._statics.count + 1 + 2 * self.page_count
+        own = []
+        for number, body in (
+            (root, f"<< /Type /Catalog /Pages {root + 1} 0 R >>"),
+            (root + 1, f"<< /Type /Pages /Count {len(pages)} /Kids [{' '.join(listed)}] >>"),
+        ):
+            own.append(len(out))
+            out += f"{number} 0 obj\n{body}\nendobj\n".encode()
+        start = len(out)
+        out += b"xref\n0 %d\n0000000000 65535 f\r\n" % (self._statics.count + 1)
+        out += self._entries(np.array(self._statics.offsets, np.int64)) + b"".join(sections)
+        out += b"%d 2\n" % root + self._entries(np.array(own, np.int64))
+        out += f"trailer\n<< /Size {root + 2} /Root {root} 0 R >>\nstartxref\n{start}\n%%EOF\n".encode()
+        return bytes(out)
+
     def _entries(self, offsets: NDArray[np.int64]) -> bytes:
         rows = np.empty((len(offsets), 20), np.uint8)
         rows[:, :NUMBER] = decimals(offsets, NUMBER, ord("0"))
@@ -367,8 +397,18 @@ class _Statics:
         return self._form("\n".join(moves), whole_page=True)
 
     def _art(self) -> bytes:
-        lines = [BLACK, BLACK.upper(), *(self._drawn(element) for element in self._document.template.elements)]
+        elements = self._document.template.elements
+        lines = [self._mark(), BLACK, BLACK.upper(), *(self._drawn(element) for element in elements)]
         return self._form("\n".join(line for line in lines if line), whole_page=False)
+
+    def _mark(self) -> str:
+        mark, (wide, high) = self._document.mark, self._label_size()
+        if not mark:
+            return ""
+        size = 0.9 * wide / (fonts.ADVANCE * len(mark))
+        return (
+            f"{GREY} BT /F1 {_short(size)} Tf {_short(wide / 20)} {_short((high - 0.7 * size) / 2)} Td ({mark}) Tj ET"
+        )
 
     def _drawn(self, element: Element) -> str:
         """Draw something that is the same on all labels; the origin is the label's lower left corner."""

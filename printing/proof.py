@@ -1,11 +1,14 @@
 """Finished files read back: every byte against what was ordered, and a sample by tools that know nothing of ours.
 
-First, all labels: what is printed is taken from the bytes; serials and codes are distinct, their check symbols fit, and
-both decrypt to one label number. The file that these codes give is made once more and must be the same to the last
-bit: so every bitmap is the table's image of the serial printed beside it. Then a sample is drawn at the device's
-resolution and decoded (zxing-cpp), and its text extracted (pdftotext, or PDFium where that is absent).
+A file is proved while it passes, piece by piece, on its way to whoever takes it: what leaves has been proved.
+
+All labels: what is printed is taken from the bytes; check symbols fit; serial and code decrypt to one label number, the
+one that was ordered for this line. The file that these codes give is made once more and must be the same to the last
+bit: so every bitmap is the table's image of the serial printed beside it. A sample: its pages are drawn at the device's
+resolution and decoded (zxing-cpp), and their text is extracted (pdftotext, or PDFium where that is absent).
 """
 
+import csv
 import hashlib
 import json
 import re
@@ -13,10 +16,11 @@ import shutil
 import subprocess
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from typing import Any
 
 import numpy as np
 import pypdfium2
@@ -27,34 +31,32 @@ from labels.codes import bulk
 from labels.codes.forms import B12, Form
 from printing.labels import Roll
 from printing.rows import LINES_AT_A_TIME, Rows
-from printing.source import Codes, Source, grouped, ungrouped
+from printing.source import Codes, grouped, ungrouped
 from printing.stencil import Bytes, cut_at_powers_of_ten
+from printing.streams import Piece, PiecesReader, Reader
 from printing.symbols import ProofFailed
 from printing.template import Code, Code128, DataMatrix, Qr, Serial, Text
 
 LabelNos = Callable[[Codes], tuple[NDArray[np.uint64], NDArray[np.uint64]]]
-FIRST_ROLL, OTHER_ROLLS = 1_000, 32
+Wanted = Callable[[int, int], NDArray[np.uint64]]
+Proving = Generator[bytes, None, None]
+FIRST_ROLL, OTHER_ROLLS = 1_000, 32  # labels of the sample
+DECODED_AT_A_TIME = 256
 
 
-class Reader(Protocol):
-    """A file that is read from its start."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return bytes."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
     """What was proved. ``sha256`` is the whole file's; ``decoded`` and ``texts`` count the sample's labels."""
 
-    labels: int
-    size: int
-    sha256: str
+    labels: int = 0
+    size: int = 0
+    sha256: str = ""
     decoded: int = 0
     texts: int = 0
-    tools: tuple[str, ...] = ()
+    tools: dict[str, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, int | str | list[str]]:
+    def as_json(self) -> dict[str, Any]:
         """Return the report for a manifest."""
         return {
             "labels": self.labels,
@@ -62,8 +64,52 @@ class Report:
             "sha256": self.sha256,
             "decoded": self.decoded,
             "texts": self.texts,
-            "tools": list(self.tools),
+            "tools": self.tools,
+            "failures": self.failures,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What a file must hold: ``count`` labels whose codes decrypt to ``wanted(start, end)``, as many decoded as ``sample``.
+
+    ``watch(lines)`` is told how many lines have passed.
+    """
+
+    count: int
+    label_nos_of: LabelNos
+    wanted: Wanted | None = None
+    sample: int = 0
+    watch: Callable[[int], None] = lambda _lines: None
+
+
+class Passing:
+    """A file on its way: iterate over its pieces. ``report`` is whole at the end, or names the failure."""
+
+    def __init__(self, pieces: Iterable[Piece], made: Roll | Rows, order: Ordered) -> None:
+        self.report = Report()
+        tape = _Tape(PiecesReader(pieces))
+        labels = _AllLabels(made.order.form, order)
+        self._proving = (
+            _pdf(tape, made, labels, order, self.report)
+            if isinstance(made, Roll)
+            else _rows(tape, made, labels, order, self.report)
+        )
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._proving
+        except ProofFailed as fault:
+            self.report.failures.append(str(fault))
+            raise
+
+
+def check(file: Reader, made: Roll | Rows, order: Ordered) -> Report:
+    """Prove a finished file. Raises ProofFailed, which says what is wrong where."""
+    passing = Passing(iter(lambda: file.read(1 << 20), b""), made, order)
+    for _piece in passing:
+        pass
+    return passing.report
 
 
 def label_nos(serial: bulk.Series, secret: bulk.Series) -> LabelNos:
@@ -85,66 +131,53 @@ def label_nos(serial: bulk.Series, secret: bulk.Series) -> LabelNos:
 # --- every byte -----------------------------------------------------------------------------------------------------
 
 
-def check_pdf(file: Reader, roll: Roll, label_nos_of: LabelNos) -> Report:
-    """Prove a PDF of labels. Raises ProofFailed, which says what is wrong where."""
-    document, tape, proof = roll.document, _Tape(file), _AllLabels(roll.order.form, label_nos_of)
-    tape.expect(document.preamble, "the objects before the pages")
+def _pdf(tape: "_Tape", roll: Roll, labels: "_AllLabels", order: Ordered, report: Report) -> Proving:
+    document, sample = roll.document, _SampleOfPages(roll, order.sample, report)
+    yield tape.expect(document.preamble, "the objects before the pages")
     lengths = np.empty(document.page_count if document.deflate else 0, np.int64)
     for first, end in document.chunks():
-        pages = list(_pages(tape, roll, first, end))
+        pages = [tape.page(roll, page) for page in range(first, end)]
         lines = min(end * document.places, document.count) - first * document.places
         codes = _printed(roll, [content for content, _ in pages], lines)
-        proof.add(codes)
+        labels.add(codes)
         made = document.pages(first, roll.columns(codes))
         found = b"".join(raw for _, raw in pages)
         if b"".join(made) != found:
             raise ProofFailed(f"pages {first + 1} to {end} are not what their own codes give")
         if document.deflate:
             lengths[first:end] = [len(packed) for packed in made[1::3]]
+        for done in sample.take(first, [raw for _, raw in pages], codes):
+            order.watch(done)
+        yield found
+        order.watch(first * document.places + lines)
+    sample.decode()
     for part in document.ending(lengths):
-        tape.expect(part, "the cross-reference table")
+        yield tape.expect(part, "the cross-reference table")
     tape.expect_end()
-    return proof.report(document.count, tape)
+    labels.finish(tape, report)
 
 
-def check_rows(file: Reader, rows: Rows, count: int, label_nos_of: LabelNos) -> Report:
-    """Prove a file of rows, CSV, JSON lines or ZPL. Raises ProofFailed."""
-    tape, proof = _Tape(file), _AllLabels(rows.order.form, label_nos_of)
-    tape.expect(rows.head, "what comes before the rows")
+def _rows(tape: "_Tape", rows: Rows, labels: "_AllLabels", order: Ordered, report: Report) -> Proving:
+    yield tape.expect(rows.head, "what comes before the rows")
     blank = Codes(np.full((1, 12), 32, np.uint8), np.full((1, rows.order.form.length), 32, np.uint8))
-    for start, end in cut_at_powers_of_ten(1, count + 1, LINES_AT_A_TIME):
+    chosen = iter(_spread(order.count, order.sample))
+    next_chosen = next(chosen, None)
+    for start, end in cut_at_powers_of_ten(1, order.count + 1, LINES_AT_A_TIME):
         width = rows.lines(start, blank).shape[1]
         found = tape.take(width * (end - start))
-        codes = _read_rows(rows, found.split(b"\n")[: end - start], start)
-        proof.add(codes)
+        lines = found.split(b"\n")[: end - start]
+        codes = _read_rows(rows, lines, start)
+        labels.add(codes)
         if rows.lines(start, codes).tobytes() != found:
             raise ProofFailed(f"rows {start} to {end - 1} are not what their own codes give")
+        while next_chosen is not None and next_chosen < end - 1:
+            line = next_chosen - start + 1
+            _decode_row(rows, lines[line].decode(), bulk.texts(codes.serials[line : line + 1])[0], start + line, report)
+            next_chosen = next(chosen, None)
+        yield found
+        order.watch(end - 1)
     tape.expect_end()
-    return proof.report(count, tape)
-
-
-def _pages(tape: "_Tape", roll: Roll, first: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (content, all bytes) of pages."""
-    document = roll.document
-    head = document.stride - document.content_bytes - len(_PAGE_END)
-    for page in range(first, end):
-        if document.deflate:
-            start = tape.take(head)
-            length = re.search(rb"/Length +(\d+) /Filter", start)
-            if not length:
-                raise ProofFailed(f"page {page + 1} has no length")
-            packed = tape.take(int(length[1]))
-            try:
-                content = zlib.decompress(packed)
-            except zlib.error as error:
-                raise ProofFailed(f"page {page + 1} cannot be unpacked: {error}") from None
-            yield content, start + packed + tape.take(len(_PAGE_END))
-        else:
-            raw = tape.take(document.stride)
-            yield raw[head : head + document.content_bytes], raw
-
-
-_PAGE_END = b"\nendstream\nendobj\n"
+    labels.finish(tape, report)
 
 
 def _printed(roll: Roll, contents: Sequence[bytes], lines: int) -> Codes:
@@ -224,10 +257,29 @@ class _Tape:
         self.size += size
         return data
 
-    def expect(self, data: bytes, what: str) -> None:
+    def page(self, roll: Roll, page: int) -> tuple[bytes, bytes]:
+        """Return (content, all bytes) of a page."""
+        document = roll.document
+        head = document.stride - document.content_bytes - len(_PAGE_END)
+        if not document.deflate:
+            raw = self.take(document.stride)
+            return raw[head : head + document.content_bytes], raw
+        start = self.take(head)
+        length = re.search(rb"/Length +(\d+) /Filter", start)
+        if not length:
+            raise ProofFailed(f"page {page + 1} has no length")
+        packed = self.take(int(length[1]))
+        try:
+            content = zlib.decompress(packed)
+        except zlib.error as error:
+            raise ProofFailed(f"page {page + 1} cannot be unpacked: {error}") from None
+        return content, start + packed + self.take(len(_PAGE_END))
+
+    def expect(self, data: bytes, what: str) -> bytes:
         """Read as many bytes, which must be these."""
         if self.take(len(data)) != data:
             raise ProofFailed(f"{what}: not what was ordered")
+        return data
 
     def expect_end(self) -> None:
         """See that nothing follows."""
@@ -239,11 +291,14 @@ class _Tape:
         return self._hash.hexdigest()
 
 
+_PAGE_END = b"\nendstream\nendobj\n"
+
+
 class _AllLabels:
     """The checks on printed codes, file-wide."""
 
-    def __init__(self, form: Form, label_nos_of: LabelNos) -> None:
-        self._form, self._label_nos_of = form, label_nos_of
+    def __init__(self, form: Form, order: Ordered) -> None:
+        self._form, self._order, self._count = form, order, 0
         self._seen: list[NDArray[np.uint64]] = []
 
     def add(self, codes: Codes) -> None:
@@ -253,49 +308,71 @@ class _AllLabels:
                 raise ProofFailed(f"a {what} holds a strange symbol")
             if bulk.read_codes(form, rows)[1].any():
                 raise ProofFailed(f"a {what} has a wrong check symbol")
-        by_serial, by_code = self._label_nos_of(codes)
+        by_serial, by_code = self._order.label_nos_of(codes)
         if not np.array_equal(by_serial, by_code):
             raise ProofFailed("a serial and the code beside it belong to different labels")
+        start, self._count = self._count, self._count + len(by_serial)
+        if self._order.wanted and not np.array_equal(by_serial, self._order.wanted(start, self._count)):
+            raise ProofFailed(f"lines {start + 1} to {self._count} are not of the labels that were ordered")
         self._seen.append(by_serial)
 
-    def report(self, count: int, tape: _Tape) -> Report:
+    def finish(self, tape: _Tape, report: Report) -> None:
         """Check what only the whole file shows."""
         numbers = np.concatenate(self._seen)
         numbers.sort()
-        if len(numbers) != count or (numbers[1:] == numbers[:-1]).any():
+        if len(numbers) != self._order.count or (numbers[1:] == numbers[:-1]).any():
             raise ProofFailed("a label is there twice or missing")
-        return Report(count, tape.size, tape.sha256())
+        report.labels, report.size, report.sha256 = len(numbers), tape.size, tape.sha256()
 
 
 # --- a sample, by other tools ---------------------------------------------------------------------------------------
 
 
-def sample_pages(roll: Roll, labels: int) -> list[int]:
-    """Return pages that hold at least so many labels: the first, the last, and evenly between."""
-    document = roll.document
-    wanted = min(document.page_count, max(2, -(-labels // document.places) + 1))
-    return sorted({round(place) for place in np.linspace(0, document.page_count - 1, wanted)})
+def _spread(count: int, wanted: int) -> list[int]:
+    """Return places below ``count``: at most ``wanted``, the first, the last, and evenly between."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, wanted))})
 
 
-def decode_pdf(data: bytes, roll: Roll, source: Source, pages: Iterable[int]) -> tuple[int, int, tuple[str, ...]]:
-    """Draw pages, decode all symbols, extract all text: all there, none else. Return (decoded, texts, tools).
+class _SampleOfPages:
+    """Pages that hold at least so many labels, kept as they pass, decoded some hundred labels at a time."""
 
-    Raises ProofFailed. The plain text of a roll never touches a disk: pdftotext reads from a pipe.
-    """
-    pages = list(pages)
-    decoded = texts = 0
-    poppler = shutil.which("pdftotext")
-    opened = pypdfium2.PdfDocument(data)
-    try:
-        found = _poppler_texts(poppler, data, pages) if poppler else (_pdfium_text(opened[page]) for page in pages)
-        for page, text in zip(pages, found, strict=True):
-            first = page * roll.document.places
-            codes = source.read(first, min(first + roll.document.places, roll.document.count))
-            decoded += _decode_page(opened[page], roll, codes, page)
-            texts += _compare_text(text, roll, codes, page)
-    finally:
-        opened.close()
-    return decoded, texts, ("zxing-cpp", "pdftotext" if poppler else "pdfium")
+    def __init__(self, roll: Roll, labels: int, report: Report) -> None:
+        self._roll, self._report = roll, report
+        document = roll.document
+        pages = max(2, -(-labels // document.places) + 1) if labels else 0
+        self._wanted = set(_spread(document.page_count, pages))
+        self._kept: list[tuple[int, bytes, Codes]] = []
+
+    def take(self, first: int, pages: Sequence[bytes], codes: Codes) -> Iterator[int]:
+        """Keep what is wanted of the pages from ``first`` on; yield how many labels have passed, at each decoding."""
+        places = self._roll.document.places
+        for place, raw in enumerate(pages):
+            if first + place in self._wanted:
+                lines = slice(place * places, (place + 1) * places)
+                self._kept.append((first + place, raw, Codes(codes.serials[lines], codes.codes[lines])))
+                if len(self._kept) * places >= DECODED_AT_A_TIME:
+                    self.decode()
+                    yield (first + place + 1) * places
+
+    def decode(self) -> None:
+        """Draw the pages kept, decode all symbols, extract all text: all there, none else. Raises ProofFailed.
+
+        The plain text of a roll never touches a disk: pdftotext reads from a pipe.
+        """
+        if not self._kept:
+            return
+        data = self._roll.document.excerpt([raw for _, raw, _ in self._kept])
+        poppler = shutil.which("pdftotext")
+        opened = pypdfium2.PdfDocument(data)
+        try:
+            found = _poppler_texts(poppler, data) if poppler else map(_pdfium_text, opened)
+            for page, text, (number, _, codes) in zip(opened, found, self._kept, strict=True):
+                self._report.decoded += _decode_page(page, self._roll, codes, number)
+                self._report.texts += _compare_text(text, self._roll, codes, number)
+        finally:
+            opened.close()
+        self._report.tools |= _decoders() | (_poppler_version(poppler) if poppler else {})
+        self._kept = []
 
 
 def _decode_page(page: pypdfium2.PdfPage, roll: Roll, codes: Codes, number: int) -> int:
@@ -347,22 +424,65 @@ def _compare_text(text: str, roll: Roll, codes: Codes, number: int) -> int:
         elif isinstance(element, Text):
             for word in element.text.split():
                 wanted[word] += len(codes.serials)
+    for word in roll.document.mark.split():
+        wanted[word] += len(codes.serials)
     if Counter(text.split()) != wanted:
         raise ProofFailed(f"page {number + 1}: the text is not that of its labels")
     return len(codes.serials)
 
 
-def _poppler_texts(program: str, data: bytes, pages: Sequence[int]) -> Iterator[str]:
-    """Yield the text of pages; one start of the program a run of neighbouring pages."""
-    for _, run in groupby(enumerate(pages), lambda numbered: numbered[1] - numbered[0]):
-        numbers = [page for _, page in run]
-        reach = ["-f", str(numbers[0] + 1), "-l", str(numbers[-1] + 1)]
-        command = [program, "-raw", "-enc", "UTF-8", *reach, "-", "-"]
-        done = subprocess.run(command, input=data, capture_output=True, check=False)
-        texts = done.stdout.decode().split("\f")[:-1]  # a form feed ends each page
-        if done.returncode or len(texts) != len(numbers):
-            raise ProofFailed(f"pdftotext cannot read pages {numbers[0] + 1} to {numbers[-1] + 1}")
-        yield from texts
+def _decode_row(rows: Rows, line: str, serial: str, number: int, report: Report) -> None:
+    """Draw the symbol that a printer would make of a row, and decode it."""
+    wanted = [rows.order.prefix + serial, f"(01){rows.order.gtin}(21){serial}"]
+    for kind, text in _SYMBOLS[rows.kind](line):
+        drawn = zxingcpp.create_barcode(text, kind, gs1=text.startswith("(01)")).to_image(scale=3)
+        read = [one.text for one in zxingcpp.read_barcodes(np.array(drawn), formats=_FORMATS)]
+        if read != [text] or text not in wanted:
+            raise ProofFailed(f"row {number}: its symbol does not read as it should")
+        report.decoded += 1
+    report.texts += 1
+    report.tools |= {"zxing-cpp": metadata.version("zxing-cpp")}
+
+
+def _symbol_of_zpl(line: str) -> Iterator[tuple[zxingcpp.BarcodeFormat, str]]:
+    """Yield what the printer is told to encode: ``^BQ`` takes level and mode in front, ``^BX`` FNC1 as "_1"."""
+    for data in re.findall(r"\^FD(MA,.*?|_101.*?)\^FS", line):
+        if data.startswith("MA,"):
+            yield zxingcpp.BarcodeFormat.QRCode, data[3:]
+        else:
+            yield zxingcpp.BarcodeFormat.DataMatrix, f"(01){data[4:18]}(21){data[20:]}"
+
+
+_SYMBOLS: dict[str, Callable[[str], Iterable[tuple[zxingcpp.BarcodeFormat, str]]]] = {
+    "csv": lambda line: [(zxingcpp.BarcodeFormat.QRCode, next(csv.reader([line]))[3])],
+    "jsonl": lambda line: [(zxingcpp.BarcodeFormat.QRCode, json.loads(line)["url"])],
+    "zpl": _symbol_of_zpl,
+}
+
+
+@cache
+def _decoders() -> dict[str, str]:
+    return {
+        "zxing-cpp": metadata.version("zxing-cpp"),
+        "pypdfium2": metadata.version("pypdfium2"),
+        "pdfium": str(pypdfium2.PDFIUM_INFO),
+    }
+
+
+@cache
+def _poppler_version(program: str) -> dict[str, str]:
+    said = subprocess.run([program, "-v"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\S+)", said.stderr + said.stdout)
+    return {"pdftotext": found[1] if found else "unknown"}
+
+
+def _poppler_texts(program: str, data: bytes) -> list[str]:
+    """Return the text of each page."""
+    command = [program, "-raw", "-enc", "UTF-8", "-", "-"]
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    if done.returncode:
+        raise ProofFailed("pdftotext cannot read the pages of the sample")
+    return done.stdout.decode().split("\f")[:-1]  # a form feed ends each page
 
 
 def _pdfium_text(page: pypdfium2.PdfPage) -> str:

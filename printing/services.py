@@ -4,37 +4,31 @@ Two persons: who asks for a print is not who approves it; `start` uses the appro
 Locks: the batch's row, then rolls, then handovers. Refusals are audited by the door that hears them (`refused`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pyrage
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from common import jobs
-from common.clock import now
 from common.db import inside_transaction
 from common.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
-from common.models import Job
-from labels import keys, queries, rolls
+from labels import rolls
 from labels.models import Batch, Roll
 from labels.services import STRIPS
-from printing import handover as files
-from printing.handover import Content
-from printing.models import Handover, Press, PrintJob
-from printing.source import Order
+from printing import handover as files, samples
+from printing.building import JOB_KIND
+from printing.models import Handover, Press, PrintJob, TemplateVersion
 from staff import approvals, audit
-from staff.keys import sign_key
 from staff.models import User
 
 ACT = "printing.handover"
-JOB_KIND = "print_files"
-LINK_LIFE, RESUME_LIFE = timedelta(hours=72), timedelta(hours=24)
+RESUME_LIFE = timedelta(hours=24)
 MOST_ROLLS = 2_000
 _State = Handover.State
 
@@ -169,25 +163,26 @@ def set_in_use(press: Press, *, is_active: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NewPrint:
-    """What is asked for: rolls of a batch, for a press, as a kind of file."""
+    """What is asked for: rolls of a batch, for a press, as a kind of file; PDF and ZPL are drawn by a template."""
 
     batch: Batch
     first_roll: int
     last_roll: int
     press: Press
     output: str = PrintJob.Output.CSV
+    version: TemplateVersion | None = None
+    proof: str = PrintJob.Proof.SAMPLE
 
 
 def request(new: NewPrint, *, by: User, at: datetime) -> PrintJob:
     """Ask for files of rolls for a press; another person must approve exactly this.
 
-    Raises `PressNotReady`, `NotToPrint`, `labels.rolls.OnHold`.
+    Raises `PressNotReady`, `NotToPrint`, `BadForBatch`, `labels.rolls.OnHold`.
     """
     with transaction.atomic(durable=True):
         _refuse_press(new.press)
         _rolls_to_print(new.batch, new.first_roll, new.last_roll)
-        if new.output not in PrintJob.Output.values:
-            raise NotToPrint(_("There is no such kind of file."))
+        _refuse_output(new)
         row = PrintJob(
             batch=new.batch,
             first_roll=new.first_roll,
@@ -195,6 +190,9 @@ def request(new: NewPrint, *, by: User, at: datetime) -> PrintJob:
             press=new.press,
             recipient=new.press.recipient,
             output=new.output,
+            version=new.version,
+            values=samples.values_of(new.batch) if new.version else {},
+            proof=new.proof,
             requester=by,
             requested_at=at,
         )
@@ -205,7 +203,7 @@ def request(new: NewPrint, *, by: User, at: datetime) -> PrintJob:
 
 def payload_of(row: PrintJob) -> dict[str, Any]:
     """Return what the second person approves."""
-    return {
+    payload = {
         "print": row.public_id,
         "batch": row.batch.number,
         "rolls": f"{row.first_roll}-{row.last_roll}",
@@ -213,6 +211,18 @@ def payload_of(row: PrintJob) -> dict[str, Any]:
         "key": files.fingerprint(row.recipient),
         "file": row.output,
     }
+    if row.version is not None:
+        payload |= {"template": str(row.version), "template_sha256": row.version.sha256}
+    return payload
+
+
+def _refuse_output(new: NewPrint) -> None:
+    if new.output not in PrintJob.Output.values or new.proof not in PrintJob.Proof.values:
+        raise NotToPrint(_("There is no such kind of file."))
+    if (new.output in PrintJob.DRAWN) != (new.version is not None):
+        raise NotToPrint(_("PDF and ZPL are drawn by a template; the other kinds of file have none."))
+    if new.version is not None:
+        samples.refuse_template(new.version.as_template(samples.values_of(new.batch)), samples.order_of(new.batch, 0))
 
 
 def _refuse_press(press: Press) -> None:
@@ -236,15 +246,15 @@ def _rolls_to_print(batch: Batch, first: int, last: int) -> list[Roll]:
 def start(print_job_id: int, *, at: datetime, asked_by: str = "") -> PrintJob:
     """Use the approval up and leave a job that builds one file a roll, each with set-up strips of its own.
 
-    Raises `staff.approvals.NotApproved`, `LoneApprover`, `KeyChanged`, `PressNotReady`, `NotToPrint`, `RollIsOut`,
-    `NoStripsLeft`, `StartedAlready`, `labels.rolls.OnHold`.
+    Raises `staff.approvals.NotApproved`, `LoneApprover`, `NotSignedOff`, `KeyChanged`, `PressNotReady`, `NotToPrint`,
+    `RollIsOut`, `NoStripsLeft`, `StartedAlready`, `labels.rolls.OnHold`.
     """
     with transaction.atomic(durable=True):
         batch_id = PrintJob.objects.values_list("batch_id", flat=True).get(pk=print_job_id)
         batch = Batch.objects.select_for_update(no_key=True).get(pk=batch_id)
         row = (
             PrintJob.objects.select_for_update(of=("self",))
-            .select_related("press", "batch", "approval")
+            .select_related("press", "batch", "approval", "version__template")
             .get(pk=print_job_id)
         )
         if row.job_id is not None:
@@ -253,6 +263,7 @@ def start(print_job_id: int, *, at: datetime, asked_by: str = "") -> PrintJob:
             raise KeyChanged(_("The press has another key than the one that was approved."))
         _refuse_press(row.press)
         found = _rolls_to_print(batch, row.first_roll, row.last_roll)
+        samples.refuse_unsigned(row)
         approvals.consume(row.approval_id, ACT, payload_of(row), at=at)
         if row.approval.decided_by_id in {None, row.requester_id}:
             raise LoneApprover(_("Who asked for the print cannot have approved it."))
@@ -299,86 +310,6 @@ def _push(print_job_id: int) -> None:
     from printing.tasks import build, push
 
     push(build, print_job_id)
-
-
-# --- building ------------------------------------------------------------------------------------------------------
-
-
-def build(print_job_id: int, *, clock: Callable[[], datetime] = now) -> None:
-    """Build the files of a print, roll by roll: the body of `printing.tasks.build`.
-
-    Can be run again at any point: finished rolls stay, the one under way starts again. Afterwards what was not built
-    (the job was cancelled, or failed) is given up.
-    """
-    row = PrintJob.objects.select_related("batch__secret_slot", "batch__serial_slot", "press").get(pk=print_job_id)
-    if row.job_id is None:
-        return
-    found = list(row.handovers.select_related("roll__batch").order_by("roll__number"))
-    key = sign_key(at=clock())
-    content = content_of(row)
-
-    def step(done: int) -> int:
-        upto = 0
-        for one in found:
-            upto += one.lines
-            if upto > done:
-                _build_one(row, one, content(one.roll), key, clock())
-                return upto
-        raise AssertionError("the job counts more lines than there are")
-
-    try:
-        jobs.run(row.job_id, step, lambda: None, clock=clock)
-    finally:
-        give_up_ended()
-
-
-def content_of(row: PrintJob) -> Callable[[Roll], Content]:
-    """Return what makes the content of a roll's file. The keys are unwrapped here, outside transactions."""
-    batch = row.batch
-    secret, serial = queries.slot_ref(batch.secret_slot), queries.slot_ref(batch.serial_slot)
-    series = [(slot.form, slot.number, keys.slot_vector(slot)) for slot in (serial, secret)]
-    host = connection.tenant.get_primary_domain().domain
-
-    def content(roll: Roll) -> Content:
-        order = Order(host, batch.gtin_printed, secret.form, f"{batch.number}/{roll.number}")
-        return Content(series[0], series[1], order, row.output)
-
-    return content
-
-
-def _build_one(row: PrintJob, one: Handover, content: Content, key: bytes, at: datetime) -> None:
-    """Build one file. No query comes before it is written: the step's transaction must not idle meanwhile."""
-    built = files.build(content, one.spans, recipient=row.recipient, path=files.path_of(one.public_id))
-    expires_at = at + LINK_LIFE
-    manifest = files.manifest(
-        built,
-        handover=one.public_id,
-        order_key=row.batch.order_key,
-        press=files.fingerprint(row.recipient),
-        roll=content.order.roll,
-        spans=one.spans,
-        form=content.order.form,
-        gtin=content.order.gtin,
-        kind=row.output,
-        created_at=at,
-        expires_at=expires_at,
-    )
-    Handover.objects.filter(pk=one.pk, state=_State.BUILDING).update(
-        state=_State.READY,
-        plain_hash=built.plain_hash,
-        cipher_hash=built.cipher_hash,
-        cipher_bytes=built.cipher_bytes,
-        manifest=manifest,
-        signature=files.signed(key, manifest),
-        ready_at=at,
-        expires_at=expires_at,
-    )
-
-
-def give_up_ended() -> int:
-    """Close what ended jobs have not built, so that the rolls can be asked for again; return how many."""
-    ended = Q(print_job__job__state__in=[Job.State.CANCELLED, Job.State.FAILED])
-    return Handover.objects.filter(ended, state=_State.BUILDING).update(state=_State.CANCELLED)
 
 
 # --- handing over --------------------------------------------------------------------------------------------------

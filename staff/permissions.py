@@ -31,6 +31,7 @@ TABLE: dict[str, frozenset[Role]] = {
     "printing.read": frozenset({_R.OWNER, _R.PRODUCTION, _R.WAREHOUSE, _R.LEGAL, _R.AUDITOR}),
     "printing.press": frozenset({_R.OWNER, _R.PRODUCTION}),
     "printing.request": frozenset({_R.OWNER, _R.PRODUCTION}),
+    "printing.sign_off": frozenset({_R.OWNER, _R.PRODUCTION, _R.LEGAL}),
     "printing.approve": frozenset({_R.OWNER, _R.PRODUCTION, _R.LEGAL}),
     "printing.fetch": frozenset({_R.PRESS}),
     "redemption.read": _ALL - {_R.PRODUCTION, _R.WAREHOUSE},

@@ -34,6 +34,10 @@ def make_label_nos(form: Form = N16) -> proof.LabelNos:
     return proof.label_nos(*make_series(form))
 
 
+def make_ordered(count: int, form: Form = N16, sample: int = 0) -> proof.Ordered:
+    return proof.Ordered(count, make_label_nos(form), make_source(count, form).label_nos, sample)
+
+
 def template_json(**changed: Any) -> dict[str, Any]:
     return {
         "kind": "unit",

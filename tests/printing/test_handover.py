@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,11 @@ from console.today import alarms, today
 from labels import rolls
 from labels.models import Batch, Roll
 from labels.queries import Status, secrets_of, serials_of, states
-from printing import handover as files, services
+from printing import building, handover as files, services
 from printing.models import Handover, Press, PrintJob
+from printing.proof import Passing
+from printing.rows import Rows
+from printing.source import BulkSource
 from redemption.rules import Outcome
 from redemption.services import redeem, verify
 from staff import approvals
@@ -82,7 +86,7 @@ def approve(row: PrintJob, by: User, at: datetime) -> PrintJob:
 @pytest.fixture
 def built(batch: Batch, press: Press, pia: User, ola: User, at: datetime) -> list[Handover]:
     row = services.start(approve(asked(batch, press, pia, at), ola, at).pk, at=at)
-    services.build(row.pk, clock=lambda: at)
+    building.build(row.pk, clock=lambda: at)
     return list(row.handovers.order_by("roll__number"))
 
 
@@ -122,7 +126,7 @@ def test_a_file_holds_the_roll_between_its_own_strips(built: list[Handover], bat
 
 def test_a_file_can_be_json_lines(batch: Batch, press: Press, pia: User, ola: User, at: datetime) -> None:
     row = services.start(approve(asked(batch, press, pia, at, 3, 3, output="jsonl"), ola, at).pk, at=at)
-    services.build(row.pk, clock=lambda: at)
+    building.build(row.pk, clock=lambda: at)
 
     first = json.loads(plain(row.handovers.get()).splitlines()[6])
     assert (first["seq"], first["roll"], first["serial"]) == (7, f"{batch.number}/3", serials_of([41])[0])
@@ -130,19 +134,19 @@ def test_a_file_can_be_json_lines(batch: Batch, press: Press, pia: User, ola: Us
 
 def test_a_second_copy_has_other_strips(built: list[Handover], batch: Batch, press: Press, pia: User, ola: User, at: datetime) -> None:  # fmt: skip
     hand_over(built[0], at)
-    again = services.start(approve(asked(batch, press, pia, at, 1, 1), ola, at).pk, at=at)
-    services.build(again.pk, clock=lambda: at)
+    again = services.start(approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at).pk, at=at)
+    building.build(again.pk, clock=lambda: at)
 
     other = again.handovers.get()
     assert other.canary_range.lower >= built[2].canary_range.upper
     for _copy in range(8):  # there are strips for twelve copies: four of each of three rolls
         hand_over(other, at)
-        again = services.start(approve(asked(batch, press, pia, at, 1, 1), ola, at).pk, at=at)
-        services.build(again.pk, clock=lambda: at)
+        again = services.start(approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at).pk, at=at)
+        building.build(again.pk, clock=lambda: at)
         other = again.handovers.get()
     assert other.canary_range.upper == batch.canary_range.upper
     hand_over(other, at)
-    last = approve(asked(batch, press, pia, at, 1, 1), ola, at)
+    last = approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at)
     with pytest.raises(services.NoStripsLeft):
         services.start(last.pk, at=at)
 
@@ -164,31 +168,54 @@ def test_a_cancelled_job_keeps_finished_rolls_and_frees_the_rest(
         return real(*args, **kwargs)
 
     monkeypatch.setattr(files, "build", cancel_after_one)
-    services.build(row.pk, clock=lambda: at)
+    building.build(row.pk, clock=lambda: at)
 
     assert [one.state for one in row.handovers.order_by("roll__number")] == ["ready", "cancelled", "cancelled"]
     assert Job.objects.get(pk=row.job_id).state == "cancelled"
     monkeypatch.undo()
     services.start(approve(asked(batch, press, pia, at, 2, 3), ola, at).pk, at=at)
     with pytest.raises(services.RollIsOut):
-        services.start(approve(asked(batch, press, pia, at, 1, 1), ola, at).pk, at=at)
+        services.start(approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at).pk, at=at)
 
 
 def test_a_file_whose_proof_fails_is_not_handed_over(
     batch: Batch, press: Press, pia: User, ola: User, at: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = services.start(approve(asked(batch, press, pia, at), ola, at).pk, at=at)
-    whole = files.HashingReader.read
+    whole = Rows.pieces
 
-    def flipped(self: files.HashingReader, size: int = -1, /) -> bytes:
-        return whole(self, size).replace(b"A", b"B", 1)
+    def flipped(self: Rows, source: BulkSource) -> Iterator[bytes]:
+        for piece in whole(self, source):
+            yield bytes(piece).replace(b"9", b"8", 1)
 
-    monkeypatch.setattr(files.HashingReader, "read", flipped)
-    with pytest.raises(files.ProofFailed):
-        services.build(row.pk, clock=lambda: at)
+    monkeypatch.setattr(Rows, "pieces", flipped)
+    with pytest.raises(files.NotProved):
+        building.build(row.pk, clock=lambda: at)
 
-    assert {one.state for one in row.handovers.all()} == {"cancelled"}
-    assert list(files.folder().glob("*.age")) == []
+    found = list(row.handovers.order_by("roll__number"))
+    assert [one.state for one in found] == ["failed", "cancelled", "cancelled"]
+    assert len(found[0].report["failures"]) == 1
+    assert (found[0].plain_hash, bytes(found[0].manifest)) == ("", b"")
+    assert list(files.folder().iterdir()) == []
+    assert Job.objects.get(pk=row.job_id).state == "failed"
+
+
+def test_what_is_changed_behind_the_proof_is_found(
+    batch: Batch, press: Press, pia: User, ola: User, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = services.start(approve(asked(batch, press, pia, at), ola, at).pk, at=at)
+    whole = Passing.__iter__
+
+    def flipped(self: Passing) -> Iterator[bytes]:
+        for piece in whole(self):
+            yield piece.replace(b"9", b"8", 1)
+
+    monkeypatch.setattr(Passing, "__iter__", flipped)
+    with pytest.raises(files.NotProved, match="is not what was encrypted"):
+        building.build(row.pk, clock=lambda: at)
+
+    assert row.handovers.filter(state="failed").count() == 1
+    assert list(files.folder().iterdir()) == []
 
 
 # --- two persons ---------------------------------------------------------------------------------------------------
@@ -437,7 +464,7 @@ def test_from_request_to_acknowledgement_through_the_pages(
     approve(row, ola, at)
     assert f"{page}/start" in browser.get(page).content.decode()
     browser.post(f"{page}/start")
-    services.build(row.pk)
+    building.build(row.pk)
     one = Handover.objects.get()
     assert one.public_id in browser.get(page).content.decode()
     assert batch.number in browser.get("/console/prints").content.decode()

@@ -18,8 +18,8 @@ from printing.symbols import ProofFailed
 from tests.printing.makers import (
     EVEN_HOST,
     GTIN,
-    make_label_nos,
     make_order,
+    make_ordered,
     make_rows,
     make_series,
     make_source,
@@ -54,21 +54,22 @@ def test_lines_may_end_as_windows_ends_them() -> None:
     rows.write(file, make_source(12))
 
     assert file.getvalue().count(b"\r\n") == 13 == file.getvalue().count(b"\n")
-    assert proof.check_rows(BytesIO(file.getvalue()), rows, 12, make_label_nos()).labels == 12
+    assert proof.check(BytesIO(file.getvalue()), rows, make_ordered(12)).labels == 12
 
 
 @kinds
 def test_rows_prove_and_one_flipped_bit_is_found(kind: Kind) -> None:
     data, rows = make_rows(kind, COUNT)
 
-    report = proof.check_rows(BytesIO(data), rows, COUNT, make_label_nos())
+    report = proof.check(BytesIO(data), rows, make_ordered(COUNT, sample=100))
 
-    assert (report.labels, report.size) == (COUNT, len(data))
+    assert (report.labels, report.size, report.texts) == (COUNT, len(data), 100)
+    assert report.decoded == (200 if kind == "zpl" else 100)  # the template has two symbols
     for place in map(int, np.random.default_rng(5).integers(0, len(data), 60)):
         wrong = bytearray(data)
         wrong[place] ^= 1 << place % 8
         with pytest.raises(ProofFailed):
-            proof.check_rows(BytesIO(wrong), rows, COUNT, make_label_nos())
+            proof.check(BytesIO(wrong), rows, make_ordered(COUNT))
 
 
 def test_what_a_printer_is_told_makes_symbols_that_read() -> None:

@@ -16,7 +16,7 @@ from brands.models import Brand
 from common.models import Job
 from labels.models import Batch
 from labels.services import create_product, generate_batch, order_batch
-from printing import handover as files, services
+from printing import building, handover as files, services
 from printing.models import Handover, PrintJob
 from staff import approvals
 from staff.models import User
@@ -100,7 +100,7 @@ def test_a_print_is_started_once_and_a_file_fetched_once(real_commits: Brand, at
     started = at_once(real_commits, lambda _: services.start(row.pk, at=at))
     assert sum(isinstance(answer, PrintJob) for answer in started) == 1
     assert sum(isinstance(answer, services.StartedAlready) for answer in started) == 7
-    services.build(row.pk, clock=lambda: at)
+    building.build(row.pk, clock=lambda: at)
     one = Handover.objects.order_by("id")[0]
 
     fetched = at_once(real_commits, lambda n: services.download(one.pk, at=at, asked_by=f"p{n}"))

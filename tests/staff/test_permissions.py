@@ -26,6 +26,7 @@ labels.slot         x . . . . . . . . . .
 printing.read       x . x x . . . x . . x
 printing.press      x . x . . . . . . . .
 printing.request    x . x . . . . . . . .
+printing.sign_off   x . x . . . . x . . .
 printing.approve    x . x . . . . x . . .
 printing.fetch      . . . . . . . . . . .
 redemption.read     x x . . x x x x x x x
