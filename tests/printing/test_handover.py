@@ -134,19 +134,19 @@ def test_a_file_can_be_json_lines(batch: Batch, press: Press, pia: User, ola: Us
 
 def test_a_second_copy_has_other_strips(built: list[Handover], batch: Batch, press: Press, pia: User, ola: User, at: datetime) -> None:  # fmt: skip
     hand_over(built[0], at)
-    again = services.start(approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at).pk, at=at)
+    again = services.start(approve(asked(batch, press, pia, at, 1, 1), ola, at).pk, at=at)
     building.build(again.pk, clock=lambda: at)
 
     other = again.handovers.get()
     assert other.canary_range.lower >= built[2].canary_range.upper
     for _copy in range(8):  # there are strips for twelve copies: four of each of three rolls
         hand_over(other, at)
-        again = services.start(approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at).pk, at=at)
+        again = services.start(approve(asked(batch, press, pia, at, 1, 1), ola, at).pk, at=at)
         building.build(again.pk, clock=lambda: at)
         other = again.handovers.get()
     assert other.canary_range.upper == batch.canary_range.upper
     hand_over(other, at)
-    last = approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at)
+    last = approve(asked(batch, press, pia, at, 1, 1), ola, at)
     with pytest.raises(services.NoStripsLeft):
         services.start(last.pk, at=at)
 
@@ -175,7 +175,7 @@ def test_a_cancelled_job_keeps_finished_rolls_and_frees_the_rest(
     monkeypatch.undo()
     services.start(approve(asked(batch, press, pia, at, 2, 3), ola, at).pk, at=at)
     with pytest.raises(services.RollIsOut):
-        services.start(approve(asked(batch, press, pia, at, 1, 1, reason="lost"), ola, at).pk, at=at)
+        services.start(approve(asked(batch, press, pia, at, 1, 1), ola, at).pk, at=at)
 
 
 def test_a_file_whose_proof_fails_is_not_handed_over(
