@@ -111,6 +111,12 @@ REGISTER: dict[str, Declared] = {
     "ledger.Lot": Declared("account left expires_on"),
     "ledger.LotUse": Declared("transfer amount expires_on"),
     "ledger.Hold": Declared("id account amount settled cause_id cause_kind state created_at expires_at ended_at"),
+    "ledger.Anchor": Declared("id kind subject hash at xact"),
+    "ledger.Seal": Declared(
+        "n era xact_from xact_to upcoming seen_transfer seen_anchor transfers first_transfer last_transfer anchors"
+        " first_anchor last_anchor root previous hash key signature sealed_at"
+    ),
+    "ledger.SealCopy": Declared("id seal day place hash at"),
     # --- messages
     "sms_gateway.OutboundMessage": Declared(
         "id uuid purpose language template state priority attempts due_at problem number carrier carrier_ref parts cost"
