@@ -315,8 +315,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     # done once a day, but sent more often: a day ends when the brand's does
     "expire lots": {"task": "ledger.tasks.expire_lots", "schedule": 900.0},
     "expire holds": {"task": "ledger.tasks.expire_holds", "schedule": 300.0},
+    "seal the ledger": {"task": "ledger.tasks.seal", "schedule": 300.0},
+    "send out the day's seal": {"task": "ledger.tasks.publish_seal", "schedule": 3600.0},
 }
 CELERY_TASK_ROUTES = {"brands.tasks.*": {"queue": "owner"}}
+
+# --- ledger ---------------------------------------------------------------------------------------------------------
+SEALS_FOLDER = env("SEALS_FOLDER", str(VAR_DIR / "seals"))  # the last seal of each day is written here
+SEALS_URL = env("SEALS_URL")  # and sent here by POST (https only)
 
 # --- labels ---------------------------------------------------------------------------------------------------------
 LABELS_MAX_ODDS = float(env("LABELS_MAX_ODDS", "1e-6"))

@@ -261,3 +261,78 @@ class Hold(models.Model):
             models.UniqueConstraint(fields=["account", "cause_id", "cause_kind"], name="hold_has_one_cause"),
         ]
         indexes = [models.Index(fields=["expires_at"], condition=Q(state="open"), name="hold_to_expire")]
+
+
+class Anchor(models.Model):
+    """A hash that the next seal covers: whoever has that seal can prove when the hash was known. Append-only."""
+
+    class Kind(models.TextChoices):
+        RULES = "rules", _("rules of a campaign")
+        DRAW_RULES = "draw_rules", _("rules of a draw")
+        DRAW_ROOT = "draw_root", _("entries of a draw")
+        COMMITMENT = "commitment", _("commitment of an instant game")
+        AUDIT = "audit", _("audit")
+        ERASURE = "erasure", _("erasure of a person")
+
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    subject = models.CharField(_("subject"), max_length=60)
+    hash = models.BinaryField(_("hash"), max_length=32)
+    at = models.DateTimeField(_("at"))
+    xact = Xid8Field(db_default=Func(function="pg_current_xact_id"), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject", "hash"], name="anchor_is_written_once"),
+        ]
+
+
+class Seal(models.Model):
+    """A signature over all transfers and anchors of the transactions ``xact_from`` ≤ xact < ``xact_to``. Append-only.
+
+    Every transaction below ``xact_to`` had ended when the seal was made, so nothing can come to it later. ``upcoming``:
+    the first transaction that had not begun; ``seen_transfer``, ``seen_anchor``: the highest ids then written, below
+    which a transaction that began later has no row. A restore into a new cluster begins a new ``era``: PostgreSQL
+    counts its transactions from the start again.
+    """
+
+    n = models.BigIntegerField(_("seal"), primary_key=True)
+    era = models.PositiveSmallIntegerField(default=1)
+    xact_from = models.BigIntegerField()
+    xact_to = models.BigIntegerField()
+    upcoming = models.BigIntegerField()
+    seen_transfer = models.BigIntegerField()
+    seen_anchor = models.BigIntegerField()
+    transfers = models.BigIntegerField(_("transfers"))
+    first_transfer = models.BigIntegerField(null=True)
+    last_transfer = models.BigIntegerField(null=True)
+    anchors = models.BigIntegerField(_("anchors"))
+    first_anchor = models.BigIntegerField(null=True)
+    last_anchor = models.BigIntegerField(null=True)
+    root = models.BinaryField(_("root"), max_length=32)
+    previous = models.BinaryField(_("seal before"), max_length=32)
+    hash = models.BinaryField(_("hash"), max_length=32, unique=True)
+    key = models.BinaryField(_("public key"), max_length=32)
+    signature = models.BinaryField(_("signature"), max_length=64)
+    sealed_at = models.DateTimeField(_("sealed at"))
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(n__gte=1), name="seals_count_from_one"),
+            models.CheckConstraint(condition=Q(xact_from__lte=F("xact_to")), name="seal_covers_a_closed_range"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n}"
+
+
+class SealCopy(models.Model):
+    """That a day's last seal was sent out of the house: where to, and what. Append-only."""
+
+    seal = models.ForeignKey(Seal, models.PROTECT, related_name="copies", db_index=False)
+    day = models.DateField(_("day"))
+    place = models.CharField(_("sent to"), max_length=200)
+    hash = models.BinaryField(_("hash of the file"), max_length=32)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "place"], name="seal_is_copied_once_a_day_and_place")]

@@ -13,6 +13,7 @@ from brands.queries import brand_date
 from ledger.lots import NEVER
 from ledger.models import Account, Lot, Transfer
 from ledger.proof import MOVEMENTS, Fault, verify
+from ledger.seals import statement as statement_with_proofs, verify as verify_seals
 
 __all__ = [
     "NEVER",
@@ -32,8 +33,10 @@ __all__ = [
     "lots",
     "movements",
     "statement",
+    "statement_with_proofs",
     "trial_balance",
     "verify",
+    "verify_seals",
 ]
 
 

@@ -43,6 +43,7 @@ from ledger.posting import (
     post_entries,
 )
 from ledger.queries import group_of
+from ledger.seals import anchor, seal
 from staff import audit
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "UnitMix",
     "UnknownAccount",
     "WrongSides",
+    "anchor",
     "close",
     "expire_holds",
     "expire_lots",
@@ -77,6 +79,7 @@ __all__ = [
     "reverse",
     "reverse_group",
     "reverse_many",
+    "seal",
     "set_credit_limit",
     "settle",
     "system_account",

@@ -5,6 +5,7 @@ import unicodedata
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import phonenumbers
@@ -14,12 +15,24 @@ from django.db.models import Count, Min, Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from common.canonical import canonical
 from common.db import array, inside_transaction
 from common.errors import Conflict, Forbidden, Invalid, NotFound
 from common.ids import new_public_id
 from ledger import queries as ledger
 from ledger.models import Account, Hold, Kind
-from ledger.services import NewTransfer, close, expire_lots, open_accounts, post, reserve_accounts, system_account, void
+from ledger.seals import moment
+from ledger.services import (
+    NewTransfer,
+    anchor,
+    close,
+    expire_lots,
+    open_accounts,
+    post,
+    reserve_accounts,
+    system_account,
+    void,
+)
 from members import personal
 from members.models import NAME_FIELD, PHONE_FIELD, CodeSend, Consent, Erasure, Member, PendingHolder, SignInCode
 from members.queries import (
@@ -482,4 +495,6 @@ def erase_member(member: Member, *, at: datetime, asked_by: str) -> Erasure:
     row.language = ""
     row.state, row.erased_at = Member.State.ERASED, at
     row.save()
+    record = {"member": row.public_id, "points_settled": points, "at": moment(at)}
+    anchor(kind="erasure", subject=row.public_id, digest=sha256(canonical(record)).digest(), at=at)
     return Erasure.objects.create(member=row, asked_by=asked_by, points_settled=points, at=at)

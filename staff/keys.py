@@ -14,6 +14,7 @@ from django.db import IntegrityError, connection
 
 from common.errors import NotFound
 from common.keys import KEY_BYTES, kek_provider
+from common.signing import public_of
 from staff.models import BrandKey
 
 KEEP_S = 3600.0
@@ -109,3 +110,9 @@ def sign_key(*, at: datetime) -> bytes:
         except IntegrityError:  # another process was faster
             forget_keys()
         return brand_key(BrandKey.Kind.SIGN)
+
+
+def public_sign_keys() -> list[bytes]:
+    """Return the public halves of the brand's signing keys, none if nothing was ever signed."""
+    versions = BrandKey.objects.filter(kind=BrandKey.Kind.SIGN, destroyed_at=None).values_list("version", flat=True)
+    return [public_of(brand_key(BrandKey.Kind.SIGN, version=version)) for version in versions]

@@ -13,6 +13,7 @@ from brands.models import Brand
 from ledger import queries as ledger
 from ledger.queries import Fault
 from redemption import queries as redemption
+from staff.keys import public_sign_keys
 
 
 class Command(BaseCommand):
@@ -53,4 +54,5 @@ class Command(BaseCommand):
 def _faults() -> Iterator[Fault]:
     """Ask the ledger, and the floor above what it knows of causes."""
     yield from ledger.verify()
+    yield from ledger.verify_seals(public_sign_keys())
     yield from redemption.verify()
