@@ -1,0 +1,35 @@
+"""The rows of campaigns, prizes, instant games and draws; one file for each noun."""
+
+from lottery.models.budget import Budget, BudgetSlot, CapUse, LimitUse
+from lottery.models.campaign import Award, Campaign, RulesVersion, SignOff
+from lottery.models.draw import BeaconValue, Bundle, Draw, Entry, FreeEntry, Pick, TypedValue
+from lottery.models.game import Commitment, Play, Pool, PoolRange
+from lottery.models.people import Exclusion, Household
+from lottery.models.prize import Claim, ClaimMove, PrizeTier
+
+__all__ = [
+    "Award",
+    "BeaconValue",
+    "Budget",
+    "BudgetSlot",
+    "Bundle",
+    "Campaign",
+    "CapUse",
+    "Claim",
+    "ClaimMove",
+    "Commitment",
+    "Draw",
+    "Entry",
+    "Exclusion",
+    "FreeEntry",
+    "Household",
+    "LimitUse",
+    "Pick",
+    "Play",
+    "Pool",
+    "PoolRange",
+    "PrizeTier",
+    "RulesVersion",
+    "SignOff",
+    "TypedValue",
+]
