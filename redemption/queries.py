@@ -138,7 +138,7 @@ CHECKS = (
             SELECT coalesce(sum(r.points + r.retailer_points + r.promoter_points), 0) AS points
             FROM redemption_redemption r LEFT JOIN redemption_reversal v ON v.redemption_id = r.label_no
             WHERE r.campaign_id = b.campaign_id AND v.redemption_id IS NULL) spent ON true
-        WHERE b.total <> held.points + spent.points ORDER BY 1 LIMIT 1""",
+        WHERE b.campaign_id IS NOT NULL AND b.total <> held.points + spent.points ORDER BY 1 LIMIT 1""",
     ),
     Check(
         "reversal_returns_all",
