@@ -85,6 +85,7 @@ REGISTER: dict[str, Declared] = {
     "labels.Block": Declared(
         "id batch label_range reason recall spares_redeemed note opened_at opened_by lifted_at lifted_by"
     ),
+    "labels.Manifest": Declared("id batch root nodes job asked_at"),
     "labels.HandoverHold": Declared("id batch name note opened_at lifted_at"),
     "labels.Roll": Declared(
         "id batch number label_range state set_up lines good spoiled unaccounted sampled document handed_over_at"
@@ -161,10 +162,40 @@ REGISTER: dict[str, Declared] = {
     # --- campaigns
     "lottery.Campaign": Declared(
         "id public_id kind name name_zh state opens_at closes_at ended_at halt_reason daily_cap total_cap created_at"
-        " created_by"
+        " created_by uuid zone places terms published_at"
     ),
+    "lottery.RulesVersion": Declared("id campaign n content hash key signature reason published_at published_by xact"),
+    "lottery.SignOff": Declared("id campaign item name note signed_by at"),
+    "lottery.PrizeTier": Declared(
+        "id campaign use tier kind name name_zh quantity points unit_cost market_price delivery_cost withheld_tax"
+        " currency claim_days id_level alternates"
+    ),
+    "lottery.Claim": Declared("id public_id campaign tier play pick unit account member state won_at deadline_at"),
+    "lottery.ClaimMove": Declared("id claim before after reason moved_by at"),
+    "lottery.Pool": Declared(
+        "id campaign number name quantities ranges excluded eligible manifest_roots",
+        hidden="ranges_salt excluded_salt thresholds",
+    ),
+    "lottery.PoolRange": Declared("id campaign pool label_range"),
+    "lottery.Commitment": Declared("id campaign attempt kind content hash key signature at made_by"),
+    "lottery.Play": Declared("id label_no scan_id account at campaign pool tier outcome reason version over_budget"),
+    "lottery.Draw": Declared(
+        "id public_id uuid campaign number opens_at close_at state rules rules_hash rules_signature prizes round root"
+        " root_json root_signature excluded seed result listed_at published_at"
+    ),
+    "lottery.Entry": Declared(
+        "id draw account who kin weight source source_id ref leaf state void_reason at voided_at"
+    ),
+    "lottery.FreeEntry": Declared("id draw account request_id at"),
+    "lottery.Pick": Declared("id draw pick_no entry tier unit role tries"),
+    "lottery.Bundle": Declared("id campaign draw kind edition data hash at"),
+    "lottery.BeaconValue": Declared("id source chain round value url brought_by at"),
+    "lottery.TypedValue": Declared("id chain round text url image typed_by at"),
+    "lottery.Exclusion": Declared("id by why note added_by added_at removed_at", personal="index"),
+    "lottery.Household": Declared("id household declared_at", personal="index"),
+    "lottery.LimitUse": Declared("id campaign act since used", personal="subject"),
     "lottery.Award": Declared("id campaign product party points expires_after_months"),
-    "lottery.Budget": Declared("id campaign total"),
+    "lottery.Budget": Declared("id campaign tier total"),
     "lottery.BudgetSlot": Declared("id budget slot left"),
     "lottery.CapUse": Declared("id campaign account day used"),
     # --- redemption: of people scans and wins hold opaque numbers only

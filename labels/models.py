@@ -325,6 +325,27 @@ class HandoverHold(models.Model):
         ]
 
 
+class Manifest(models.Model):
+    """A Merkle root over the labels of a batch, as a game with prizes commits to it (`labels.manifests`).
+
+    ``nodes``: the tree's nodes above each 1,024 leaves, 32 bytes each; the leaves are computed again when needed.
+    """
+
+    batch = models.OneToOneField(Batch, models.PROTECT, related_name="manifest")
+    root = models.BinaryField(_("root"), max_length=32, null=True)
+    nodes = models.BinaryField(null=True)
+    job = models.ForeignKey(Job, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(_("asked for at"))
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(root=None, nodes=None) | Q(root__isnull=False, nodes__isnull=False),
+                name="manifest_has_its_root_and_nodes_together",
+            )
+        ]
+
+
 class _Places:
     """First and last label of a range, by their places in the batch (from 1): how people name labels."""
 

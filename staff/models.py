@@ -69,6 +69,9 @@ class BrandKey(models.Model):
         DATA = "data", _("personal data")
         INDEX = "index", _("blind index")
         SIGN = "sign", _("signing")
+        SHARE = "share", _("our share of an instant game")
+        GAME = "game", _("instant game")
+        DRAW = "draw", _("entries of a draw")
 
     kind = models.CharField(max_length=8, choices=Kind.choices)
     name = models.CharField(max_length=30, blank=True, default="")

@@ -1,8 +1,8 @@
 """Campaigns and their rules: what is offered, between when, and the versions that were published."""
 
-import uuid
 from functools import partial
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import get_language, gettext_lazy as _
@@ -55,7 +55,7 @@ class Campaign(models.Model):
     )
     created_at = models.DateTimeField(_("created at"))
     created_by = models.CharField(_("created by"), max_length=150, blank=True, default="")
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
     zone = models.CharField(_("time zone"), max_length=40, blank=True, default="")
     places = models.JSONField(_("countries"), default=list, blank=True)
     terms = models.JSONField(_("terms"), default=dict, blank=True)
@@ -70,9 +70,7 @@ class Campaign(models.Model):
                 & ~Q(state="draft"),
                 name="campaign_state_fits_its_kind",
             ),
-            models.CheckConstraint(
-                condition=~Q(kind="draw") | ~Q(state="armed"), name="only_an_instant_game_is_armed"
-            ),
+            models.CheckConstraint(condition=~Q(kind="draw") | ~Q(state="armed"), name="only_an_instant_game_is_armed"),
             models.CheckConstraint(
                 condition=Q(closes_at=None) | Q(closes_at__gt=F("opens_at")), name="campaign_closes_after_it_opens"
             ),
@@ -128,16 +126,14 @@ class RulesVersion(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["campaign", "n"], name="rules_version_exists_once"),
-            models.CheckConstraint(
-                condition=Q(n=1, reason="") | Q(n__gt=1) & ~Q(reason=""), name="new_rules_say_why"
-            ),
+            models.CheckConstraint(condition=Q(n=1, reason="") | Q(n__gt=1) & ~Q(reason=""), name="new_rules_say_why"),
         ]
 
 
 class SignOff(models.Model):
     """That a person stands for one item of a country's checklist. Append-only; the newest of an item counts."""
 
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="sign_offs")
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="sign_offs")
     item = models.CharField(_("item"), max_length=60)
     name = models.CharField(_("name"), max_length=100)
     note = models.CharField(_("note"), max_length=500, blank=True, default="")

@@ -161,6 +161,7 @@ class Bundle(models.Model):
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="bundles")
     draw = models.ForeignKey(Draw, models.PROTECT, null=True, blank=True, related_name="bundles")
+    kind = models.CharField(_("kind"), max_length=6, choices=Kind.choices)
     edition = models.PositiveSmallIntegerField(_("edition"))
     data = models.BinaryField()
     hash = models.BinaryField(_("hash"), max_length=32)

@@ -52,7 +52,9 @@ class PrizeTier(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["campaign", "use", "tier"], name="tier_exists_once_in_a_game"),
             models.CheckConstraint(condition=Q(tier__gte=1, tier__lte=100), name="tiers_count_from_one"),
-            models.CheckConstraint(condition=Q(quantity__gte=0, quantity__lt=2**31), name="prize_quantity_is_countable"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=0, quantity__lt=2**31), name="prize_quantity_is_countable"
+            ),
             models.CheckConstraint(
                 condition=Q(unit_cost__gte=0, market_price__gte=0, delivery_cost__gte=0, withheld_tax__gte=0),
                 name="prize_costs_nothing_negative",
