@@ -3,9 +3,10 @@
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from printing.models import Press, PrintJob
+from printing.models import Press, PrintJob, Template
 
 
 class PressForm(forms.Form):
@@ -30,12 +31,40 @@ class PrintForm(forms.Form):
         help_text=_("Presses whose key has been checked by telephone."),
     )  # fmt: skip
     output = forms.ChoiceField(label=_("File"), choices=PrintJob.Output.choices)
+    template = forms.ModelChoiceField(
+        label=_("Template"), queryset=Template.objects.none(), required=False, empty_label=_("none: rows of data"),
+        help_text=_("PDF and ZPL are drawn by a template; its sample sheet is signed off before the files are built."),
+    )  # fmt: skip
+    full_proof = forms.BooleanField(
+        label=_("Decode every label"),
+        required=False,
+        help_text=_("Else 1,000 labels of the first roll and 32 of each other. Every byte is checked in any case."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["press"]
-        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
-        field.queryset = Press.objects.filter(is_active=True, checked_at__isnull=False).order_by("name")
+        choices: dict[str, QuerySet[Any]] = {
+            "press": Press.objects.filter(is_active=True, checked_at__isnull=False).order_by("name"),
+            "template": Template.objects.filter(is_active=True, kind=Template.Kind.UNIT).order_by("name"),
+        }
+        for name, found in choices.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+            field.queryset = found
+
+    def clean(self) -> dict[str, Any]:
+        """See that what is drawn has a template, and that rows of data have none."""
+        found = super().clean() or {}
+        drawn = found.get("output") in PrintJob.DRAWN
+        if drawn and not found.get("template"):
+            self.add_error("template", _("Choose a template: PDF and ZPL are drawn by one."))
+        return found | {"template": found.get("template") if drawn else None}
+
+
+class SignOffForm(forms.Form):
+    """What somebody says who signs a sample sheet off."""
+
+    note = forms.CharField(label=_("Note"), max_length=200, required=False)
 
 
 class HashForm(forms.Form):

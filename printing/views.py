@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.db.models import F, Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,9 +19,9 @@ from common.errors import DomainError
 from common.signing import public_of
 from common.tables import keyset_page
 from labels.models import Batch
-from printing import handover as files, services
-from printing.forms import HashForm, PressForm, PrintForm
-from printing.models import Handover, Press, PrintJob
+from printing import handover as files, samples, services
+from printing.forms import HashForm, PressForm, PrintForm, SignOffForm
+from printing.models import DefaultTemplate, Handover, Press, PrintJob, Template
 from staff.keys import sign_key
 from staff.models import User
 from staff.permissions import allowed, staff_view
@@ -92,14 +94,14 @@ def print_list(request: HttpRequest) -> HttpResponse:
 @staff_view("printing.request")
 def print_new(request: HttpRequest, public_id: str) -> HttpResponse:
     """Ask for files of a batch's rolls."""
-    batch = get_object_or_404(Batch.objects.select_related("product"), public_id=public_id)
+    batch = get_object_or_404(Batch.objects.select_related("product", "secret_slot"), public_id=public_id)
     count = batch.rolls.count()
-    form = PrintForm(request.POST or None, initial={"first_roll": 1, "last_roll": min(count, services.MOST_ROLLS)})
+    form = PrintForm(request.POST or None, initial=_proposed(batch, count))
     if request.method == "POST" and form.is_valid():
         try:
-            row = services.request(services.NewPrint(batch=batch, **form.cleaned_data), by=_user(request), at=now())
+            row = services.request(_asked(batch, form.cleaned_data), by=_user(request), at=now())
         except DomainError as error:
-            form.add_error(None, error.detail)
+            form.add_error("template" if isinstance(error, samples.BadForBatch) else None, error.detail)
         else:
             messages.success(request, _("Another person has to approve this. The request is made."))
             return redirect(f"/console/prints/{row.public_id}")
@@ -107,15 +109,40 @@ def print_new(request: HttpRequest, public_id: str) -> HttpResponse:
     return render(request, "printing/print_form.html", context, status=422 if form.errors else 200)
 
 
+def _proposed(batch: Batch, count: int) -> dict[str, Any]:
+    unit = DefaultTemplate.objects.filter(Q(product=batch.product) | Q(product=None), kind=Template.Kind.UNIT)
+    default = unit.order_by(F("product").asc(nulls_last=True)).first()
+    return {"first_roll": 1, "last_roll": min(count, services.MOST_ROLLS), "template": default and default.template_id}
+
+
+def _asked(batch: Batch, data: dict[str, Any]) -> services.NewPrint:
+    return services.NewPrint(
+        batch=batch,
+        first_roll=data["first_roll"],
+        last_roll=data["last_roll"],
+        press=data["press"],
+        output=data["output"],
+        version=data["template"] and data["template"].newest,
+        proof=PrintJob.Proof.FULL if data["full_proof"] else PrintJob.Proof.SAMPLE,
+    )
+
+
 @staff_view("printing.read")
 def print_detail(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Show a request: approval, job, files."""
+    """Show a request: approval, sample sheet, job, files."""
     row = _print(public_id)
+    sign_off = samples.sign_off_of(row)
     context = {
         "print": row,
         "handovers": row.handovers.select_related("roll__batch").order_by("roll__number")[:2_000],
         "fingerprint": files.fingerprint(row.recipient),
-        "may_start": allowed(request.user, "printing.request") and row.job is None,
+        "sign_off": sign_off,
+        "sign_form": SignOffForm(),
+        "may_sign": allowed(request.user, "printing.sign_off") and row.version is not None and sign_off is None,
+        "may_start": allowed(request.user, "printing.request")
+        and row.job is None
+        and bool(sign_off or not row.version),
+        "may_cancel": allowed(request.user, "jobs.cancel") and row.job is not None and not row.job.ended,
         "at": now(),
     }
     return render(request, "printing/print.html", context)
@@ -131,6 +158,34 @@ def print_start(request: HttpRequest, public_id: str) -> HttpResponse:
     except DomainError as error:
         services.refused(error, what="start", row=row, at=now())
         messages.error(request, error.detail)
+    return redirect(f"/console/prints/{public_id}")
+
+
+@staff_view("printing.read")
+@never_cache
+def print_sample(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Send the sample sheet: labels at their true size, with codes that open nothing."""
+    try:
+        sample = samples.sample_of(_print(public_id))
+    except samples.NotDrawn as error:
+        raise Http404 from error
+    response = HttpResponse(sample.content, content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{public_id}.sample.pdf"'
+    return response
+
+
+@staff_view("printing.sign_off")
+@require_POST
+def print_sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Record that this person has looked at the sample sheet and finds it right."""
+    form = SignOffForm(request.POST)
+    note = form.cleaned_data["note"] if form.is_valid() else ""
+    try:
+        samples.sign_off(_print(public_id), by=_user(request), at=now(), note=note)
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, _("The sample sheet is signed off."))
     return redirect(f"/console/prints/{public_id}")
 
 
@@ -227,7 +282,14 @@ def _public_key() -> str:
 
 def _print(public_id: str) -> PrintJob:
     found = PrintJob.objects.select_related(
-        "batch__product", "press", "requester", "approver", "approval__decided_by", "job"
+        "batch__product",
+        "batch__secret_slot",
+        "press",
+        "requester",
+        "approver",
+        "approval__decided_by",
+        "job",
+        "version__template",
     )
     return get_object_or_404(found, public_id=public_id)
 
