@@ -1,6 +1,5 @@
 """One order, one template and the codes of its roll, for all tests of printing."""
 
-from datetime import datetime
 from io import BytesIO
 from typing import Any
 
@@ -8,7 +7,6 @@ from labels.codes import bulk
 from labels.codes.forms import B12, N16, Form
 from printing import proof
 from printing.labels import Roll, roll
-from printing.models import Template as TemplateRow, TemplateVersion
 from printing.rows import Kind, Rows
 from printing.source import BulkSource, Order
 from printing.template import Template, parse
@@ -61,14 +59,6 @@ def template_json(**changed: Any) -> dict[str, Any]:
 
 def make_template(**changed: Any) -> Template:
     return parse(template_json(**changed))
-
-
-def make_version(at: datetime, **changed: Any) -> TemplateVersion:
-    made = TemplateRow.objects.create(name=f"Label {TemplateRow.objects.count()}", kind="unit", created_at=at)
-    layout = template_json(**changed)
-    return TemplateVersion.objects.create(
-        template=made, number=1, layout=layout, sha256=parse(layout).sha256, created_at=at
-    )
 
 
 def make_pdf(count: int, *, deflate: bool = False, host: str = EVEN_HOST, form: Form = N16) -> tuple[bytes, Roll]:

@@ -23,8 +23,9 @@ from printing import building, handover as files, samples, services
 from printing.models import Handover, Press, PrintJob, SignOff, TemplateVersion
 from staff.models import Audit, User
 from tests.makers import make_batch
-from tests.printing.makers import make_version, template_json
+from tests.printing.makers import template_json
 from tests.printing.test_handover import KEY, OTHER_KEY, approve, asked, client, plain
+from tests.printing.versions import make_version
 
 drawn = pytest.mark.parametrize("output", ["pdf", "pdf_raw", "zpl"])
 STRIPS = 12
