@@ -220,6 +220,9 @@ REGISTER: dict[str, Declared] = {
     "redemption.ConsumerReport": Declared(
         "id public_id uuid request_id kind label member_id at", personal="bought_at note phone_cipher"
     ),
+    "redemption.Wording": Declared("id key language words one changed_by changed_at"),
+    "redemption.Recording": Declared("id public_id prompt language media_type audio size uploaded_by uploaded_at"),
+    "redemption.CallNote": Declared("id call_id member_id kind by at", personal="text"),
 }
 
 

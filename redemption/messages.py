@@ -1,19 +1,22 @@
 """What people are told: the same words for each outcome at every door, in both languages.
 
-A text is written as an SMS says it, with the brand before it; page and voice leave the brand out. Tests hold each text
-to its number of SMS parts with the longest values allowed.
+The words are in `redemption.texts`, or the brand's own (`redemption.wording`). They are written as an SMS says them,
+with the brand before them; page and voice leave the brand out.
 """
 
-from datetime import datetime, timedelta
+import re
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
 from django.utils import translation
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _, ngettext
+from django.utils.translation import gettext as _
 
 from brands.queries import brand_zone
-from redemption.rules import By, Detail, Door, Outcome, Receipt, Standing
+from redemption import wording
+from redemption.rules import Detail, Door, Outcome, Receipt, Standing
+from redemption.texts import TEXTS, is_yours, key_of, place_of
 
 STANDINGS = {
     Outcome.GENUINE_FIRST: Standing.OK,
@@ -29,11 +32,12 @@ STANDINGS = {
     Outcome.WITHDRAWN: Standing.NO,
     Outcome.UNKNOWN: Standing.NO,
 }
+_SPOKEN_ZH = str.maketrans("0123456789", "零幺二三四五六七八九")
 
 
 def standing(receipt: Receipt) -> Standing:
     """Return how an answer looks on a page: green tick, amber clock or red cross."""
-    if receipt.outcome in {Outcome.GENUINE_REPEAT, Outcome.ALREADY_REDEEMED} and _is_yours(receipt):
+    if receipt.outcome in {Outcome.GENUINE_REPEAT, Outcome.ALREADY_REDEEMED} and is_yours(receipt):
         return Standing.OK
     if receipt.detail is Detail.RETIRED:
         return Standing.WAIT
@@ -49,16 +53,19 @@ def django_language(language: str) -> str:
 def say(receipt: Receipt, language: str, door: Door | str) -> str:
     """Return the text of an answer; a message begins with the brand's name."""
     with translation.override(django_language(language)):
-        return _at_door(_text(receipt), _values(receipt, door), door)
+        return _said(key_of(receipt), _values(receipt, door), door)
 
 
 def say_try_later(language: str, door: Door | str) -> str:
     """Return what is said when nothing could be answered and nothing was written."""
+    return say_text("try_later", language, door)
+
+
+def say_text(key: str, language: str, door: Door | str = Door.SMS, **values: Any) -> str:
+    """Return one of `redemption.texts`, with the brand's own values filled in. A ``date`` is given as one."""
     with translation.override(django_language(language)):
-        text = _(
-            "{brand}: we cannot answer now. Nothing was used up. Please send the same code again in a few minutes."
-        )
-        return _at_door(text, {"brand": connection.tenant.message_name}, door)
+        known = {"brand": connection.tenant.message_name, "hotline": _hotline(door)}
+        return _said(key, known | {name: _shown(value) for name, value in values.items()}, door)
 
 
 def group_receipt(receipt_no: str) -> str:
@@ -66,28 +73,46 @@ def group_receipt(receipt_no: str) -> str:
     return " ".join(receipt_no[start : start + 4] for start in range(0, len(receipt_no), 4))
 
 
-def _at_door(text: str, values: dict[str, Any], door: Door | str) -> str:
-    said = text.format(**values)
+def spoken_digits(digits: str, language: str, *, group: int = 4) -> str:
+    """Return digits one by one, a pause after each group; in Chinese 1 is read as 幺, as on the telephone."""
+    groups = [digits[start : start + group] for start in range(0, len(digits), group)]
+    if django_language(language) == "zh-hans":
+        return "，".join(part.translate(_SPOKEN_ZH) for part in groups)
+    return ", ".join(" ".join(part) for part in groups)
+
+
+def _said(key: str, values: dict[str, Any], door: Door | str) -> str:
+    text = TEXTS[key]
+    words = wording.words_of(key, int(values.get(text.count_by) or 0))
+    said = words.format(**values)
     if door == Door.SMS:
         return said
     brand = _("{brand}: ").format(**values)
     rest = said.removeprefix(brand)
-    return rest[:1].upper() + rest[1:]
+    rest = rest[:1].upper() + rest[1:]
+    return _aloud(rest) if door == Door.VOICE else rest
+
+
+def _aloud(text: str) -> str:
+    """Return a text as it is read out: no words in capitals, which would be spelled, and no signs."""
+    text = re.sub(r"\b[A-Z]{4,}\b", lambda word: word.group().capitalize(), text)
+    if translation.get_language() == "zh-hans":
+        return text.replace("+", "加")
+    return text.replace("+", "plus ")
 
 
 def _values(receipt: Receipt, door: Door | str) -> dict[str, Any]:
     """Return what the texts name. The date and place are those of the redemption where the text speaks of one."""
-    brand, chinese = connection.tenant, translation.get_language() == "zh-hans"
+    chinese = translation.get_language() == "zh-hans"
     told = receipt.redeemed if receipt.outcome is Outcome.ALREADY_REDEEMED else None
     first_at = told.at if told else receipt.earlier.first_at if receipt.earlier else None
-    place = _place(receipt)
-    product, number = receipt.product, receipt.receipt_no or ""
+    place = place_of(receipt)
+    product = receipt.product
     return {
-        "brand": brand.message_name,
-        "hotline": brand.hotline,
+        "brand": connection.tenant.message_name,
+        "hotline": _hotline(door),
         "product": (product.name_zh if chinese else product.name) if product else "",
-        # A Chinese message has 70 characters in all: there the number stands without blanks.
-        "receipt": number if chinese and door == Door.SMS else group_receipt(number),
+        "receipt": _receipt(receipt.receipt_no or "", door),
         "points": receipt.points,
         "balance": receipt.balance,
         "n": receipt.earlier.count if receipt.earlier else 0,
@@ -95,15 +120,30 @@ def _values(receipt: Receipt, door: Door | str) -> dict[str, Any]:
         "place": place[chinese] if place else "",
         "want": receipt.want,
         "got": receipt.got,
-        "left": receipt.tries_left,
+        "left": receipt.tries_left or 0,
         "time": _time(receipt.at, receipt.retry_after_s or 0),
     }
 
 
-def _place(receipt: Receipt) -> tuple[str, str] | None:
-    if receipt.outcome is Outcome.ALREADY_REDEEMED:
-        return receipt.redeemed.place if receipt.redeemed else None
-    return receipt.earlier.first_place if receipt.earlier else None
+def _receipt(number: str, door: Door | str) -> str:
+    language = translation.get_language() or ""
+    if door == Door.VOICE:
+        return spoken_digits(number, language)
+    # A Chinese message has 70 characters in all: there the number stands without blanks.
+    return number if language == "zh-hans" and door == Door.SMS else group_receipt(number)
+
+
+def _hotline(door: Door | str) -> str:
+    hotline = str(connection.tenant.hotline)
+    if door != Door.VOICE:
+        return hotline
+    groups = re.findall(r"\d+", hotline)
+    language = translation.get_language() or ""
+    return ("，" if language == "zh-hans" else ", ").join(spoken_digits(group, language, group=8) for group in groups)
+
+
+def _shown(value: Any) -> Any:
+    return _day(value) if isinstance(value, date) else value
 
 
 def _day(moment: Any) -> str:
@@ -120,153 +160,3 @@ def _time(at: datetime, after_s: int) -> str:
     then = (at + timedelta(seconds=after_s + 59)).astimezone(zone)
     clock = f"{then:%H:%M}"
     return clock if then.date() == at.astimezone(zone).date() else f"{_day(then.date())} {clock}"
-
-
-def _is_yours(receipt: Receipt) -> bool:
-    if receipt.redeemed:
-        return receipt.redeemed.by is By.YOU
-    return receipt.earlier is not None and receipt.earlier.by is By.YOU
-
-
-def _text(receipt: Receipt) -> str:
-    match receipt.outcome:
-        case Outcome.GENUINE_FIRST:
-            return _("{brand}: GENUINE. {product}, first check of this label. Receipt {receipt}")
-        case Outcome.REDEEMED:
-            return _("{brand}: GENUINE. {product}. +{points} points, balance {balance}. Receipt {receipt}")
-        case Outcome.GENUINE_REPEAT:
-            return _repeat(receipt)
-        case Outcome.ALREADY_REDEEMED:
-            return _spent(receipt)
-        case Outcome.NOT_RELEASED:
-            return _(
-                "{brand}: this label is not released for sale yet. Keep the pack and tell us where you got it: "
-                "{hotline}. Receipt {receipt}"
-            )
-        case Outcome.RECALLED:
-            return _("{brand}: this product is RECALLED. Do not use it. Call {hotline}. Receipt {receipt}")
-        case Outcome.WITHDRAWN:
-            return _withdrawn(receipt)
-        case Outcome.ENDED:
-            return _ended(receipt)
-        case Outcome.CAMPAIGN_EXHAUSTED:
-            return _(
-                "{brand}: GENUINE. {product}. All points of this offer are given out; your code stays unused. "
-                "Receipt {receipt}"
-            )
-        case Outcome.TYPO:
-            return _typo(receipt)
-        case Outcome.UNKNOWN:
-            return _unknown(receipt)
-        case Outcome.TOO_MANY_TRIES:
-            return _("{brand}: too many tries. Please try again after {time} or call {hotline}.")
-
-
-def _repeat(receipt: Receipt) -> str:
-    count = receipt.earlier.count if receipt.earlier else 0
-    place = _place(receipt)
-    if _is_yours(receipt):
-        return ngettext(
-            "{brand}: GENUINE. You checked this label {n} time before, first on {date}. Receipt {receipt}",
-            "{brand}: GENUINE. You checked this label {n} times before, first on {date}. Receipt {receipt}",
-            count,
-        )
-    if receipt.by_serial and receipt.secret_unused:
-        return _repeat_secret_unused(count, placed=place is not None)
-    if place is None:
-        return ngettext(
-            "{brand}: the code is genuine but was checked {n} time before, first on {date}. If that was not you, it "
-            "may be a copy: call {hotline}. Receipt {receipt}",
-            "{brand}: the code is genuine but was checked {n} times before, first on {date}. If that was not you, it "
-            "may be a copy: call {hotline}. Receipt {receipt}",
-            count,
-        )
-    return ngettext(
-        "{brand}: the code is genuine but was checked {n} time before, first on {date} near {place}. If that was not "
-        "you, it may be a copy: call {hotline}. Receipt {receipt}",
-        "{brand}: the code is genuine but was checked {n} times before, first on {date} near {place}. If that was not "
-        "you, it may be a copy: call {hotline}. Receipt {receipt}",
-        count,
-    )
-
-
-def _repeat_secret_unused(count: int, *, placed: bool) -> str:
-    if not placed:
-        return ngettext(
-            "{brand}: genuine label, checked {n} time before, first on {date}. Its hidden code is unused: to be sure, "
-            "send the code under the scratch layer. Receipt {receipt}",
-            "{brand}: genuine label, checked {n} times before, first on {date}. Its hidden code is unused: to be sure, "
-            "send the code under the scratch layer. Receipt {receipt}",
-            count,
-        )
-    return ngettext(
-        "{brand}: genuine label, checked {n} time before, first on {date} near {place}. Its hidden code is unused: to "
-        "be sure, send the code under the scratch layer. Receipt {receipt}",
-        "{brand}: genuine label, checked {n} times before, first on {date} near {place}. Its hidden code is unused: to "
-        "be sure, send the code under the scratch layer. Receipt {receipt}",
-        count,
-    )
-
-
-def _spent(receipt: Receipt) -> str:
-    if _is_yours(receipt):
-        return _("{brand}: you redeemed this code on {date}: +{points} points. Receipt {receipt}")
-    if _place(receipt) is None:
-        return _(
-            "{brand}: this code was redeemed on {date}. If you have just scratched it, keep the pack and call "
-            "{hotline}. Receipt {receipt}"
-        )
-    return _(
-        "{brand}: this code was redeemed on {date} near {place}. If you have just scratched it, keep the pack and "
-        "call {hotline}. Receipt {receipt}"
-    )
-
-
-def _withdrawn(receipt: Receipt) -> str:
-    if receipt.detail is Detail.STOLEN:
-        return _(
-            "{brand}: this label was withdrawn from sale. Keep the pack and tell us where you got it: {hotline}. "
-            "Receipt {receipt}"
-        )
-    if receipt.detail is Detail.TEST_LABEL:
-        return _(
-            "{brand}: this is a sample label. It is not for sale and earns nothing. Questions: {hotline}. "
-            "Receipt {receipt}"
-        )
-    return _("{brand}: this label was withdrawn and is not valid. Keep the pack and call {hotline}. Receipt {receipt}")
-
-
-def _ended(receipt: Receipt) -> str:
-    if receipt.detail is Detail.RETIRED:
-        return _(
-            "{brand}: codes of this old series are no longer checked and earn no points. Questions: {hotline}. "
-            "Receipt {receipt}"
-        )
-    return _("{brand}: GENUINE. {product}. The points offer ended on {date}. Receipt {receipt}")
-
-
-def _typo(receipt: Receipt) -> str:
-    if receipt.detail is Detail.SERIAL_TYPED:
-        return _("{brand}: that is the number beside the QR code. Please use the one under the scratch layer.")
-    if receipt.detail is Detail.MALFORMED and receipt.want is not None and receipt.want != receipt.got:
-        return _("{brand}: the code has {want} digits, you sent {got}. Please check and send it again.")
-    return _("{brand}: one digit seems wrong. Please compare each digit with the label and send the code again.")
-
-
-def _unknown(receipt: Receipt) -> str:
-    left = receipt.tries_left or 0
-    if receipt.detail is Detail.MISMATCH:
-        return ngettext(
-            "{brand}: this is not the code of the label you scanned. Use both from one pack ({left} try left) or call "
-            "{hotline}. Receipt {receipt}",
-            "{brand}: this is not the code of the label you scanned. Use both from one pack ({left} tries left) or "
-            "call {hotline}. Receipt {receipt}",
-            left,
-        )
-    return ngettext(
-        "{brand}: no such code. Check each digit, send it again ({left} try left). If it is the same, beware of a "
-        "fake: {hotline}. Receipt {receipt}",
-        "{brand}: no such code. Check each digit, send it again ({left} tries left). If it is the same, beware of a "
-        "fake: {hotline}. Receipt {receipt}",
-        left,
-    )

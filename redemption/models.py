@@ -280,3 +280,52 @@ class ConsumerReport(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["-at", "-id"], name="report_newest_first")]
+
+
+class Wording(models.Model):
+    """A brand's own words for one text to telephones in one language (`redemption.texts`); changes are audited."""
+
+    key = models.CharField(_("text"), max_length=24)
+    language = models.CharField(_("language"), max_length=7)
+    words = models.CharField(_("words"), max_length=400)
+    one = models.CharField(_("words for the number one"), max_length=400, blank=True)
+    changed_by = models.CharField(_("by"), max_length=150)
+    changed_at = models.DateTimeField(_("at"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "language"], name="text_has_one_wording_per_language"),
+            models.CheckConstraint(condition=~Q(words=""), name="wording_is_not_empty"),
+        ]
+
+
+class Recording(models.Model):
+    """A prompt of the telephone door as a brand's own recording, played instead of being read out."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    prompt = models.CharField(_("prompt"), max_length=24)
+    language = models.CharField(_("language"), max_length=7)
+    media_type = models.CharField(_("kind of file"), max_length=20)
+    audio = models.BinaryField()
+    size = models.PositiveIntegerField(_("bytes"))
+    uploaded_by = models.CharField(_("by"), max_length=150)
+    uploaded_at = models.DateTimeField(_("at"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "language"], name="prompt_has_one_recording_per_language"),
+            models.CheckConstraint(
+                condition=Q(media_type__in=["audio/mpeg", "audio/wav"]), name="recording_is_mp3_or_wav"
+            ),
+        ]
+
+
+class CallNote(models.Model):
+    """What support noted about a call: one row a note. Append-only; what was said of a person is forgotten with them."""
+
+    call_id = models.BigIntegerField(db_index=True)
+    member_id = models.BigIntegerField(null=True, db_index=True)
+    kind = models.CharField(_("about"), max_length=12)
+    text = models.CharField(_("note"), max_length=300, blank=True)
+    by = models.CharField(_("by"), max_length=150)
+    at = models.DateTimeField(_("at"))
