@@ -2,12 +2,13 @@
 
 import time
 from datetime import date, datetime
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
 
-from brands.models import Brand
+from brands.models import Brand, Domain
 from common.db import schema_name
 
 KEEP_S = 10.0
@@ -53,3 +54,12 @@ def brand_zone() -> ZoneInfo:
 def brand_date(at: datetime) -> date:
     """Return the day that ``at`` falls on for the brand: its days begin and end in its own zone."""
     return at.astimezone(brand_zone()).date()
+
+
+def base_url() -> str:
+    """Return the address of the brand at which the connection points: its first host, by the platform's scheme."""
+    host = Domain.objects.filter(tenant__schema_name=schema_name()).order_by("-is_primary", "pk").first()
+    base = urlsplit(settings.PUBLIC_BASE_URL)
+    if host is None:
+        return str(settings.PUBLIC_BASE_URL)
+    return f"{base.scheme}://{host.domain}" + (f":{base.port}" if base.port else "")

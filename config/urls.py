@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("channel.urls")),
     path("console/", include("console.urls")),
     path("console/", include("lottery.urls")),
+    path("console/", include("redemption.console_urls")),
     path("dev/phone", phone),
     path("", include("redemption.urls")),
 ]

@@ -57,6 +57,7 @@ MENU = (
             Item(_("Campaigns"), "/console/campaigns", "ticket", "lottery.read"),
             Item(_("Members"), "/console/members", "users", "members.read"),
             Item(_("Ledger"), "/console/ledger", "book", "ledger.read"),
+            Item(_("Texts to telephones"), "/console/texts", "pencil", "texts.read"),
         ),
     ),
     Group(

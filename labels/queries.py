@@ -21,7 +21,7 @@ from labels.codes import bulk
 from labels.codes.checks import check_is_right
 from labels.codes.decode import BatchRow, Purpose, Resolution, SlotRef, Status, Table, decode
 from labels.codes.encode import encode
-from labels.codes.forms import FORMS, R12, Form
+from labels.codes.forms import DECIMAL, FORMS, LABEL_FORMS, R12, Form
 from labels.codes.normalise import normalise
 from labels.models import Activation, Batch, Block, LabelCounter, Slot
 from staff.keys import KeyDestroyed, root_key
@@ -108,6 +108,12 @@ def _decode(typed: Sequence[Typed], table: Table) -> list[Resolution]:
         )
         for one in typed
     ]
+
+
+def secret_lengths() -> frozenset[int]:
+    """Return how many digits the hidden codes of this brand have that can be keyed into a telephone."""
+    lengths = _fresh_table(_table()[0]).lengths["secret"]
+    return frozenset(lengths) & {form.length for form in LABEL_FORMS.values() if form.radix == DECIMAL}
 
 
 def _needs_no_second_look(resolution: Resolution) -> bool:

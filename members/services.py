@@ -61,6 +61,7 @@ SENDS_PER_NUMBER = 3
 SENDS_PER_NETWORK = 30
 SENDS_PER_COUNTRY = 1_000
 SENDS_PER_BRAND = 3_000
+CONSENT_WORDING = "2026-11"  # of what people allow today, at every door
 
 
 class TooManyCodes(Forbidden):
@@ -330,6 +331,22 @@ def _answer(member_id: int, purpose: str, **columns: Any) -> Consent:
     if not Member.objects.filter(pk=member_id).exclude(state=Member.State.ERASED).exists():
         raise NotFound(_("There is no such member."))
     return Consent.objects.create(member_id=member_id, purpose=Consent.Purpose(purpose), **columns)
+
+
+@inside_transaction
+def join(phone: str, *, at: datetime, language: str = "", door: str = "sms") -> Holder:
+    """Make the number's owner a member who agreed to the terms, or find them. They still sign in by one-time code."""
+    holder = members_for_phones([phone], at=at, language=language)[phone]
+    given = consents_now(holder.member_id or 0).get(Consent.Purpose.TERMS)
+    if given is None or not given.granted:
+        grant_consent(holder.member_id or 0, Consent.Purpose.TERMS, wording_version=CONSENT_WORDING, at=at, door=door)
+    return holder
+
+
+@inside_transaction
+def set_language(member_id: int, language: str) -> None:
+    """Keep in which language a member wants to be written and spoken to ("en", "zh-hans")."""
+    Member.objects.filter(pk=member_id).exclude(state=Member.State.ERASED).update(language=language)
 
 
 @inside_transaction

@@ -19,6 +19,7 @@ from typing import NamedTuple, cast
 import redis
 from django.conf import settings
 from django.db import connection
+from django.db.models import Sum
 from limits import RateLimitItemPerSecond, storage, strategies
 from limits.errors import StorageError
 
@@ -360,6 +361,14 @@ def count_refusal(refusal: Refusal, *, at: datetime) -> None:
             """,
             [refusal.subject.mac, at.replace(second=0, microsecond=0), refusal.subject.kind],
         )
+
+
+def was_refused(phone: str, *, at: datetime) -> bool:
+    """Return whether a number was told TOO_MANY_TRIES before within the hour, this time not counted."""
+    refused = Refused.objects.filter(
+        subject_mac=_subject("phone", phone).mac, minute__gt=at - timedelta(seconds=HOUR_S), minute__lte=at
+    )
+    return (refused.aggregate(times=Sum("count"))["times"] or 0) > 1
 
 
 def write_failures(failures: Sequence[Failure]) -> list[Failure]:

@@ -26,7 +26,6 @@ from redemption.tokens import CLAIM_TOKEN_FOR_S, Target, make_token, read_token
 
 SHOWN = 8
 PER_PAGE = 30
-WORDING = "2026-11"
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -231,7 +230,7 @@ def consent(request: ConsumerRequest) -> HttpResponse:
     member = _member(request)
     with transaction.atomic(durable=True):
         if request.POST.get("granted") == "yes":
-            members.grant_consent(member.pk, purpose, wording_version=WORDING, at=now())
+            members.grant_consent(member.pk, purpose, wording_version=members.CONSENT_WORDING, at=now())
         else:
             members.withdraw_consent(member.pk, purpose, at=now())
     return HttpResponseRedirect(reverse("consumer:data"), status=303)

@@ -42,6 +42,9 @@ members.erase       x . . . . . . x . . .
 channel.read        x x x x x x x x x x x
 channel.edit        x x . . . . x . . . .
 messages.read       x . . . . . . . x . x
+texts.read          x x . . . . . x x . x
+texts.edit          x x . . . . . . . . .
+calls.answer        x . . . . . . . x . .
 jobs.read           x x x x x x x x x x x
 jobs.cancel         x . x . . . . . . . .
 approvals.read      x x x x x x x x x x x

@@ -1,0 +1,182 @@
+"""The SMS door: reads a message, makes one call, and says the answer in one text message.
+
+`redemption.sms_text` reads; what is decided is decided in `redemption.services`; the words are in `redemption.texts`.
+A sender's number is believed when it earns (a forger gives points away), never when it spends.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from labels.codes.decode import Status
+from labels.queries import Typed, resolve
+from ledger import queries as ledger
+from members import services as members
+from members.models import Member
+from members.queries import member_by_phone
+from redemption import collector
+from redemption.budgets import was_refused
+from redemption.messages import django_language, say, say_text
+from redemption.rules import Act, Attempt, Door, Outcome, Receipt
+from redemption.sms_text import Kind, Reading, Word, read, slot_of
+from redemption.texts import key_of
+from sms_gateway import services as gateway
+from sms_gateway.doors import IncomingText, OptOut, Purpose, Reply
+from sms_gateway.segments import fold, parts_of
+
+__all__ = ["answer", "slot_of"]
+
+EXPIRES_SOON_DAYS = 30
+# What a robot at the other end could answer for ever: the gateway says it three times an hour at most.
+ERRORS = frozenset({"one_code", "help", "malformed", "typo", "serial_typed", "too_many", "too_many_codes", "no_points"})
+_SERIALS = frozenset({Status.ACTIVE, Status.TEST_LABEL})
+
+
+def answer(text: IncomingText) -> Reply | None:
+    """Answer one message, or say nothing. The same ``request_id`` redeems once and is told the same.
+
+    Raises `InProgress` and `TryLater` when nothing was written: the same message may be decided again.
+    """
+    if text.sender is None:
+        return None
+    if text.opt_out is not None:
+        _record_opt_out(text.sender, text.opt_out, by="carrier", at=text.received_at)
+        return None
+    reading = read(text.body)
+    member = member_by_phone(text.sender)
+    language = language_for(reading.language, member, text.number.languages)
+    if reading.kind is Kind.COMMAND and reading.word is not None:
+        return _COMMANDS[reading.word](text, text.sender, member, language)
+    if reading.kind is Kind.SEVERAL:
+        return _reply("one_code", language)
+    if reading.kind is Kind.NOTHING:
+        return _reply("help", language)
+    return _told(text, text.sender, reading, language)
+
+
+def language_for(asked: str, member: Member | None, line: tuple[str, ...]) -> str:
+    """Return the language of an answer: that of the message, else the member's, else the number's, else the brand's."""
+    wished = asked or (member.language if member else "") or (line[0] if line else "")
+    return django_language(wished)
+
+
+# --- codes -------------------------------------------------------------------------------------------------------------
+
+
+def _told(text: IncomingText, sender: str, reading: Reading, language: str) -> Reply | None:
+    receipt = _ask(text, sender, reading, language)
+    if receipt.outcome is Outcome.TOO_MANY_TRIES and was_refused(sender, at=text.received_at):
+        return None  # said once; then silence until the budget is whole again
+    key = key_of(receipt)
+    body = fold(say(receipt, language, Door.SMS))
+    if receipt.outcome is Outcome.REDEEMED:
+        body = _with_news(body, sender, language, at=text.received_at)
+    return Reply(body, language, Purpose.ERROR if key in ERRORS else Purpose.ANSWER)
+
+
+def _ask(text: IncomingText, sender: str, reading: Reading, language: str) -> Receipt:
+    values: dict[str, Any] = {
+        "door": Door.SMS,
+        "at": text.received_at,
+        "request_id": text.request_id,
+        "phone": sender,
+        "language": language,
+    }
+    if reading.of_letters and _is_serial(reading.code):
+        return collector.verify(Attempt(serial=reading.code, **values))
+    attempt = Attempt(code=reading.code, **values)
+    return collector.verify(attempt) if reading.act is Act.CHECK else collector.redeem(attempt)
+
+
+def _is_serial(code: str) -> bool:
+    """Return whether letters sent alone are the open number beside a QR code; asked for every such code alike."""
+    return resolve(Typed(code=code, purpose="serial")).status in _SERIALS
+
+
+def _with_news(body: str, phone: str, language: str, *, at: datetime) -> str:
+    """Add which points expire soon, where that makes the message no dearer."""
+    member = member_by_phone(phone)
+    soon = ledger.expiring_soon(member.account_id, EXPIRES_SOON_DAYS, at) if member else []
+    if not soon:
+        return body
+    day, points = soon[0]
+    news = say_text("news_expiring", language, date=day, expiring=points)
+    longer = f"{body}{'' if language == 'zh-hans' else '. '}{news}"
+    return longer if parts_of(longer).count == parts_of(body).count else body
+
+
+# --- commands ------------------------------------------------------------------------------------------------------------
+
+
+def _reply(key: str, language: str, **values: Any) -> Reply:
+    purpose = Purpose.ERROR if key in ERRORS else Purpose.ANSWER
+    return Reply(fold(say_text(key, language, **values)), language, purpose)
+
+
+def _stop(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+    _record_opt_out(sender, OptOut.STOP, by="keyword", at=text.received_at)
+    return _reply("stopped", language)
+
+
+def _start(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+    _record_opt_out(sender, OptOut.START, by="keyword", at=text.received_at)
+    return _reply("started", language)
+
+
+def _record_opt_out(sender: str, wish: OptOut, *, by: str, at: datetime) -> None:
+    with transaction.atomic(durable=True):
+        if wish is OptOut.STOP:
+            gateway.suppress(sender, source=by, at=at)
+        elif wish is OptOut.START:
+            gateway.lift_suppression(sender, at=at)
+
+
+def _help(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+    return _reply("help", language)
+
+
+def _balance(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+    if member is None:
+        return _reply("no_points", language)
+    balance = ledger.balance(member.account_id)
+    soon = ledger.expiring_soon(member.account_id, EXPIRES_SOON_DAYS, text.received_at)
+    if not soon:
+        return _reply("balance", language, balance=balance)
+    day, points = soon[0]
+    return _reply("balance_expiring", language, balance=balance, expiring=points, date=day)
+
+
+def _join(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+    with transaction.atomic(durable=True):
+        holder = members.join(sender, at=text.received_at, language=language)
+    return _reply("welcome", language, balance=ledger.balance(holder.account_id))
+
+
+def _sign_in(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply | None:
+    """Send a one-time code to the sender's own number: the code is the answer."""
+    try:
+        members.request_code(sender, at=text.received_at, language=language)
+    except members.TooManyCodes:
+        return _reply("too_many_codes", language)
+    return None
+
+
+def _language(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+    if member is not None:
+        with transaction.atomic(durable=True):
+            members.set_language(member.pk, language)
+    return _reply("language_set", language)
+
+
+_COMMANDS: dict[Word, Callable[[IncomingText, str, Member | None, str], Reply | None]] = {
+    Word.STOP: _stop,
+    Word.START: _start,
+    Word.HELP: _help,
+    Word.BALANCE: _balance,
+    Word.JOIN: _join,
+    Word.SIGN_IN: _sign_in,
+    Word.ENGLISH: _language,
+    Word.CHINESE: _language,
+}
