@@ -221,7 +221,10 @@ REGISTER: dict[str, Declared] = {
         "id public_id uuid request_id kind label member_id at", personal="bought_at note phone_cipher"
     ),
     "redemption.Wording": Declared("id key language words one changed_by changed_at"),
-    "redemption.Recording": Declared("id public_id prompt language media_type audio size uploaded_by uploaded_at"),
+    # the voice of whoever spoke it
+    "redemption.Recording": Declared(
+        "id public_id prompt language media_type size uploaded_by uploaded_at", personal="audio"
+    ),
     "redemption.CallNote": Declared("id call_id member_id kind by at", personal="text"),
 }
 

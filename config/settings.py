@@ -288,9 +288,9 @@ TIME_ZONE = "UTC"
 # Modules as members.personal.PersonalDataHolder, asked at export and erasure.
 PERSONAL_DATA_HOLDERS = ["redemption.personal", "redemption.reports"]
 LEDGER_CAUSES = {"redemption": "console.causes.redemption"}  # cause → text and page, for the ledger's own pages
-SMS_HANDLER = ""  # (IncomingText) -> Reply | None: see sms_gateway/doors.py
-VOICE_HANDLER = ""  # (CallStep) -> VoiceAnswer
-SMS_ROUTER = ""  # (text) -> (form, slot) | None
+SMS_HANDLER = "redemption.sms.answer"  # (IncomingText) -> Reply | None: see sms_gateway/doors.py
+VOICE_HANDLER = "redemption.voice.answer"  # (CallStep) -> VoiceAnswer
+SMS_ROUTER = "redemption.sms.slot_of"  # (text) -> (form, slot) | None
 SCAN_HANDLER = ""  # analytics.tasks.after_scans, once there is one
 
 # --- work for later -------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def _said(key: str, values: dict[str, Any], door: Door | str) -> str:
     words = wording.words_of(key, int(values.get(text.count_by) or 0))
     said = words.format(**values)
     if door == Door.SMS:
-        return said
+        return wording.folded(said)
     brand = _("{brand}: ").format(**values)
     rest = said.removeprefix(brand)
     rest = rest[:1].upper() + rest[1:]

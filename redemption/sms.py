@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from labels.codes.decode import Status
-from labels.queries import Typed, resolve
+from labels.queries import resolve
 from ledger import queries as ledger
 from members import services as members
 from members.models import Member
@@ -24,7 +24,7 @@ from redemption.sms_text import Kind, Reading, Word, read, slot_of
 from redemption.texts import key_of
 from sms_gateway import services as gateway
 from sms_gateway.doors import IncomingText, OptOut, Purpose, Reply
-from sms_gateway.segments import fold, parts_of
+from sms_gateway.segments import parts_of
 
 __all__ = ["answer", "slot_of"]
 
@@ -70,7 +70,7 @@ def _told(text: IncomingText, sender: str, reading: Reading, language: str) -> R
     if receipt.outcome is Outcome.TOO_MANY_TRIES and was_refused(sender, at=text.received_at):
         return None  # said once; then silence until the budget is whole again
     key = key_of(receipt)
-    body = fold(say(receipt, language, Door.SMS))
+    body = say(receipt, language, Door.SMS)
     if receipt.outcome is Outcome.REDEEMED:
         body = _with_news(body, sender, language, at=text.received_at)
     return Reply(body, language, Purpose.ERROR if key in ERRORS else Purpose.ANSWER)
@@ -92,7 +92,7 @@ def _ask(text: IncomingText, sender: str, reading: Reading, language: str) -> Re
 
 def _is_serial(code: str) -> bool:
     """Return whether letters sent alone are the open number beside a QR code; asked for every such code alike."""
-    return resolve(Typed(code=code, purpose="serial")).status in _SERIALS
+    return resolve(code, purpose="serial").status in _SERIALS
 
 
 def _with_news(body: str, phone: str, language: str, *, at: datetime) -> str:
@@ -103,7 +103,7 @@ def _with_news(body: str, phone: str, language: str, *, at: datetime) -> str:
         return body
     day, points = soon[0]
     news = say_text("news_expiring", language, date=day, expiring=points)
-    longer = f"{body}{'' if language == 'zh-hans' else '. '}{news}"
+    longer = f"{body}{'。' if language == 'zh-hans' else '. '}{news}"
     return longer if parts_of(longer).count == parts_of(body).count else body
 
 
@@ -112,7 +112,7 @@ def _with_news(body: str, phone: str, language: str, *, at: datetime) -> str:
 
 def _reply(key: str, language: str, **values: Any) -> Reply:
     purpose = Purpose.ERROR if key in ERRORS else Purpose.ANSWER
-    return Reply(fold(say_text(key, language, **values)), language, purpose)
+    return Reply(say_text(key, language, **values), language, purpose)
 
 
 def _stop(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:

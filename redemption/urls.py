@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from redemption import care_views, resolver, views, wallet_views
+from redemption import care_views, resolver, views, wallet_views, words_views
 
 app_name = "consumer"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("privacy", care_views.privacy, name="privacy"),
     path("p/forget", care_views.forget_partner, name="forget_partner"),
     path("p/<str:number>", care_views.partner, name="partner"),
+    path("recordings/<uuid:public_id>", words_views.play, name="recording"),
     path("me", wallet_views.wallet, name="wallet"),
     path("me/sign-in", wallet_views.sign_in, name="sign_in"),
     path("me/sign-out", wallet_views.sign_out, name="sign_out"),

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from django.db import connection, transaction
 
+from brands.models import PhoneNumber
 from common.phone import BadPhone, parse_phone
 from labels.queries import secret_lengths
 from members.queries import member_by_phone
@@ -22,7 +23,6 @@ from redemption.rules import Attempt, Door, Outcome, Receipt
 from redemption.services import InProgress, TryLater
 from sms_gateway import services as gateway
 from sms_gateway.doors import CallStep, Dial, Gather, Hangup, Line, Pause, Play, Say, Verb, VoiceAnswer
-from sms_gateway.segments import fold
 
 TRIES = 3
 CODE_TIMEOUT_S = 8
@@ -266,7 +266,7 @@ def _text(turn: Turn, receipt: Receipt) -> None:
     with transaction.atomic(durable=True):
         gateway.queue_message(
             turn.step.caller or "",
-            fold(say(receipt, language, Door.SMS)),
+            say(receipt, language, Door.SMS),
             purpose="reply",
             at=turn.step.at,
             language=language,
@@ -278,7 +278,8 @@ def _text(turn: Turn, receipt: Receipt) -> None:
 
 
 def _given_up(turn: Turn, *heard: Say | Play | Pause) -> VoiceAnswer:
-    key = "given_up" if turn.line.takes_texts else "given_up_calls_only"
+    takes_texts = PhoneNumber.objects.filter(e164=turn.line.e164, takes_texts=True, is_active=True).exists()
+    key = "given_up" if takes_texts else "given_up_calls_only"
     prompts = (*heard, turn.say(key))
     return turn.answer(Gather(next="given_up", prompts=prompts, num_digits=1, timeout_s=MENU_TIMEOUT_S))
 

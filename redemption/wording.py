@@ -75,7 +75,13 @@ def sample(text: Text, words: str, language: str, *, values: dict[str, str] | No
     chinese = language == "zh-hans"
     with override(language):
         longest = {name: both[chinese] for name, both in LONGEST.items()}
-        return fold((prefix(text) + words).format(**(longest | (values or {}))))
+        return folded((prefix(text) + words).format(**(longest | (values or {}))))
+
+
+def folded(message: str) -> str:
+    """Return a message as it is sent: typographic signs that alone would make it UCS-2 are replaced."""
+    plain = fold(message)
+    return plain if parts_of(plain).encoding == "GSM-7" else message
 
 
 def length(text: Text, words: str, language: str) -> Parts:
@@ -126,8 +132,8 @@ def reword(key: str, language: str, words: str, one: str = "", *, by: str, at: d
         key=key,
         language=language,
         defaults={
-            "words": fold(words.strip()),
-            "one": fold(one.strip()) if tells_one(text, language) else "",
+            "words": words.strip(),
+            "one": one.strip() if tells_one(text, language) else "",
             "changed_by": by[:150],
             "changed_at": at,
         },

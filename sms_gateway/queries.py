@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sms_gateway.models import BODY_FIELD, TO_FIELD, OutboundMessage
+from sms_gateway.models import BODY_FIELD, TO_FIELD, CountryRate, OutboundMessage
 from staff import vault
 
 
@@ -50,3 +50,8 @@ def _read(rows: Iterable[OutboundMessage]) -> list[Message]:
         )
         for row in rows
     ]
+
+
+def part_prices() -> list[tuple[str, int]]:
+    """Return what one part costs in each country that is written to: (country, millionths of the currency), dearest last."""
+    return list(CountryRate.objects.order_by("part_price", "region").values_list("region", "part_price"))

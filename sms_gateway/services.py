@@ -43,13 +43,19 @@ def queue_message(
     number: str = "",
     template: str = "",
     parameters: Mapping[str, str] | None = None,
+    key: uuid.UUID | None = None,
 ) -> OutboundMessage:
     """Keep a message to the number ``to`` (E.164) for sending; it exists if and only if the caller's work does.
+
+    ``key`` names the message: kept again under the same name it is the first one.
 
     ``number``: which of our numbers it should leave by; else the brand's first that works. ``template`` and
     ``parameters`` say the same as ``body`` where a carrier takes templates only.
     """
-    row = uuid.uuid4()
+    row = key or uuid.uuid4()
+    kept = OutboundMessage.objects.filter(uuid=key).first() if key else None
+    if kept:
+        return kept
     message = OutboundMessage.objects.create(
         uuid=row,
         to_cipher=vault.seal(to, field=TO_FIELD, row=row),

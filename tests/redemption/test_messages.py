@@ -1,14 +1,18 @@
 """Every answer in both languages: its words, and how many SMS parts it takes with the longest values allowed."""
 
+import os
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from brands.models import Brand
+from redemption import wording
 from redemption.messages import say, say_try_later
 from redemption.rules import Act, By, Detail, Door, Earlier, Outcome, ProductRef, Receipt, Redeemed
+from redemption.texts import LONGEST, TEXTS, key_of
 from sms_gateway.segments import parts_of
 from tests.conftest import NOW
 
@@ -164,3 +168,49 @@ def test_the_brand_s_own_language_stands_in(brand: Brand) -> None:
 
     assert "正品" in say(FULL, "", Door.WEB)
     assert FULL.act is Act.REDEEM
+
+
+# --- the catalogue -------------------------------------------------------------------------------------------------------
+
+SNAPSHOT = Path(__file__).parent / "texts.txt"
+
+
+def _catalogue() -> str:
+    """Return every text, each number of each language, with its parts at the longest values."""
+    lines = []
+    for key, text in TEXTS.items():
+        for language in wording.LANGUAGES:
+            for one in (1, 2) if wording.tells_one(text, language) else (2,):
+                words = wording.delivered(text, language, one)
+                parts = wording.length(text, words, language)
+                name = f"{key}/{language}/{'one' if one == 1 else 'more'}"
+                lines.append(f"{name} {parts.units} {parts.encoding} {parts.count}/{text.most_parts}: {words}")
+    return "\n".join(lines) + "\n"
+
+
+def test_a_changed_text_is_noticed() -> None:
+    """After a change that is meant: REWRITE_TEXTS=1 pytest tests/redemption/test_messages.py, and read the difference."""
+    if os.environ.get("REWRITE_TEXTS"):
+        SNAPSHOT.write_text(_catalogue())
+
+    assert _catalogue() == SNAPSHOT.read_text()
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+@pytest.mark.parametrize("key", TEXTS)
+def test_every_text_can_be_sent_as_it_is_delivered(key: str, language: str) -> None:
+    text = TEXTS[key]
+
+    for number in (1, 2):
+        words = wording.delivered(text, language, number)
+        parts = wording.check(text, words, language)
+        assert parts.encoding == ("GSM-7" if language == "en" else "UCS-2"), words
+        assert text.group == "news" or text.said(number) != words
+        assert not set("()!?,:;") & set(words) or language == "en", words
+
+
+def test_every_answer_has_its_text() -> None:
+    assert {key_of(receipt) for receipt, _most in MOST_PARTS.values()} == {
+        key for key, text in TEXTS.items() if text.group == "outcome" and key != "try_later"
+    }
+    assert set(LONGEST) == {name for text in TEXTS.values() for name in text.names}
