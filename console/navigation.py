@@ -38,6 +38,7 @@ class Group:
 
 MENU = (
     Group("", (Item(_("Today"), "/console/", "home", "console.read"),)),
+    Group("", (Item(_("Files to print"), "/console/press", "printer", "printing.fetch"),)),
     Group(
         _("Labels"),
         (
@@ -121,7 +122,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = request.user
     if not isinstance(user, User):
         return {"groups": [], "job": None, "at": now()}
-    job = running_job()
+    job = running_job() if allowed(user, "jobs.read") else None
     return {"groups": menu(user, request.path), "job": job, "job_percent": percent_of(job), "at": now()}
 
 

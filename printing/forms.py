@@ -3,6 +3,8 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -65,6 +67,39 @@ class SignOffForm(forms.Form):
     """What somebody says who signs a sample sheet off."""
 
     note = forms.CharField(label=_("Note"), max_length=200, required=False)
+
+
+class AccountForm(forms.Form):
+    """Somebody of a press to let in."""
+
+    username = forms.CharField(
+        label=_("User name"),
+        max_length=60,
+        help_text=_("Letters, digits and . _ - @; it cannot be changed later."),
+        validators=[RegexValidator(r"^[\w.@-]+\Z", _("Use letters, digits and . _ - @ only."))],
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    language = forms.ChoiceField(
+        label=_("Language"), choices=[("", _("as the browser asks")), *settings.LANGUAGES], required=False
+    )
+
+
+class LostForm(forms.Form):
+    """How a file got lost."""
+
+    leaked = forms.TypedChoiceField(
+        label=_("Where may it be?"),
+        choices=[
+            ("no", _("Deleted or broken: nobody else can have it")),
+            ("yes", _("Perhaps in wrong hands: block the roll")),
+        ],
+        coerce=lambda value: value == "yes",
+        initial="yes",
+        widget=forms.RadioSelect,
+    )
+    note = forms.CharField(
+        label=_("Note for colleagues"), max_length=300, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
 
 
 class HashForm(forms.Form):

@@ -172,6 +172,7 @@ class NewPrint:
     output: str = PrintJob.Output.CSV
     version: TemplateVersion | None = None
     proof: str = PrintJob.Proof.SAMPLE
+    reissue_of: Handover | None = None
 
 
 def request(new: NewPrint, *, by: User, at: datetime) -> PrintJob:
@@ -193,6 +194,7 @@ def request(new: NewPrint, *, by: User, at: datetime) -> PrintJob:
             version=new.version,
             values=samples.values_of(new.batch) if new.version else {},
             proof=new.proof,
+            reissue_of=new.reissue_of,
             requester=by,
             requested_at=at,
         )
@@ -213,6 +215,8 @@ def payload_of(row: PrintJob) -> dict[str, Any]:
     }
     if row.version is not None:
         payload |= {"template": str(row.version), "template_sha256": row.version.sha256}
+    if row.reissue_of is not None:
+        payload |= {"instead_of": row.reissue_of.public_id}
     return payload
 
 
@@ -254,7 +258,7 @@ def start(print_job_id: int, *, at: datetime, asked_by: str = "") -> PrintJob:
         batch = Batch.objects.select_for_update(no_key=True).get(pk=batch_id)
         row = (
             PrintJob.objects.select_for_update(of=("self",))
-            .select_related("press", "batch", "approval", "version__template")
+            .select_related("press", "batch", "approval", "version__template", "reissue_of")
             .get(pk=print_job_id)
         )
         if row.job_id is not None:
@@ -363,7 +367,7 @@ def acknowledge(handover_id: int, *, plain_hash: str, at: datetime) -> Handover:
         rolls.hand_over(roll_id, set_up=one.strips, at=at)
         one.state, one.acknowledged_at, one.deleted_at = _State.ACKNOWLEDGED, at, at
         one.save(update_fields=["state", "acknowledged_at", "deleted_at"])
-        transaction.on_commit(partial(_delete, one.public_id))
+        transaction.on_commit(partial(delete_file, one.public_id))
     return one
 
 
@@ -373,7 +377,7 @@ def expire(*, at: datetime) -> int:
     found = list(Handover.objects.filter(over).values_list("pk", "public_id"))
     for pk, public_id in found:
         if Handover.objects.filter(over, pk=pk).update(state=_State.EXPIRED, deleted_at=at):
-            _delete(public_id)
+            delete_file(public_id)
     return len(found)
 
 
@@ -389,7 +393,8 @@ def tidy() -> int:
     return len(strays)
 
 
-def _delete(public_id: str) -> None:
+def delete_file(public_id: str) -> None:
+    """Delete the encrypted file of a hand-over."""
     files.path_of(public_id).unlink(missing_ok=True)
 
 

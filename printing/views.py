@@ -1,14 +1,11 @@
 """The pages of presses, requests to print, and hand-overs."""
 
-import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.db.models import F, Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -16,20 +13,13 @@ from django.views.decorators.http import require_POST
 
 from common.clock import now
 from common.errors import DomainError
-from common.signing import public_of
 from common.tables import keyset_page
 from labels.models import Batch
-from printing import handover as files, samples, services
+from printing import accounts, handover as files, lost, samples, sending, services
 from printing.forms import HashForm, PressForm, PrintForm, SignOffForm
 from printing.models import DefaultTemplate, Handover, Press, PrintJob, Template
-from staff.keys import sign_key
 from staff.models import User
 from staff.permissions import allowed, staff_view
-
-_PIECE = 262_144
-_VERIFIER = Path(__file__).parent / "verify_manifest.py"
-_FROM = re.compile(r"bytes=([1-9][0-9]{0,14})-")
-
 
 # --- presses -------------------------------------------------------------------------------------------------------
 
@@ -55,8 +45,12 @@ def press_list(request: HttpRequest) -> HttpResponse:
 def press_detail(request: HttpRequest, public_id: str) -> HttpResponse:
     """Show a press, its key and the files it got."""
     press = get_object_or_404(Press, public_id=public_id)
-    handovers = Handover.objects.filter(print_job__press=press).select_related("roll__batch").order_by("-id")[:50]
-    context = {"press": press, "handovers": handovers, "may_edit": allowed(request.user, "printing.press")}
+    context = {
+        "press": press,
+        "handovers": Handover.objects.filter(print_job__press=press).select_related("roll__batch").order_by("-id")[:50],
+        "accounts": accounts.people_of(press),
+        "may_edit": allowed(request.user, "printing.press"),
+    }
     return render(request, "printing/press.html", context)
 
 
@@ -197,8 +191,7 @@ def handover(request: HttpRequest, public_id: str) -> HttpResponse:
     """Show a hand-over: its file, its manifest, and what the press must tell."""
     one = _handover(public_id)
     may_act = allowed(request.user, "printing.request")
-    context = {"one": one, "form": HashForm(), "may_act": may_act, "at": now(), "public_key": _public_key()}
-    return render(request, "printing/handover.html", context)
+    return render(request, "printing/handover.html", _handover_context(one, HashForm(), may_act=may_act))
 
 
 @staff_view("printing.request")
@@ -216,8 +209,20 @@ def acknowledge(request: HttpRequest, public_id: str) -> HttpResponse:
         else:
             messages.success(request, _("The press has the file. Ours is deleted."))
             return redirect(f"/console/handovers/{public_id}")
-    context = {"one": one, "form": form, "may_act": True, "at": now(), "public_key": _public_key()}
-    return render(request, "printing/handover.html", context, status=422)
+    return render(request, "printing/handover.html", _handover_context(one, form, may_act=True), status=422)
+
+
+def _handover_context(one: Handover, form: HashForm, *, may_act: bool) -> dict[str, Any]:
+    return {
+        "one": one,
+        "form": form,
+        "may_act": may_act,
+        "press_fetches": one.print_job.press.accounts.filter(user__is_active=True).exists(),
+        "leak": lost.leak_of(one),
+        "reissues": one.reissues.select_related("approval").order_by("id"),
+        "copies": one.roll.handovers.exclude(pk=one.pk).order_by("id"),
+        "public_key": sending.public_key(),
+    }
 
 
 @staff_view("printing.request")
@@ -225,59 +230,25 @@ def acknowledge(request: HttpRequest, public_id: str) -> HttpResponse:
 @reauthentication_required
 def download(request: HttpRequest, public_id: str) -> HttpResponseBase:
     """Send the encrypted file, once; a broken download goes on by its byte range."""
-    one = _handover(public_id)
-    asked = _FROM.fullmatch(request.headers.get("Range", ""))
-    start = int(asked[1]) if asked else 0
-    try:
-        one = services.download(one.pk, start=start, at=now(), asked_by=request.user.get_username())
-    except DomainError as error:
-        services.refused(error, what="download", row=one, at=now())
-        messages.error(request, error.detail)
-        return render(request, "printing/gone.html", {"one": one}, status=410)
-    size = one.cipher_bytes or 0
-    response = StreamingHttpResponse(
-        _pieces(files.path_of(public_id), start), status=206 if start else 200, content_type="application/octet-stream"
-    )
-    response["Content-Disposition"] = f'attachment; filename="{public_id}.age"'
-    response["Content-Length"] = str(size - start)
-    response["Accept-Ranges"] = "bytes"
-    if start:
-        response["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-    return response
-
-
-def _pieces(path: Path, start: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(start)
-        while piece := file.read(_PIECE):
-            yield piece
+    return sending.file_of(request, _handover(public_id), by=_user(request))
 
 
 @staff_view("printing.read")
 def manifest(request: HttpRequest, public_id: str) -> HttpResponse:
     """Send the manifest: what the file holds, without any code."""
-    return _attachment(bytes(_handover(public_id).manifest), f"{public_id}.manifest.json", "application/json")
+    return sending.manifest_of(_handover(public_id))
 
 
 @staff_view("printing.read")
 def signature(request: HttpRequest, public_id: str) -> HttpResponse:
     """Send the manifest's signature."""
-    return _attachment(bytes(_handover(public_id).signature), f"{public_id}.manifest.sig", "application/octet-stream")
+    return sending.signature_of(_handover(public_id))
 
 
 @staff_view("printing.read")
 def verifier(request: HttpRequest) -> HttpResponse:
     """Send the program by which a press checks manifest and file; the brand's public key is written into it."""
-    text = _VERIFIER.read_text().replace('PUBLIC_KEY = ""', f'PUBLIC_KEY = "{_public_key()}"')
-    return _attachment(text.encode(), "verify_manifest.py", "text/x-python")
-
-
-def _attachment(content: bytes, name: str, kind: str) -> HttpResponse:
-    return HttpResponse(content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-def _public_key() -> str:
-    return public_of(sign_key(at=now())).hex()
+    return sending.verifier()
 
 
 def _print(public_id: str) -> PrintJob:

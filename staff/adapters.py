@@ -6,6 +6,7 @@ from uuid import UUID
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +15,8 @@ from common.budgets import Budget
 from common.clock import now
 from common.net import client_ip, ip_prefix
 from staff import audit, vault
-from staff.models import User
+from staff.models import Role, User
+from staff.permissions import PRESS_HOME
 
 ACCOUNT = Budget("staff-account", per_hour=10)
 NETWORK = Budget("staff-network", per_hour=30, per_day=300)
@@ -33,6 +35,11 @@ class StaffAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Return False: there is no open sign-up."""
         return False
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Return where a sign-in leads: people of a press see their files, staff see today."""
+        user = request.user
+        return PRESS_HOME if isinstance(user, User) and user.role == Role.PRESS else settings.LOGIN_REDIRECT_URL
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse before any hashing when name or network failed too often; names that exist not fare alike."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -31,14 +32,13 @@ class StaffMiddleware:
             return self.get_response(request)
         self._end_old_session(request)
         user = request.user
-        actor = user.username if isinstance(user, User) else ""
         if isinstance(user, User) and user.language and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
             translation.activate(user.language)
             request.LANGUAGE_CODE = translation.get_language()
         if request.method in _SAFE:
             response = self.get_response(request)
-            return self._exported(request, response, actor)
-        with audit.acting(actor, request_id=_request_id(request), ip_prefix=ip_prefix(client_ip(request))):
+            return self._exported(request, response)
+        with acting_in(request):
             return self.get_response(request)
 
     @staticmethod
@@ -54,12 +54,18 @@ class StaffMiddleware:
             request.session["seen"] = at
 
     @staticmethod
-    def _exported(request: HttpRequest, response: HttpResponseBase, actor: str) -> HttpResponseBase:
+    def _exported(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if response.status_code == 200 and response.headers.get("Content-Type", "").startswith("text/csv"):
             facts = {"path": request.path, "rows": getattr(response, "row_count", None)}
-            with audit.acting(actor, request_id=_request_id(request), ip_prefix=ip_prefix(client_ip(request))):
+            with acting_in(request):
                 audit.record("export", at=now(), facts=facts)
         return response
+
+
+def acting_in(request: HttpRequest) -> AbstractContextManager[None]:
+    """Name who acts by a request in the trail: every POST, and a GET that leaves a trace."""
+    actor = request.user.username if isinstance(request.user, User) else ""
+    return audit.acting(actor, request_id=_request_id(request), ip_prefix=ip_prefix(client_ip(request)))
 
 
 def _request_id(request: HttpRequest) -> str:

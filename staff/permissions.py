@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from staff.models import Role, User
 
+PRESS_HOME = "/console/press"
 _ALL = frozenset(Role) - {Role.PRESS}
 _R = Role
 
@@ -104,6 +105,8 @@ def staff_view(operation: str) -> Callable[[View], View]:
             if not isinstance(user, User):
                 return _go(request, f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
             if not allowed(user, operation):
+                if user.role == Role.PRESS and request.path == settings.LOGIN_REDIRECT_URL:
+                    return _go(request, PRESS_HOME)
                 return denied(request, operation)
             if needs_second_factor(user):
                 return _go(request, reverse("mfa_activate_totp"))
@@ -120,7 +123,9 @@ def denied(request: HttpRequest, operation: str) -> HttpResponse:
     context = {
         "operation": operation,
         "roles": [role.label for role in Role if role in TABLE[operation]],
-        "owners": list(User.objects.filter(role=Role.OWNER, is_active=True).values_list("username", flat=True)[:5]),
+        "owners": []
+        if isinstance(request.user, User) and request.user.role == Role.PRESS  # an outsider: learns no name
+        else list(User.objects.filter(role=Role.OWNER, is_active=True).values_list("username", flat=True)[:5]),
     }
     return render(request, "console/denied.html", context, status=403)
 

@@ -36,6 +36,8 @@ def owned_routes() -> list[tuple[str, dict[str, Any]]]:
 # What is posted where a page is for posting only. Default: an empty form.
 FORMS: dict[str, dict[str, str]] = {
     "console/handovers/<slug:public_id>/acknowledge": {"plain_hash": "0" * 64},
+    "console/press/files/<slug:public_id>/acknowledge": {"plain_hash": "0" * 64},
+    "console/presses/<slug:public_id>/accounts/<int:pk>": {"use": "no"},
     "console/members/<str:public_id>/export": {"reason": "asked by letter"},
     "console/members/<str:public_id>/erase": {"reason": "asked by letter", "confirm": "yes"},
     "console/labels/<str:serial>/reverse": {"reason": "scanned by shop staff"},
@@ -107,10 +109,11 @@ def test_no_page_shows_a_stranger_what_is_not_theirs(two: Two) -> None:
         assert values.keys() == converters.keys(), route
         nobodys = {name: made_up(name, value, route) for name, value in values.items()}
         form = {name: text.format(**values) for name, text in FORMS.get(route, {}).items()}
+        owner = two.press if route.startswith("console/press/") else two.owner
         with undone():
-            method = "POST" if two.owner.get(path_of(route, values)).status_code == 405 else "GET"
+            method = "POST" if owner.get(path_of(route, values)).status_code == 405 else "GET"
         with undone():
-            mine = fetch(two.owner, method, path_of(route, values), form)
+            mine = fetch(owner, method, path_of(route, values), form)
         elsewhere = mine.headers.get("Location", "")
         if mine.status_code >= 400 or elsewhere.startswith(("/console/sign-in", "/console/account")):
             found.append(f"{method} {route}: its own owner gets {mine.status_code} {elsewhere}")

@@ -17,8 +17,9 @@ from brands.models import Brand
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll
 from ledger.models import Account, Transfer
+from printing.accounts import create_account
 from printing.handover import path_of as path_of_file
-from printing.models import Handover
+from printing.models import Handover, PressAccount, PrintJob
 from printing.services import NewPrint, check_key, create_press, request as request_print
 from staff.apikeys import create_key
 from staff.models import Approval, User
@@ -41,6 +42,7 @@ class Two:
     secret: str
     serial: str
     redeemed: str
+    press: Client
     numbers: dict[str, int] = field(default_factory=dict)
 
 
@@ -80,8 +82,12 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         created_at=now(),
     )
     things |= _printed(ada, sam)
+    account = PressAccount.objects.get()
+    press = Client(HTTP_HOST=HOST)
+    sign_in(press, account.user)
     numbers = {
         "staff": sam.pk,
+        "account": account.pk,
         "link": link.pk,
         **{name: model.objects.latest("pk").pk for name, model in rows.items()},
     }
@@ -93,23 +99,42 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     stranger_token = create_key("all", ["read", "check", "redeem"], at=now())[1]
     connection.set_tenant(brand)
     return Two(
-        things, owner, stranger, crossed, token, stranger_token, secret, serial_of(labels_of(batch)[2]), other, numbers
+        things,
+        owner,
+        stranger,
+        crossed,
+        token,
+        stranger_token,
+        secret,
+        serial_of(labels_of(batch)[2]),
+        other,
+        press,
+        numbers,
     )
 
 
 def _printed(requester: User, approver: User) -> dict[str, str]:
-    """Make a press, a request to print, a file that waits, and one that was fetched."""
-    press = create_press(name="Red Press", recipient=str(pyrage.x25519.Identity.generate().to_public()), at=now())
-    check_key(press, read_out=press.fingerprint, at=now(), asked_by="ada")
-    batch = make_batch(count=4, roll_labels=2, at=now())
-    row = request_print(NewPrint(batch, 1, 2, press), by=requester, at=now())
-    found = {"press": press.public_id, "print": row.public_id}
-    for name, state, number in (("handover", "ready", 1), ("fetched", "downloaded", 2)):
-        first = batch.canary_range.lower + 12 * number
+    """Make two presses, of which one signs in itself; for each a file that waits, and one that was fetched."""
+    batch = make_batch(count=8, roll_labels=2, at=now())
+    found = {}
+    for which, name in enumerate(("Red Press", "Blue Press")):
+        press = create_press(name=name, recipient=str(pyrage.x25519.Identity.generate().to_public()), at=now())
+        check_key(press, read_out=press.fingerprint, at=now(), asked_by="ada")
+        row = request_print(NewPrint(batch, 1 + 2 * which, 2 + 2 * which, press), by=requester, at=now())
+        found |= {("own_" if which else "") + key: value for key, value in _files_of(row, approver).items()}
+    create_account(press, username="ren", at=now(), asked_by="ada")
+    return found
+
+
+def _files_of(row: PrintJob, approver: User) -> dict[str, str]:
+    found = {"press": row.press.public_id, "print": row.public_id}
+    for place, (name, state) in enumerate((("handover", "ready"), ("fetched", "downloaded"))):
+        number = row.first_roll + place
+        first = row.batch.canary_range.lower + 12 * number
         one = Handover.objects.create(
             print_job=row,
-            roll=batch.rolls.get(number=number),
-            requester=requester,
+            roll=row.batch.rolls.get(number=number),
+            requester=row.requester,
             approver=approver,
             canary_range=(first, first + 12),
             lines=14,
@@ -117,6 +142,7 @@ def _printed(requester: User, approver: User) -> dict[str, str]:
             plain_hash="0" * 64,
             cipher_hash="0" * 64,
             cipher_bytes=1,
+            ready_at=now(),
             expires_at=now() + timedelta(hours=1),
             downloaded_at=now() if state == "downloaded" else None,
             downloaded_by="ada" if state == "downloaded" else "",
@@ -165,7 +191,13 @@ def arguments(two: Two, route: str) -> dict[str, str]:
             {"public_id": things["product"], "pk": str(numbers["link"])},
         ),
         ("console/products/", {"public_id": things["product"]}),
+        (
+            "console/presses/<slug:public_id>/accounts/<int:pk>",
+            {"public_id": things["own_press"], "pk": str(numbers["account"])},
+        ),
         ("console/presses/", {"public_id": things["press"]}),
+        ("console/press/files/<slug:public_id>/acknowledge", {"public_id": things["own_fetched"]}),
+        ("console/press/files/", {"public_id": things["own_handover"]}),
         ("console/prints/", {"public_id": things["print"]}),
         ("console/handovers/<slug:public_id>/acknowledge", {"public_id": things["fetched"]}),
         ("console/handovers/", {"public_id": things["handover"]}),
