@@ -15,7 +15,7 @@ from django.test import Client
 from brands.models import Brand
 from common.clock import now
 from labels.models import Batch
-from printing import services
+from printing import building, services
 from printing.models import Handover, Press, PrintJob
 from staff import approvals
 from staff.models import Audit, User
@@ -60,7 +60,7 @@ def build(row: PrintJob, approver: User, at: datetime) -> PrintJob:
     with transaction.atomic():
         approvals.decide(row.approval_id, approved=True, by=approver, at=at)
     services.start(row.pk, at=at)
-    services.build(row.pk, clock=lambda: at)
+    building.build(row.pk, clock=lambda: at)
     return row
 
 
