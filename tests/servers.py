@@ -27,6 +27,8 @@ READY_S = 60
 class Web:
     """One granian process that serves `config.wsgi` on a loopback port of its own; what it logs is kept in a file."""
 
+    application = "config.wsgi:application"
+
     def __init__(self, log: Path, variables: dict[str, str] | None = None, threads: int = 32) -> None:
         self.port = embedded.free_port()
         self.log = log
@@ -47,7 +49,7 @@ class Web:
                 [
                     *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
                     *("--port", str(self.port), "--workers", "1", "--blocking-threads", str(self.threads)),
-                    *("--backlog", "1024", "--no-ws", "config.wsgi:application"),
+                    *("--backlog", "1024", "--no-ws", self.application),
                 ],
                 cwd=environment.ROOT,
                 env=environment_variables,
@@ -99,13 +101,14 @@ class Web:
 class Postgres:
     """A PostgreSQL of the test's own: a copy of the migrated template with durable settings, for killing."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: dict[str, str] | None = None) -> None:
         self.cluster = environment.copy_cluster(folder)
+        self.options = options
         self.server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Postgres":
         """Start the server (it recovers from its log after a kill) and return once it answers."""
-        self.server = embedded.start(self.cluster)
+        self.server = embedded.start(self.cluster, self.options)
         return self
 
     def kill(self) -> None:
@@ -156,14 +159,20 @@ class SlowCommits:
         self.postgres_port = postgres_port
         self.delay_s = delay_s
         self.cuts = 0
+        self.held = False
         self.pairs: list[tuple[socket.socket, socket.socket]] = []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = int(self.listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def hold(self) -> None:
+        """Deliver no late answer from now on, until all are dropped by `cut`."""
+        self.held = True
+
     def cut(self) -> None:
         """Drop every connection and every answer that is still on its way."""
         self.cuts += 1
+        self.held = False
         pairs, self.pairs = self.pairs, []
         for pair in pairs:
             for end in pair:
@@ -199,6 +208,8 @@ class SlowCommits:
             while data := source.recv(65_536):
                 if late and late in data:
                     time.sleep(self.delay_s)
+                while self.held and cuts == self.cuts:
+                    time.sleep(0.005)
                 if cuts != self.cuts:
                     return
                 target.sendall(data)

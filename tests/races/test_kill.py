@@ -28,7 +28,7 @@ from tests.servers import Client, Postgres, SlowCommits, Web
 
 pytestmark = pytest.mark.races
 
-ROUNDS, MOST_ROUNDS = 5, 15
+ROUNDS = pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.torture)])
 THREADS, IN_FLIGHT = 32, 16
 LABELS = 3000
 PATIENCE_S = 60
@@ -115,13 +115,13 @@ class Seen:
     committed: dict[str, str] = field(default_factory=dict)
 
 
-def rounds(load: Load, kill: Callable[[], None], restart: Callable[[], None]) -> Seen:
-    """Kill and restart five times, and on until a lost answer was of a committed request; look before any retry."""
+def rounds(load: Load, kills: int, kill: Callable[[], None], restart: Callable[[], None]) -> Seen:
+    """Kill and restart so many times, and on (three times as many at the most) until a lost answer was of a committed request; look before any retry."""
     seen = Seen()
     chance = random.Random(7)
-    while len(seen.in_flight) < ROUNDS or (not seen.committed and len(seen.in_flight) < MOST_ROUNDS):
+    while len(seen.in_flight) < kills or (not seen.committed and len(seen.in_flight) < 3 * kills):
         load.until_busy()
-        time.sleep(chance.random() / 20)
+        time.sleep(0.05 + chance.random() * COMMIT_ANSWER_S / 2)  # into the time when a commit waits for its answer
         load.may_retry.clear()
         until = time.monotonic() + PATIENCE_S
         while (under_way := load.in_flight) < IN_FLIGHT:
@@ -145,9 +145,9 @@ def _committed(load: Load) -> dict[str, str]:
     return {row.request_id: number for row, number in zip(rows, numbers, strict=True)}
 
 
-def judge(world: World, load: Load, seen: Seen) -> None:
+def judge(world: World, load: Load, seen: Seen, kills: int) -> None:
     assert load.errors == []
-    assert len(seen.in_flight) >= ROUNDS
+    assert len(seen.in_flight) >= kills
     assert min(seen.in_flight) >= IN_FLIGHT
     assert Redemption.objects.count() > 0
     assert faults(history_of(world, load.calls)) == []
@@ -168,19 +168,26 @@ def mortal(reachable_folder: Path, django_db_blocker: pytest.FixtureRequest) -> 
         connection.close()
 
 
-def test_the_database_is_killed(mortal: Postgres, tmp_path: Path) -> None:
+@ROUNDS
+def test_the_database_is_killed(mortal: Postgres, tmp_path: Path, kills: int) -> None:
     world = make_world(labels=LABELS)
     with closing(SlowCommits(mortal.cluster.port, COMMIT_ANSWER_S)) as wire:
         through = replace(mortal.cluster, port=wire.port).url(embedded.APP_ROLE)
         with Web(tmp_path / "web.log", {"DATABASE_URL": through}, threads=64) as web:
             with Load(web.port, world) as load:
-                seen = rounds(load, lambda: (mortal.kill(), wire.cut()), lambda: (mortal.start(), web.wait_ready()))
-            judge(world, load, seen)
+                seen = rounds(
+                    load,
+                    kills,
+                    lambda: (wire.hold(), mortal.kill(), wire.cut()),
+                    lambda: (mortal.start(), web.wait_ready()),
+                )
+            judge(world, load, seen, kills)
 
 
-def test_the_web_process_is_killed(mortal: Postgres, tmp_path: Path) -> None:
+@ROUNDS
+def test_the_web_process_is_killed(mortal: Postgres, tmp_path: Path, kills: int) -> None:
     world = make_world(labels=LABELS)
     with Web(tmp_path / "web.log", threads=64) as web:
         with Load(web.port, world) as load:
-            seen = rounds(load, web.kill, web.start)
-        judge(world, load, seen)
+            seen = rounds(load, kills, web.kill, web.start)
+        judge(world, load, seen, kills)

@@ -80,7 +80,10 @@ def in_process(world: World, partners: dict[str, str], brand: Brand) -> Doors:
     return Doors(opened)
 
 
-def test_ten_thousand_tries_redeem_a_hundred_codes_once(real_commits: Brand, collecting: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("attempts", [ATTEMPTS, pytest.param(10 * ATTEMPTS, marks=pytest.mark.torture)])
+def test_ten_thousand_tries_redeem_a_hundred_codes_once(
+    real_commits: Brand, collecting: None, tmp_path: Path, attempts: int
+) -> None:
     world = make_world(labels=CODES)
     partners = {kind: partner.number for kind, partner in world.partners.items()}
     with Web(tmp_path / "web.log") as web:
@@ -89,11 +92,11 @@ def test_ten_thousand_tries_redeem_a_hundred_codes_once(real_commits: Brand, col
             bulk(web.port, world.token, partners),
             in_process(world, partners, real_commits),
         ]
-        calls = hammer(world.secrets, world.phones, [kinds[n % 3] for n in range(THREADS)], attempts=ATTEMPTS)
+        calls = hammer(world.secrets, world.phones, [kinds[n % 3] for n in range(THREADS)], attempts=attempts)
 
-    assert len({call.request_id for call in calls}) == ATTEMPTS // THREADS * THREADS
+    assert len({call.request_id for call in calls}) == attempts // THREADS * THREADS
     assert Redemption.objects.count() == CODES
-    assert Scan.objects.count() == ATTEMPTS // THREADS * THREADS
+    assert Scan.objects.count() == attempts // THREADS * THREADS
     assert outcomes_kept()[REDEEMED] == CODES
     assert set(outcomes_kept()) == {REDEEMED, ALREADY}
     assert faults(history_of(world, calls)) == []

@@ -79,7 +79,7 @@ def test_another_body_under_the_key_is_refused_and_writes_nothing(real_commits: 
         again = client.post(PATH, body_of(world), idempotency_key="the-key")
 
     assert first.status == 201
-    assert [(answer.status, answer.json["code"]) for answer in others] == [(409, "key_reused")] * 4
+    assert [(answer.status, answer.json.get("code")) for answer in others] == [(409, "key_reused")] * 4
     assert (again.status, again.body) == (first.status, first.body)
     assert Redemption.objects.count() == Scan.objects.count() == 1
 

@@ -20,7 +20,7 @@ from tests.races.world import World, make_world
 
 pytestmark = pytest.mark.races
 
-REQUESTS, THREADS = 3_000, 8
+THREADS = 8
 HOSTS = {BRAND: "brand.localhost", STRANGER: "stranger.localhost"}
 
 
@@ -58,7 +58,8 @@ def pool(work: object, threads: int = THREADS) -> Iterator[list[BaseException]]:
     yield errors
 
 
-def test_requests_of_two_brands_in_turns(real_commits: Brand) -> None:
+@pytest.mark.parametrize("requests", [3_000, pytest.param(10_000, marks=pytest.mark.torture)])
+def test_requests_of_two_brands_in_turns(real_commits: Brand, requests: int) -> None:
     brands = {name: get_tenant_model().objects.get(schema_name=name) for name in HOSTS}
     worlds: dict[str, World] = {}
     for name, row in brands.items():
@@ -70,7 +71,7 @@ def test_requests_of_two_brands_in_turns(real_commits: Brand) -> None:
 
     def work(number: int) -> None:
         chance = random.Random(number)
-        for n in range(REQUESTS // THREADS):
+        for n in range(requests // THREADS):
             name = BRAND if (n + number) % 2 else STRANGER
             token = worlds[name].token
             client = Client(HTTP_HOST=HOSTS[name], headers={"Authorization": f"Bearer {token}"})

@@ -1,0 +1,10 @@
+"""The web process of the tests with one fault planted: the one that the variable PLANTED names."""
+
+import os
+
+from config.wsgi import application
+from tests.faults import plants
+
+__all__ = ["application"]
+
+getattr(plants, os.environ["PLANTED"])(setattr)
