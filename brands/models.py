@@ -154,6 +154,7 @@ class UnroutedMessage(models.Model):
     form = models.CharField(max_length=3, blank=True, default="")
     slot = models.PositiveIntegerField(null=True, blank=True)
     language = models.CharField(max_length=7)
+    answered = models.BooleanField(default=True)
     received_at = models.DateTimeField()
 
     class Meta:

@@ -34,7 +34,7 @@ REGISTER: dict[str, Declared] = {
     ),
     # of the sender only "138****8000" is kept
     "brands.UnroutedMessage": Declared(
-        "id carrier message_id number sender_masked length form slot language received_at"
+        "id carrier message_id number sender_masked length form slot language answered received_at"
     ),
     # --- staff
     "staff.User": Declared(
@@ -126,7 +126,7 @@ REGISTER: dict[str, Declared] = {
     ),
     "sms_gateway.InboundMessage": Declared(
         "id uuid carrier message_id number received_at state attempts due_at problem decided_at reply_state silence reply"
-        " opt_out reserved",
+        " opt_out",
         personal="from_cipher from_index body_cipher body_mac error_mac",
     ),
     "sms_gateway.SendTry": Declared("id message number carrier at took_ms ok code"),

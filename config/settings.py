@@ -284,6 +284,13 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 
+# --- messages and calls ----------------------------------------------------------------------------------------------
+# The simulator is refused in production unless it is named.
+SMS_CARRIERS = env("SMS_CARRIERS", "twilio kannel aliyun" if PRODUCTION else "twilio kannel aliyun simulator").split()
+SMS_DECIDERS = int(env("SMS_DECIDERS", "16"))  # messages that one web process decides about at the same time
+SMS_QUIET_HOURS = env("SMS_QUIET_HOURS", "21-8")  # of the brand's day: no marketing
+SMS_CURRENCY = env("SMS_CURRENCY", "CNY")
+
 # --- hooks of lower floors, filled in by higher ones ---------------------------------------------------------------
 # Modules as members.personal.PersonalDataHolder, asked at export and erasure.
 PERSONAL_DATA_HOLDERS = ["redemption.personal", "redemption.reports"]
@@ -306,6 +313,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "generate what was forsaken": {"task": "labels.tasks.sweep", "schedule": 60.0},
     "print what was forsaken, and end links": {"task": "printing.tasks.sweep", "schedule": 60.0},
     "forget old one-time codes": {"task": "members.tasks.forget_old_codes", "schedule": 3600.0},
+    "answer and send what waits": {"task": "sms_gateway.tasks.sweep", "schedule": 30.0},
     "forget old messages": {"task": "sms_gateway.tasks.forget_old_messages", "schedule": 6 * 3600.0},
     "lapse what nobody claimed": {"task": "members.tasks.lapse_pending", "schedule": 3600.0},
     "even out budgets": {"task": "lottery.tasks.rebalance", "schedule": 60.0},

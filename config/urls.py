@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("console.urls")),
     path("console/", include("lottery.urls")),
     path("console/", include("redemption.console_urls")),
+    path("webhooks/", include("sms_gateway.webhook_urls")),
     path("dev/phone", phone),
     path("", include("redemption.urls")),
 ]

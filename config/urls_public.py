@@ -1,5 +1,5 @@
-"""What the platform's own host answers: health only, until webhooks of shared numbers come."""
+"""What the platform's own host answers: health and webhooks."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [path("webhooks/", include("sms_gateway.webhook_urls"))]

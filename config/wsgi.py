@@ -27,5 +27,6 @@ gc.freeze()  # what was loaded stays: collecting garbage need not walk through i
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Answer by the short stack where machines call often, else by the whole one."""
-    handler = _lean if environ.get("PATH_INFO") in settings.LEAN_PATHS else _whole
+    path = environ.get("PATH_INFO", "")
+    handler = _lean if path in settings.LEAN_PATHS or path.startswith("/webhooks/") else _whole
     return handler(environ, start_response)

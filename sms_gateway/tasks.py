@@ -7,7 +7,7 @@ from celery.utils.log import get_task_logger
 from django.db import transaction
 
 from common.clock import now
-from sms_gateway import services
+from sms_gateway import answering, outbox, services, simulated
 
 log = get_task_logger(__name__)
 
@@ -22,6 +22,20 @@ def forget_old_messages() -> None:
 @shared_task
 def send_waiting() -> None:
     """Send what is due."""
+    outbox.send_due()
+
+
+@shared_task
+def simulate_reports(number: str, to: str, sid: str, callback: str, segments: str) -> None:
+    """Let the simulator report the delivery of a message."""
+    simulated.report(number, to, sid, callback, segments)
+
+
+@shared_task
+def sweep() -> None:
+    """Decide about messages that nobody has answered, and send what waits: whoever should have done it may be gone."""
+    answering.decide_due(at=now())
+    outbox.send_due()
 
 
 def push(task: Any, *arguments: Any) -> None:

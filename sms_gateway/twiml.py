@@ -15,8 +15,8 @@ def voice_of(language: str) -> str:
     return _VOICES.get(language, language)
 
 
-def messages(replies: Iterable[tuple[str, str]]) -> str:
-    """Return the TwiML that sends each (text, address for its delivery reports); of none: an empty response."""
+def messages(replies: Iterable[tuple[str, str | None]]) -> str:
+    """Return the TwiML that sends each (text, address for its delivery reports or None); of none: an empty response."""
     response = MessagingResponse()
     for body, status_callback in replies:
         response.message(body=body, status_callback=status_callback)

@@ -139,7 +139,6 @@ class InboundMessage(models.Model):
     reply = models.OneToOneField(OutboundMessage, models.PROTECT, null=True, blank=True, related_name="answers")
     error_mac = models.BinaryField(max_length=vault.INDEX_BYTES, null=True)
     opt_out = models.CharField(max_length=8, blank=True, default="")
-    reserved = models.BigIntegerField(default=0, help_text="millionths taken from the budgets until the reply is known")
 
     class Meta:
         constraints = [

@@ -9,7 +9,9 @@ from django.core.management.base import CommandParser
 from django_tenants.utils import get_tenant_model, tenant_context
 
 from config import demo
+from config.demo import numbers
 from config.management.commands.demo_labels import hand_out
+from sms_gateway.simulated import token_of
 
 
 class Command(BaseCommand):
@@ -38,7 +40,7 @@ class Command(BaseCommand):
         for person in brand["staff"]:
             say(f"              {person['username']:<14}{person['password']}")
         say(f"    API       {brand['base_url']}/api/v1/   key {brand['api_key']}")
-        say(f"    phone     {brand['base_url']}/dev/phone   shows the messages sent")
+        say(f"    phone     {brand['base_url']}/dev/phone   texts and calls to {brand['sms_number']}")
         with tenant_context(get_tenant_model().objects.get(schema_name=planned.schema)):
             [label] = hand_out(planned.schema, "active", 1)
         say(f"    a label   {label['url']}")
@@ -46,6 +48,7 @@ class Command(BaseCommand):
 
     @staticmethod
     def _brand(brand: demo.DemoBrand, kept: dict[str, Any]) -> dict[str, Any]:
+        number = numbers.number_of(brand.schema)
         base_url = f"http://{brand.host}:{settings.PORT}"
         return {
             "schema": brand.schema,
@@ -56,8 +59,9 @@ class Command(BaseCommand):
             "sign_in_url": f"{base_url}/console/sign-in",
             "api_key": kept.get("api_key", ""),
             "staff": kept.get("staff", []),
-            "sms_number": None,
-            "voice_number": None,
-            "webhooks": {},
-            "simulator_token": None,
+            "sms_number": number.e164 if number else None,
+            "voice_number": number.e164 if number else None,
+            "shared_sms_number": numbers.SHARED,
+            "webhooks": numbers.webhooks(),
+            "simulator_token": token_of(number) if number else None,
         }

@@ -15,7 +15,7 @@ from django_tenants.utils import get_tenant_model, tenant_context
 
 from common.clock import now
 from config import demo
-from config.demo import seed, story
+from config.demo import numbers, seed, story
 from staff.audit import acting
 
 
@@ -32,6 +32,7 @@ class Command(BaseCommand):
         """Seed each demo brand that is not complete."""
         demo.require_demo()
         kept = demo.read()
+        numbers.seed_numbers(at=now())
         for planned in demo.BRANDS:
             brand = get_tenant_model().objects.get(schema_name=planned.schema)
             mine = kept.setdefault(planned.schema, {})

@@ -1,0 +1,215 @@
+"""What messages cost, and the hard limits on it: by number, block of numbers, country and brand, each day of the brand.
+
+`take` reserves before anything is sent, in the transaction that makes the message; what would pass a limit is refused,
+never cut. Limits are multiplied by `FAILURE_BUDGET_SCALE` in the demo and in tests, as other budgets are.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import phonenumbers
+from django.conf import settings
+from django.db import connection
+
+from common.db import array, inside_transaction, schema_name
+from sms_gateway.models import CountryRate, SpendingBudget, Subject
+from staff import vault
+
+KEEP_S = 10.0
+BLOCK_DIGITS = 4
+Key = tuple[str, str]
+COUNTRY = "country_closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one message will take. ``keys`` in the order of `Subject`."""
+
+    amount: int
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    until: float
+    prices: dict[str, int]
+    limits: dict[Key, int]
+
+    def limit(self, key: Key) -> int | None:
+        subject, which = key
+        found = self.limits.get(key) if which and subject != Subject.NUMBER else None
+        return self.limits.get((subject, "")) if found is None else found
+
+
+_kept: dict[str, _Rules] = {}
+
+
+def _rules() -> _Rules:
+    found = _kept.get(schema_name())
+    if found is None or found.until < time.monotonic():
+        scale = settings.FAILURE_BUDGET_SCALE
+        found = _kept[schema_name()] = _Rules(
+            time.monotonic() + KEEP_S,
+            dict(CountryRate.objects.values_list("region", "part_price")),
+            {
+                (subject, key): per_day * scale
+                for subject, key, per_day in SpendingBudget.objects.values_list("subject", "key", "per_day")
+            },
+        )
+    return found
+
+
+def forget_rules() -> None:
+    """Drop what is kept, after a change in this process."""
+    _kept.clear()
+
+
+def region_of(e164: str) -> str:
+    """Return the country of a number in two letters, or ""."""
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    except phonenumbers.NumberParseException:
+        return ""
+
+
+def need_of(e164: str, parts: int) -> Need | None:
+    """Return what ``parts`` parts to a number take, or None if its country is not written to."""
+    region = region_of(e164)
+    price = _rules().prices.get(region)
+    if price is None:
+        return None
+    keys = (
+        (Subject.NUMBER.value, vault.blind_index(e164).hex()),
+        (Subject.PREFIX.value, e164[:-BLOCK_DIGITS]),
+        (Subject.COUNTRY.value, region),
+        (Subject.BRAND.value, ""),
+    )
+    return Need(price * parts, keys)
+
+
+def without_room(needs: Sequence[Need], *, day: date) -> list[str]:
+    """Return for each need whose limit it would pass now ("" if none). Takes nothing."""
+    keys = sorted({key for need in needs for key in need.keys})
+    spent = _spent(keys, day)
+    rules = _rules()
+    return [_first_over(rules, need, spent) for need in needs]
+
+
+def _first_over(rules: _Rules, need: Need, spent: dict[Key, int]) -> str:
+    for key in need.keys:
+        limit = rules.limit(key)
+        if limit is not None and spent.get(key, 0) + need.amount > limit:
+            return key[0]
+    return ""
+
+
+def _spent(keys: Sequence[Key], day: date) -> dict[Key, int]:
+    if not keys:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT subject, key_index, spent FROM sms_gateway_spending"
+            " WHERE day = %s AND (subject, key_index) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+            [day, array(subject for subject, _ in keys), _texts(which for _, which in keys)],
+        )
+        return {(subject, which): spent for subject, which, spent in cursor.fetchall()}
+
+
+@inside_transaction
+def take(needs: Sequence[Need], *, day: date, at: datetime) -> list[str]:
+    """Take each need from all its budgets, or from none; return for each the limit that refused it ("" if none).
+
+    One statement in the order of the keys locks and adds; a second gives back what would pass a limit, so that nobody
+    else ever sees it taken.
+    """
+    if not needs:
+        return []
+    wanted: dict[Key, int] = defaultdict(int)
+    for need in needs:
+        for key in need.keys:
+            wanted[key] += need.amount
+    keys = sorted(wanted)
+    spent = _add(keys, [wanted[key] for key in keys], day)
+    for key in keys:
+        spent[key] -= wanted[key]
+    rules, refusals = _rules(), []
+    for need in needs:
+        over = _first_over(rules, need, spent)
+        refusals.append(over)
+        if not over:
+            for key in need.keys:
+                spent[key] += need.amount
+    refused = [(need, over) for need, over in zip(needs, refusals, strict=True) if over]
+    if refused:
+        _refuse(refused, day, at)
+    return refusals
+
+
+def _add(keys: Sequence[Key], amounts: Sequence[int], day: date) -> dict[Key, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO sms_gateway_spending (day, subject, key_index, spent, refused)
+            SELECT %s, subject, key_index, amount, 0
+              FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS new (subject, key_index, amount)
+             ORDER BY subject, key_index
+                ON CONFLICT (day, subject, key_index)
+                DO UPDATE SET spent = sms_gateway_spending.spent + excluded.spent
+            RETURNING subject, key_index, spent
+            """,
+            [day, array(subject for subject, _ in keys), _texts(which for _, which in keys), array(amounts)],
+        )
+        return {(subject, which): spent for subject, which, spent in cursor.fetchall()}
+
+
+def _refuse(refused: Sequence[tuple[Need, str]], day: date, at: datetime) -> None:
+    back: dict[Key, int] = defaultdict(int)
+    times: dict[Key, int] = defaultdict(int)
+    for need, over in refused:
+        for key in need.keys:
+            back[key] += need.amount
+            times[key] += key[0] == over
+    keys = sorted(back)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE sms_gateway_spending AS s
+               SET spent = s.spent - b.amount, refused = s.refused + b.times,
+                   last_refused_at = CASE WHEN b.times > 0 THEN %s ELSE s.last_refused_at END
+              FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::int[]) AS b (subject, key_index, amount, times)
+             WHERE s.day = %s AND s.subject = b.subject AND s.key_index = b.key_index
+            """,
+            [
+                at,
+                array(subject for subject, _ in keys),
+                _texts(which for _, which in keys),
+                array(back[key] for key in keys),
+                array(times[key] for key in keys),
+                day,
+            ],
+        )
+
+
+@inside_transaction
+def correct(need: Need, difference: int, *, day: date) -> None:
+    """Add what a message has cost more than was taken (less: below zero), as its carrier has told; never refused."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO sms_gateway_spending (day, subject, key_index, spent, refused)
+            SELECT %s, subject, key_index, greatest(0, %s), 0
+              FROM unnest(%s::text[], %s::text[]) AS new (subject, key_index)
+             ORDER BY subject, key_index
+                ON CONFLICT (day, subject, key_index)
+                DO UPDATE SET spent = greatest(0, sms_gateway_spending.spent + %s)
+            """,
+            [day, difference, array(key[0] for key in need.keys), _texts(key[1] for key in need.keys), difference],
+        )
+
+
+def _texts(values: "Sequence[str] | object") -> str:
+    """Return texts without commas and quotes as an array; an empty one has to be written as such."""
+    return "{" + ",".join([value or '""' for value in values]) + "}"  # type: ignore[attr-defined]
