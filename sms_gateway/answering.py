@@ -18,7 +18,7 @@ from django.utils import translation
 from django.utils.module_loading import import_string
 
 from brands.models import Brand
-from brands.numbers import Number, number_called
+from brands.phone_numbers import Number, number_called
 from common.clock import now
 from common.errors import DomainError
 from common.gather import Gatherer

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from brands.numbers import Number, numbers_for
+from brands.phone_numbers import Number, numbers_for
 from brands.queries import brand_date, brand_zone
 from common.clock import now
 from sms_gateway import spending

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection, transaction
 
-from brands.numbers import Number, brand_with_schema
+from brands.phone_numbers import Number, brand_with_schema
 from brands.queries import brand_date
 from common.db import schema_name
 from sms_gateway import spending

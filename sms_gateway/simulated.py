@@ -21,11 +21,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 from twilio.request_validator import RequestValidator
 
-from brands.numbers import Number, brand_with_schema, number_called
+from brands.phone_numbers import Number, brand_with_schema, number_called
 from common.clock import now
 from common.phone import BadPhone, parse_phone
-from sms_gateway.carriers import Simulator, carrier_named
-from sms_gateway.carriers.simulator import ACCOUNT_SID
+from sms_gateway.carriers import carrier_named
+from sms_gateway.carriers.simulator import ACCOUNT_SID, Simulator
 from sms_gateway.segments import parts_of
 
 KEPT_S = 3600

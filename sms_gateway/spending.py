@@ -6,7 +6,7 @@ never cut. Limits are multiplied by `FAILURE_BUDGET_SCALE` in the demo and in te
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -210,6 +210,6 @@ def correct(need: Need, difference: int, *, day: date) -> None:
         )
 
 
-def _texts(values: "Sequence[str] | object") -> str:
+def _texts(values: Iterable[str]) -> str:
     """Return texts without commas and quotes as an array; an empty one has to be written as such."""
-    return "{" + ",".join([value or '""' for value in values]) + "}"  # type: ignore[attr-defined]
+    return "{" + ",".join([value or '""' for value in values]) + "}"

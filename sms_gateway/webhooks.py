@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from brands.models import Brand
-from brands.numbers import Number, account_of_path, brand_of_slot, keep_unrouted, number_called
+from brands.phone_numbers import Number, account_of_path, brand_of_slot, keep_unrouted, number_called
 from common.budgets import Budget
 from common.clock import now
 from common.errors import DomainError

@@ -7,8 +7,8 @@ from django.conf import settings
 from django_tenants.utils import get_tenant_model
 
 from brands.models import CarrierAccount
-from brands.numbers import Number, keep_account, keep_number, number_called
-from sms_gateway.carriers import Simulator
+from brands.phone_numbers import Number, keep_account, keep_number, number_called
+from sms_gateway.carriers.simulator import Simulator
 
 ACCOUNT = "simulator"
 NUMBERS = {"demo": "+862160001688", "second": "+862160005566"}

@@ -8,7 +8,8 @@ from sms_gateway.carriers.kannel import Kannel
 from sms_gateway.carriers.simulator import Simulator
 from sms_gateway.carriers.twilio import Twilio
 
-CARRIERS: dict[str, type[Carrier]] = {kind.name: kind for kind in (Twilio, Kannel, Aliyun, Simulator)}
+KINDS: tuple[type[Carrier], ...] = (Twilio, Kannel, Aliyun, Simulator)
+CARRIERS = {kind.name: kind for kind in KINDS}
 
 
 def carrier_named(name: str) -> type[Carrier] | None:

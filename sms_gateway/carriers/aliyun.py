@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from brands.numbers import Account, Number
+from brands.phone_numbers import Account, Number
 from common.net import client_ip
 from sms_gateway.carriers.base import (
     HTTP_TIMEOUT_S,

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from django.http import HttpRequest, HttpResponse
 
-from brands.numbers import Account, Number
+from brands.phone_numbers import Account, Number
 from common.errors import Forbidden, Invalid
 from common.phone import BadPhone, parse_phone
 from sms_gateway.doors import OptOut
@@ -116,7 +116,7 @@ class Stopped(Permanent):
 class Carrier(Protocol):
     """One account with one carrier."""
 
-    name: str
+    name: ClassVar[str]
     templates_only: bool  # approved template ids, no free text
     inline: bool  # whether the answer to the webhook can carry the reply
     wait_s: float  # how long the carrier waits for that answer, with room to spare

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 import requests
 from django.http import HttpRequest, HttpResponse
 
-from brands.numbers import Account, Number
+from brands.phone_numbers import Account, Number
 from common.net import client_ip
 from sms_gateway.carriers.base import (
     HTTP_TIMEOUT_S,

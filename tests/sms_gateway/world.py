@@ -10,7 +10,7 @@ from django.test import Client
 from twilio.request_validator import RequestValidator
 
 from brands.models import Brand
-from brands.numbers import keep_account, keep_number
+from brands.phone_numbers import keep_account, keep_number
 from sms_gateway.doors import CallStep, IncomingText, Purpose, Reply, Say, VoiceAnswer
 
 TOKEN = "0123456789abcdef0123456789abcdef"

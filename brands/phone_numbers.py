@@ -66,7 +66,7 @@ class _Directory:
         self.until = time.monotonic() + KEEP_S
         accounts = {row.pk: _account(row) for row in CarrierAccount.objects.filter(is_active=True)}
         self.by_path = {
-            bytes(digest): accounts[pk]
+            bytes(digest or b""): accounts[pk]
             for pk, digest in CarrierAccount.objects.filter(pk__in=accounts, path_digest__isnull=False).values_list(
                 "pk", "path_digest"
             )

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('brands', '0002_numbers_and_carriers'),
+        ('brands', '0003_activation_rules'),
     ]
 
     operations = [
