@@ -1,10 +1,10 @@
 """Reading partners."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from channel.models import Partner
-from common.db import prepared
+from common.db import array, ask
 
 
 class Earner(NamedTuple):
@@ -15,16 +15,19 @@ class Earner(NamedTuple):
     account_id: int
 
 
-def earners(numbers: Collection[str]) -> dict[str, Earner]:
-    """Return as `partners_by_number` those who may earn, with no more than what paying them takes."""
+def ask_earners(numbers: Collection[str]) -> Callable[[], dict[str, Earner]]:
+    """Ask for those of the numbers that name a partner who may earn now, as `partners_by_number` finds them."""
     plain = {number: number.strip().upper() for number in numbers if number.isascii() and number.strip().isalnum()}
-    with prepared() as cursor:
-        cursor.execute(
-            "SELECT number, id, kind, account_id FROM channel_partner WHERE number = ANY(%s::text[]) AND state = 'active'",
-            [sorted(set(plain.values()))],
-        )
-        found = {number: Earner(*rest) for number, *rest in cursor.fetchall()}
-    return {number: found[upper] for number, upper in plain.items() if upper in found}
+    rows = ask(
+        "SELECT number, id, kind, account_id FROM channel_partner WHERE number = ANY(%s::text[]) AND state = 'active'",
+        [array(sorted(set(plain.values())))],  # letters and digits alone: they need no quotes
+    )
+
+    def answer() -> dict[str, Earner]:
+        found = {number: Earner(*rest) for number, *rest in rows()}
+        return {number: found[upper] for number, upper in plain.items() if upper in found}
+
+    return answer
 
 
 def partners_by_number(numbers: Collection[str]) -> dict[str, Partner]:

@@ -3,17 +3,18 @@
 Each operation sends one SQL statement per execution, since schema-based sharding accepts no multi-statement text.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import connection, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.backends.postgresql.base import ServerBindingCursor
-from django.db.backends.utils import CursorWrapper
+from django.db.backends.utils import CursorDebugWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+from psycopg import Cursor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,17 +71,58 @@ def moments(values: Iterable[datetime]) -> str:
     return "{" + ",".join(['"' + value.isoformat() + '"' for value in values]) + "}"
 
 
-def prepared() -> CursorWrapper:
-    """Return a cursor whose statements the server prepares: for the few that run thousands of times.
+class Rows:
+    """The rows that a statement will bring. Read after the block of `pipelined` in which it was sent."""
+
+    __slots__ = ("_cursor",)
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def __call__(self) -> list[Any]:
+        """Return the rows, once."""
+        with connection.wrap_database_errors:
+            return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+    @property
+    def count(self) -> int:
+        """How many rows were returned or changed."""
+        return int(self._cursor.rowcount)
+
+
+def ask(statement: str, values: Sequence[object] | Mapping[str, object]) -> Rows:
+    """Send a statement that the server prepares: for the few that run thousands of times.
 
     Django's own cursors write the values into the text, which is parsed and planned anew each time. Here a statement
     that the connection has seen before keeps its plan (PostgreSQL plans it again when the search path changes).
+    Within `pipelined` the answer is not waited for.
     """
+    cursor: Any = Cursor(_connected())
+    if connection.queries_logged:  # tests count statements
+        cursor = CursorDebugWrapper(cursor, connection)
+        cursor.execute(statement, values)
+    else:
+        with connection.wrap_database_errors:
+            cursor.execute(statement, values)
+    return Rows(cursor)
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """Send all statements of the block at once: a round trip costs both sides more than most statements do.
+
+    They run in the order in which they were sent; one that fails stops those behind it and raises at the end of the
+    block, at the latest. Read rows after the block: within it, reading waits.
+    """
+    with connection.wrap_database_errors, _connected().pipeline():
+        yield
+
+
+def _connected() -> Any:
+    """Return the driver's connection, pointed at the brand's schema."""
     if not connection.search_path_set_schemas:  # type: ignore[attr-defined]  # of django-tenants
         connection.cursor().close()  # connects, and points at the brand's schema
-    raw = connection.connection
-    raw.prepare_threshold = 1
-    return connection._prepare_cursor(ServerBindingCursor(raw))  # type: ignore[attr-defined, call-arg, no-any-return]
+    return connection.connection
 
 
 class _Statements(Operation):

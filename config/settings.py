@@ -113,10 +113,11 @@ def database(url: str, *, statement_timeout_ms: int) -> dict[str, Any]:
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
+            "prepare_threshold": 1,  # of the statements of common.db.ask; Django's own are never prepared
             "options": (
                 f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=2000"
                 " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC -c random_page_cost=1.1"
-                # The statements that are prepared (common.db.prepared) take arrays: one plan fits every batch.
+                # The statements that are prepared (common.db.ask) take arrays: one plan fits every batch.
                 " -c plan_cache_mode=force_generic_plan"
             ),
         },

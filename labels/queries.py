@@ -4,7 +4,7 @@ The table of batches and slots is kept in this process, with the version that `L
 No answer of failure is given before that version has been compared (one query); a hit needs no query.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Count
 
-from common.db import array, prepared
+from common.db import array, ask
 from labels import keys
 from labels.codes import bulk
 from labels.codes.checks import check_is_right
@@ -59,8 +59,7 @@ class Typed:
     test_mode: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LabelState:
+class LabelState(NamedTuple):
     """The first status that applies: recalled, void, blocked, lapsed, not_active, ended, active (or unknown).
 
     ``spares_redeemed``: a label redeemed before is answered as such instead. ``reason`` is that of the block;
@@ -200,10 +199,14 @@ class _StateRow(NamedTuple):
 
 def states(label_nos: Sequence[int], at: datetime) -> dict[int, LabelState]:
     """Return each label's state at ``at`` (days are the brand's): one query. Usable inside a transaction."""
+    return ask_states(label_nos, at)()
+
+
+def ask_states(label_nos: Sequence[int], at: datetime) -> Callable[[], dict[int, LabelState]]:
+    """Ask for `states`."""
     today = local_date(at)
-    with prepared() as cursor:
-        cursor.execute(_STATES, {"label_nos": array(label_nos), "voiding": list(Block.VOIDING)})
-        return {row[0]: _state(_StateRow(*row), today) for row in cursor.fetchall()}
+    rows = ask(_STATES, {"label_nos": array(label_nos), "voiding": array(Block.VOIDING)})
+    return lambda: {row[0]: _state(_StateRow._make(row), today) for row in rows()}
 
 
 def local_date(at: datetime) -> date:

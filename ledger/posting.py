@@ -5,7 +5,7 @@ account, and lots, each by one statement whatever the number. System accounts ar
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -14,13 +14,14 @@ from django.db import connection, transaction
 from django.utils.functional import cached_property
 
 from brands.queries import brand_date
-from common.db import array, prepared, schema_name
+from common.db import array, ask, schema_name
 from common.errors import Conflict, Invalid
 from ledger.lots import NEVER, ended, take
 from ledger.models import MAX_AMOUNT, Account, Cause, Kind
 
 KINDS = {kind.name.lower(): kind.value for kind in Kind}
 _MAY_CHANGE_DEBTS = frozenset({Kind.CLAWBACK.value, Kind.ADJUSTMENT.value})
+HOLDER, CLOSED = Account.Kind.HOLDER.value, Account.Status.CLOSED.value
 Key = tuple[int, int, int, int, int]  # cause, cause kind, kind, debit, credit
 CAUSES = {cause.name.lower(): cause.value for cause in Cause}
 
@@ -108,6 +109,16 @@ class NewTransfer(NamedTuple):
     expires_on: date | None = None
 
 
+class Award(NamedTuple):
+    """Points that one holder receives. ``linked``: how many awards its cause has; ``expires_on`` None never ends."""
+
+    credit: int
+    amount: int
+    cause_id: int
+    linked: int
+    expires_on: date | None
+
+
 @dataclass(slots=True)
 class Entry:
     """A transfer with what the verbs of `services` know beyond it."""
@@ -160,14 +171,12 @@ class Book:
         """The lots of the locked holders, read when first needed."""
         holders = [side.id for side in self.sides.values() if side.kind == Account.Kind.HOLDER]
         lots: dict[int, dict[date, int]] = {account: {} for account in holders}
-        with connection.cursor() as cursor:
-            cursor.execute(
-                'SELECT account_id, expires_on, "left" FROM ledger_lot'
-                ' WHERE account_id = ANY(%s::bigint[]) AND "left" <> 0',
-                [array(holders)],
-            )
-            for account, day, left in cursor.fetchall():
-                lots[account][day] = left
+        rows = ask(
+            'SELECT account_id, expires_on, "left" FROM ledger_lot WHERE account_id = ANY(%s::bigint[]) AND "left" <> 0',
+            [array(holders)],
+        )
+        for account, day, left in rows():
+            lots[account][day] = left
         return lots
 
     def add(self, account: Account) -> None:
@@ -250,27 +259,84 @@ def post_entries(entries: Sequence[Entry], book: Book, *, at: datetime, recorded
 
 def lock(ids: Iterable[int], *, at: datetime) -> Book:
     """Lock the accounts, and the clawback accounts of the holders among them, in the order of their ids."""
+    return ask_book(ids, at=at)()
+
+
+def ask_book(ids: Iterable[int], *, at: datetime) -> Callable[[], Book]:
+    """Lock accounts as `lock` does; what is returned reads the answer, and raises `UnknownAccount`."""
     units = {account: unit for account, (unit, _) in systems().items()}
     wanted = {i for i in ids if i not in units}
     text = array(sorted(wanted))
-    with prepared() as cursor:
-        cursor.execute(
-            "SELECT id, kind, unit, status, floor, posted, held, clawback_of_id, party"
-            " FROM ledger_account"
-            " WHERE (id = ANY(%s::bigint[]) OR clawback_of_id = ANY(%s::bigint[])) AND kind <> 'system'"
-            " ORDER BY id FOR NO KEY UPDATE",
-            [text, text],
-        )
-        sides = {row[0]: Side(*row) for row in cursor.fetchall()}
+    rows = ask(
+        "SELECT id, kind, unit, status, floor, posted, held, clawback_of_id, party"
+        " FROM ledger_account"
+        " WHERE (id = ANY(%s::bigint[]) OR clawback_of_id = ANY(%s::bigint[])) AND kind <> 'system'"
+        " ORDER BY id FOR NO KEY UPDATE",
+        [text, text],
+    )
+
+    def answer() -> Book:
+        sides = {row[0]: Side._make(row) for row in rows()}
         missing = wanted - sides.keys()
         if missing:
-            cursor.execute(
+            found = ask(
                 "SELECT id, unit FROM ledger_account WHERE id = ANY(%s::bigint[]) AND kind = 'system'", [array(missing)]
             )
-            units.update(cursor.fetchall())
+            units.update(found())
             if missing - units.keys():
                 raise UnknownAccount
-    return Book(sides, units, brand_date(at))
+        return Book(sides, units, brand_date(at))
+
+    return answer
+
+
+def post_awards(
+    awards: Sequence[Award], book: Book, *, issuer: int, kind: Kind, cause_kind: Cause, at: datetime
+) -> dict[int, int]:
+    """Pay awards out of a system account whose causes are new in this transaction; return the holders' balances now.
+
+    Does as `post_entries` would, with less work, since nothing can have been posted before: a repeat breaks the key of
+    transfers and raises `IntegrityError`. Raises `AccountClosed`, `CreditExpires`, `UnitMix`, `WrongSides`, `BadAmount`.
+    """
+    if not awards:
+        return {}
+    if book.debts:
+        entries = [Entry(issuer, a.credit, a.amount, kind, cause_kind, a.cause_id, a.expires_on) for a in awards]
+        return post_entries(entries, book, at=at).balances
+    unit = book.systems[issuer]
+    nets: dict[int, int] = {}
+    lots: dict[tuple[int, date], int] = {}
+    for credit, amount, _cause, _linked, expires_on in awards:
+        side = book.sides.get(credit)
+        day = expires_on or NEVER
+        check_amount(amount)
+        if side is None or side.kind != HOLDER or side.unit != unit or side.status == CLOSED:
+            raise _why_not(side, unit)
+        if side.floor and day != NEVER:
+            raise CreditExpires
+        nets[credit] = nets.get(credit, 0) + amount
+        lots[credit, day] = lots.get((credit, day), 0) + amount
+    holders, amounts, causes, linked, days = zip(*awards, strict=True)
+    ask(
+        "INSERT INTO ledger_transfer"
+        " (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)"
+        " SELECT %s, credit, amount, cause, %s, expires_on, %s, %s, linked, ''"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::date[], %s::smallint[])"
+        "  AS t (credit, amount, cause, expires_on, linked)",
+        [
+            *(issuer, at, int(kind), int(cause_kind), array(holders), array(amounts), array(causes)),
+            *(array(day or NEVER for day in days), array(linked)),
+        ],
+    )
+    _add_to_accounts(nets)
+    _add_to_lots([(account, day, n) for (account, day), n in lots.items()])
+    return {account: book.sides[account].posted + net for account, net in nets.items()}
+
+
+def _why_not(side: Side | None, unit: str) -> Exception:
+    if side is None or side.kind != HOLDER:
+        return WrongSides()
+    return UnitMix() if side.unit != unit else AccountClosed()
 
 
 def entries_of(transfers: Iterable[NewTransfer]) -> list[Entry]:
@@ -391,44 +457,42 @@ def _insert(entries: Sequence[Entry], days: Sequence[date | None], *, at: dateti
     if not entries:
         return []
     groups = Counter([(key[1], key[0]) for key in {entry.key for entry in entries}])
-    with prepared() as cursor:
-        cursor.execute(
-            "INSERT INTO ledger_transfer"
-            " (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)"
-            " SELECT debit, credit, amount, cause, %s, expires_on, kind, cause_kind, linked, %s"
-            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::date[], %s::smallint[],"
-            "  %s::smallint[], %s::smallint[])"
-            " WITH ORDINALITY AS t (debit, credit, amount, cause, expires_on, kind, cause_kind, linked, n) ORDER BY n"
-            " ON CONFLICT (cause_id, cause_kind, kind, debit_id, credit_id) DO NOTHING RETURNING id",
-            [
-                at,
-                recorded_by,
-                array([entry.debit for entry in entries]),
-                array([entry.credit for entry in entries]),
-                array([entry.amount for entry in entries]),
-                array([entry.cause_id for entry in entries]),
-                array(days),
-                array([entry.kind for entry in entries]),
-                array([entry.cause_kind for entry in entries]),
-                array([groups[entry.cause_kind, entry.cause_id] for entry in entries]),
-            ],
-        )
-        return [row[0] for row in cursor.fetchall()]
+    rows = ask(
+        "INSERT INTO ledger_transfer"
+        " (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)"
+        " SELECT debit, credit, amount, cause, %s, expires_on, kind, cause_kind, linked, %s"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::date[], %s::smallint[],"
+        "  %s::smallint[], %s::smallint[])"
+        " WITH ORDINALITY AS t (debit, credit, amount, cause, expires_on, kind, cause_kind, linked, n) ORDER BY n"
+        " ON CONFLICT (cause_id, cause_kind, kind, debit_id, credit_id) DO NOTHING RETURNING id",
+        [
+            at,
+            recorded_by,
+            array([entry.debit for entry in entries]),
+            array([entry.credit for entry in entries]),
+            array([entry.amount for entry in entries]),
+            array([entry.cause_id for entry in entries]),
+            array(days),
+            array([entry.kind for entry in entries]),
+            array([entry.cause_kind for entry in entries]),
+            array([groups[entry.cause_kind, entry.cause_id] for entry in entries]),
+        ],
+    )
+    return [row[0] for row in rows()]
 
 
 def _known(entries: Sequence[Entry]) -> dict[Key, Known]:
     """Return the transfers that stand already under the entries' keys."""
     columns = [array(column) for column in zip(*(e.key for e in entries), strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT k.cause, k.cause_kind, k.kind, k.debit, k.credit, t.id, t.amount, t.expires_on"
-            " FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::bigint[], %s::bigint[])"
-            "  AS k (cause, cause_kind, kind, debit, credit)"
-            " CROSS JOIN LATERAL (SELECT id, amount, expires_on FROM ledger_transfer WHERE cause_id = k.cause"
-            "  AND cause_kind = k.cause_kind AND kind = k.kind AND debit_id = k.debit AND credit_id = k.credit LIMIT 1) t",
-            columns,
-        )
-        return {row[:5]: Known(*row[5:]) for row in cursor.fetchall()}
+    rows = ask(
+        "SELECT k.cause, k.cause_kind, k.kind, k.debit, k.credit, t.id, t.amount, t.expires_on"
+        " FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::bigint[], %s::bigint[])"
+        "  AS k (cause, cause_kind, kind, debit, credit)"
+        " CROSS JOIN LATERAL (SELECT id, amount, expires_on FROM ledger_transfer WHERE cause_id = k.cause"
+        "  AND cause_kind = k.cause_kind AND kind = k.kind AND debit_id = k.debit AND credit_id = k.credit LIMIT 1) t",
+        columns,
+    )
+    return {row[:5]: Known(*row[5:]) for row in rows()}
 
 
 def _check_repeats(entries: Sequence[Entry], known: Mapping[Key, Known], written: set[int]) -> None:
@@ -451,33 +515,40 @@ def _write(plan: Plan, ids: Sequence[int]) -> None:
     grown = [lot for lot in lots if lot[2] > 0 or lot[1] == NEVER]
     shrunk = [lot for lot in lots if lot[2] < 0 and lot[1] != NEVER]
     uses = [(transfer, day, n) for transfer, days in zip(ids, plan.uses, strict=True) for day, n in days.items()]
-    with prepared() as cursor:
-        if nets:
-            cursor.execute(
-                "UPDATE ledger_account a SET posted = a.posted + v.net"
-                " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net) WHERE a.id = v.id",
-                [array(nets), array(nets.values())],
-            )
-        if grown:
-            cursor.execute(
-                'INSERT INTO ledger_lot (account_id, expires_on, "left")'
-                " SELECT * FROM unnest(%s::bigint[], %s::date[], %s::bigint[])"
-                ' ON CONFLICT (account_id, expires_on) DO UPDATE SET "left" = ledger_lot."left" + EXCLUDED."left"',
-                _columns(grown),
-            )
-        if shrunk:
-            cursor.execute(
-                'UPDATE ledger_lot l SET "left" = l."left" + v.net'
-                " FROM unnest(%s::bigint[], %s::date[], %s::bigint[]) AS v (account, day, net)"
-                " WHERE l.account_id = v.account AND l.expires_on = v.day",
-                _columns(shrunk),
-            )
-        if uses:
-            cursor.execute(
-                "INSERT INTO ledger_lotuse (transfer_id, expires_on, amount)"
-                " SELECT * FROM unnest(%s::bigint[], %s::date[], %s::bigint[])",
-                _columns(uses),
-            )
+    if nets:
+        _add_to_accounts(nets)
+    if grown:
+        _add_to_lots(grown)
+    if shrunk:
+        ask(
+            'UPDATE ledger_lot l SET "left" = l."left" + v.net'
+            " FROM unnest(%s::bigint[], %s::date[], %s::bigint[]) AS v (account, day, net)"
+            " WHERE l.account_id = v.account AND l.expires_on = v.day",
+            _columns(shrunk),
+        )
+    if uses:
+        ask(
+            "INSERT INTO ledger_lotuse (transfer_id, expires_on, amount)"
+            " SELECT * FROM unnest(%s::bigint[], %s::date[], %s::bigint[])",
+            _columns(uses),
+        )
+
+
+def _add_to_accounts(nets: Mapping[int, int]) -> None:
+    ask(
+        "UPDATE ledger_account a SET posted = a.posted + v.net"
+        " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net) WHERE a.id = v.id",
+        [array(nets), array(nets.values())],
+    )
+
+
+def _add_to_lots(lots: Sequence[tuple[int, date, int]]) -> None:
+    ask(
+        'INSERT INTO ledger_lot (account_id, expires_on, "left")'
+        " SELECT * FROM unnest(%s::bigint[], %s::date[], %s::bigint[])"
+        ' ON CONFLICT (account_id, expires_on) DO UPDATE SET "left" = ledger_lot."left" + EXCLUDED."left"',
+        _columns(lots),
+    )
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[str]:

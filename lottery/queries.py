@@ -1,12 +1,12 @@
 """What is offered for a code, and how campaigns stand."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import F, QuerySet, Sum
 
-from common.db import prepared
+from common.db import array, ask
 from lottery.models import Campaign
 
 
@@ -46,25 +46,31 @@ def offers(product_ids: Collection[int], at: datetime) -> dict[int, Offer | Ende
     Of several open campaigns the one that names the product wins, then the newest. Within a campaign an award that
     names the product stands before one for any product.
     """
-    if not product_ids:
-        return {}
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            SELECT c.id, a.product_id, a.party, a.points, a.expires_after_months, c.daily_cap, c.total_cap, b.id,
-                   (SELECT sum("left")::bigint FROM lottery_budgetslot s WHERE s.budget_id = b.id),
-                   c.state = 'open' AND (c.closes_at IS NULL OR c.closes_at > %(at)s), least(c.closes_at, c.ended_at)
-              FROM lottery_award a
-              JOIN lottery_campaign c ON c.id = a.campaign_id
-              LEFT JOIN lottery_budget b ON b.campaign_id = c.id
-             WHERE c.state <> 'draft' AND c.opens_at <= %(at)s
-               AND (a.product_id IS NULL OR a.product_id = ANY(%(products)s))
-             ORDER BY a.product_id NULLS FIRST, c.id
-            """,
-            {"at": at, "products": list(product_ids)},
-        )
-        rows = cursor.fetchall()
-    return {product: found for product in product_ids if (found := _offer_of(product, rows)) is not None}
+    return ask_offers(product_ids, at)() if product_ids else {}
+
+
+def ask_offers(product_ids: Collection[int], at: datetime) -> Callable[[], dict[int, Offer | Ended]]:
+    """Ask for `offers`."""
+    rows = ask(
+        """
+        SELECT c.id, a.product_id, a.party, a.points, a.expires_after_months, c.daily_cap, c.total_cap, b.id,
+               (SELECT sum("left")::bigint FROM lottery_budgetslot s WHERE s.budget_id = b.id),
+               c.state = 'open' AND (c.closes_at IS NULL OR c.closes_at > %(at)s), least(c.closes_at, c.ended_at)
+          FROM lottery_award a
+          JOIN lottery_campaign c ON c.id = a.campaign_id
+          LEFT JOIN lottery_budget b ON b.campaign_id = c.id
+         WHERE c.state <> 'draft' AND c.opens_at <= %(at)s
+           AND (a.product_id IS NULL OR a.product_id = ANY(%(products)s::bigint[]))
+         ORDER BY a.product_id NULLS FIRST, c.id
+        """,
+        {"at": at, "products": array(product_ids)},
+    )
+
+    def answer() -> dict[int, Offer | Ended]:
+        found = rows()
+        return {product: offer for product in product_ids if (offer := _offer_of(product, found)) is not None}
+
+    return answer
 
 
 def _offer_of(product: int, rows: list[tuple]) -> Offer | Ended | None:

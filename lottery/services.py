@@ -4,14 +4,15 @@ Locks: caps by key, then budget slots by (budget, slot), as in docs/architecture
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from common.db import inside_transaction, prepared
+from common.db import array, ask, inside_transaction
 from common.errors import Conflict, Invalid, NotFound
 from lottery.models import Award, Budget, BudgetSlot, Campaign
 from lottery.rules import SLOTS
@@ -49,8 +50,7 @@ class NewAward:
     expires_after_months: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """What one redemption takes from a budget, starting at a slot."""
 
     budget_id: int
@@ -274,27 +274,38 @@ def _spread(points: int) -> list[int]:
 
 
 @inside_transaction
-def take(needs: Iterable[Need]) -> None:
-    """Take all needs, each from its own slot, netted per slot and locked in order. Raises `BudgetShort`."""
-    netted: dict[tuple[int, int], int] = defaultdict(int)
-    for need in needs:
-        netted[need.budget_id, need.slot] += need.amount
+def ask_take(needs: Iterable[Need]) -> Callable[[], None]:
+    """Take all needs, each from its own slot, netted per slot and locked in order.
+
+    What is returned raises `BudgetShort` if a slot held less than is needed: roll back then.
+    """
+    netted = _netted(needs)
     if not netted:
-        return
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            WITH need AS (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS n (budget_id, slot, amount)),
-                 held AS (SELECT s.id, need.amount
-                            FROM lottery_budgetslot s JOIN need USING (budget_id, slot)
-                           ORDER BY budget_id, slot FOR NO KEY UPDATE OF s)
-            UPDATE lottery_budgetslot s SET "left" = s."left" - held.amount
-              FROM held WHERE s.id = held.id AND s."left" >= held.amount
-            """,
-            [[key[0] for key in netted], [key[1] for key in netted], list(netted.values())],
-        )
-        if cursor.rowcount < len(netted):
+        return lambda: None
+    taken = ask(
+        """
+        WITH need AS (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS n (budget_id, slot, amount)),
+             held AS (SELECT s.id, need.amount
+                        FROM lottery_budgetslot s JOIN need USING (budget_id, slot)
+                       ORDER BY budget_id, slot FOR NO KEY UPDATE OF s)
+        UPDATE lottery_budgetslot s SET "left" = s."left" - held.amount
+          FROM held WHERE s.id = held.id AND s."left" >= held.amount
+        """,
+        [array(key[0] for key in netted), array(key[1] for key in netted), array(netted.values())],
+    )
+
+    def check() -> None:
+        if taken.count < len(netted):
             raise BudgetShort
+
+    return check
+
+
+def _netted(needs: Iterable[Need]) -> dict[tuple[int, int], int]:
+    netted: dict[tuple[int, int], int] = {}
+    for budget_id, slot, amount in needs:
+        netted[budget_id, slot] = netted.get((budget_id, slot), 0) + amount
+    return netted
 
 
 class Hand:
@@ -339,9 +350,8 @@ class Hand:
 
 @inside_transaction
 def give_back(needs: Iterable[Need]) -> None:
-    """Put amounts back into their slots: the reverse of `take`."""
-    rows = sorted((need.budget_id, need.slot, need.amount) for need in needs)
-    for budget_id, slot, amount in rows:
+    """Put amounts back into their slots: the reverse of `ask_take`."""
+    for (budget_id, slot), amount in sorted(_netted(needs).items()):
         with connection.cursor() as cursor:
             cursor.execute(
                 'UPDATE lottery_budgetslot SET "left" = "left" + %s WHERE budget_id = %s AND slot = %s',

@@ -1,18 +1,16 @@
 """Reading members: who holds a number, who earns, what was allowed."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from django.db.models import F
 
-from common.db import array, prepared
-from common.errors import NotFound
+from common.db import array, ask, bytes_array
 from members.models import Consent, Member, PendingHolder
 from staff import vault
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """Who earns: a member, or an API client's asker who has not claimed yet; and the account to pay.
 
     A claimed asker has both ids, and the member's account.
@@ -44,16 +42,27 @@ def indexes_of(phones: Iterable[str]) -> dict[str, bytes]:
 
 def holders_by_index(indexes: Iterable[bytes]) -> dict[bytes, Holder]:
     """Return the members of those of the blind indexes that have one."""
-    with prepared() as cursor:
-        cursor.execute(
-            "SELECT phone_index, id, account_id FROM members_member"
-            " WHERE phone_index = ANY (ARRAY(SELECT decode(x, 'hex') FROM unnest(%s::text[]) x))",
-            [array(index.hex() for index in indexes)],
-        )
-        return {
-            bytes(index): Holder(member_id=member_id, pending_id=None, account_id=account_id)
-            for index, member_id, account_id in cursor.fetchall()
-        }
+    return ask_members(indexes)()
+
+
+def ask_members(indexes: Iterable[bytes]) -> Callable[[], dict[bytes, Holder]]:
+    """Ask for `holders_by_index`."""
+    rows = ask(
+        "SELECT phone_index, id, account_id FROM members_member WHERE phone_index = ANY (%s::bytea[])",
+        [bytes_array(indexes)],
+    )
+    return lambda: {index: Holder(member_id, None, account_id) for index, member_id, account_id in rows()}
+
+
+def ask_pending(client_ids: Iterable[int], indexes: Iterable[bytes]) -> Callable[[], dict[bytes, Holder]]:
+    """Ask for the holders of those of the asker indexes that have one."""
+    rows = ask(
+        "SELECT p.asker_index, p.id, m.id, coalesce(m.account_id, p.account_id) FROM members_pendingholder p"
+        " LEFT JOIN members_member m ON m.id = p.claimed_by_id"
+        " WHERE p.client_id = ANY (%s::bigint[]) AND p.asker_index = ANY (%s::bytea[])",
+        [array(client_ids), bytes_array(indexes)],
+    )
+    return lambda: {index: Holder(member_id, pending_id, account) for index, pending_id, member_id, account in rows()}
 
 
 def asker_index(client_id: int, asker: str) -> bytes:
@@ -71,8 +80,8 @@ def asker_indexes(askers: Iterable[tuple[int, str]]) -> dict[tuple[int, str], by
 def pending_at(askers: Collection[tuple[int, str]]) -> dict[tuple[int, str], Holder]:
     """Return the holders of those of the askers (client id, reference) that have one. One statement."""
     index_of = asker_indexes(askers)
-    rows = pending_by_index({client_id for client_id, _ in askers}, list(index_of.values()))
-    return {asker: holder_of_pending(rows[index]) for asker, index in index_of.items() if index in rows}
+    held = ask_pending({client_id for client_id, _ in askers}, index_of.values())()
+    return {asker: held[index] for asker, index in index_of.items() if index in held}
 
 
 def pending_by_index(client_ids: Collection[int], indexes: Sequence[bytes]) -> dict[bytes, PendingHolder]:
@@ -88,13 +97,13 @@ def holder_of_pending(row: PendingHolder) -> Holder:
     return Holder(member_id=row.claimed_by_id, pending_id=row.pk, account_id=row.member_account_id)  # type: ignore[attr-defined]
 
 
-def holder_of(member_id: int) -> Holder:
-    """Return the holder for a member who is signed in. Raises `NotFound` if there is none, or it was erased."""
-    living = Member.objects.filter(pk=member_id).exclude(state=Member.State.ERASED)
-    account_id = living.values_list("account_id", flat=True).first()
-    if account_id is None:
-        raise NotFound("There is no such member.")
-    return Holder(member_id=member_id, pending_id=None, account_id=account_id)
+def ask_holders_of(member_ids: Iterable[int]) -> Callable[[], dict[int, Holder]]:
+    """Ask for the holders of members who are signed in; those erased are missing."""
+    rows = ask(
+        "SELECT id, account_id FROM members_member WHERE id = ANY (%s::bigint[]) AND state <> 'erased'",
+        [array(member_ids)],
+    )
+    return lambda: {member_id: Holder(member_id, None, account_id) for member_id, account_id in rows()}
 
 
 def consents_now(member_id: int) -> dict[str, Consent]:

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from django.db import OperationalError
-from psycopg.errors import LockNotAvailable
-
-from common.db import array, bytes_array, prepared
+from common.db import Rows, array, ask, bytes_array
 from common.errors import DomainError
 from labels.keys import auditor
 from redemption.errors import KeyReused
@@ -36,10 +33,12 @@ class Desk:
         self.leaders: dict[Key, Case] = {}
         self.followers: dict[Case, Case] = {}
         mac = auditor()
+        self._opened: Rows | None = None
+        self._unnamed: Rows | None = None
         self.macs = {case: content_mac(case, mac) for case in cases if case.attempt.request_id}
 
-    def open(self, *, lock_timeout_ms: int) -> list[Case]:
-        """Write the request rows; return the cases that are new, each with the id of its scan.
+    def ask(self, *, lock_timeout_ms: int) -> None:
+        """Write the request rows: the first statement of the transaction.
 
         No lock of this transaction is waited for longer than ``lock_timeout_ms`` from here on.
         """
@@ -48,16 +47,25 @@ class Desk:
                 leader = self.leaders.setdefault(_key(case), case)
                 if leader is not case:
                     self._follow(case, leader)
-        opened = self._insert(lock_timeout_ms)
+        if self.leaders:
+            self._opened = self._insert(lock_timeout_ms)
+        unnamed = sum(case not in self.macs for case in self.cases)
+        if unnamed:
+            self._unnamed = ask("SELECT nextval('redemption_scan_id_seq') FROM generate_series(1, %s::int)", [unnamed])
+
+    def open(self) -> list[Case]:
+        """Return the cases that are new, each with the id of its scan."""
+        rows = self._opened() if self._opened else []
+        opened = {(door, client, request_id): scan for door, client, request_id, scan in rows}
         repeats = [case for key, case in self.leaders.items() if key not in opened]
         repeats += [case for case in self.errors if case in self.macs]
         self._repeat(repeats)
         for case, error in self.errors.items():
             self.done.setdefault(case, error)
         fresh = [case for case in self.cases if case not in self.done and case not in self.followers]
-        unnamed = iter(_next_scan_ids(sum(case not in self.macs for case in fresh)))
+        unnamed = iter(self._unnamed() if self._unnamed else [])
         for case in fresh:
-            case.scan_id = opened[_key(case)] if case in self.macs else next(unnamed)
+            case.scan_id = opened[_key(case)] if case in self.macs else next(unnamed)[0]
         return fresh
 
     def _follow(self, case: Case, leader: Case) -> None:
@@ -66,36 +74,27 @@ class Desk:
         else:
             self.done[case] = KeyReused()
 
-    def _insert(self, lock_timeout_ms: int) -> dict[Key, int]:
-        if not self.leaders:
-            return {}
+    def _insert(self, lock_timeout_ms: int) -> Rows:
         doors, clients, ids = zip(*self.leaders, strict=True)
-        try:
-            with prepared() as cursor:
-                cursor.execute(
-                    """
-                    WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
-                    INSERT INTO redemption_request (scan_id, door, client_id, request_id, content_mac)
-                    SELECT nextval('redemption_scan_id_seq'), door, client_id, request_id, mac
-                      FROM patience,
-                           unnest(%s::smallint[], %s::int[], %s::text[], %s::bytea[]) AS n (door, client_id, request_id, mac)
-                     ORDER BY door, client_id, request_id
-                        ON CONFLICT (door, client_id, request_id) DO NOTHING
-                    RETURNING door, client_id, request_id, scan_id
-                    """,
-                    [
-                        str(lock_timeout_ms),
-                        array(doors),
-                        array(clients),
-                        list(ids),
-                        bytes_array(self.macs[case] for case in self.leaders.values()),
-                    ],
-                )
-                return {(door, client, request_id): scan for door, client, request_id, scan in cursor.fetchall()}
-        except OperationalError as error:
-            if isinstance(error.__cause__, LockNotAvailable):
-                raise TwinIsRunning from error
-            raise
+        return ask(
+            """
+            WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
+            INSERT INTO redemption_request (scan_id, door, client_id, request_id, content_mac)
+            SELECT nextval('redemption_scan_id_seq'), door, client_id, request_id, mac
+              FROM patience,
+                   unnest(%s::smallint[], %s::int[], %s::text[], %s::bytea[]) AS n (door, client_id, request_id, mac)
+             ORDER BY door, client_id, request_id
+                ON CONFLICT (door, client_id, request_id) DO NOTHING
+            RETURNING door, client_id, request_id, scan_id
+            """,
+            [
+                str(lock_timeout_ms),
+                array(doors),
+                array(clients),
+                list(ids),
+                bytes_array(self.macs[case] for case in self.leaders.values()),
+            ],
+        )
 
     def _repeat(self, cases: Sequence[Case]) -> None:
         if not cases:
@@ -158,11 +157,3 @@ def answered_before(attempt: Attempt) -> bool:
     return Request.objects.filter(
         door=attempt.door, client_id=client_of(attempt), request_id=attempt.request_id
     ).exists()
-
-
-def _next_scan_ids(count: int) -> list[int]:
-    if not count:
-        return []
-    with prepared() as cursor:
-        cursor.execute("SELECT nextval('redemption_scan_id_seq') FROM generate_series(1, %s)", [count])
-        return [row[0] for row in cursor.fetchall()]

@@ -1,32 +1,40 @@
 """What is known about attempts before they are decided: the typed code, the asker, the label's past. Reads only."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from channel.queries import Earner
-from common.db import array, moments, prepared
-from labels.queries import LabelState, Resolution, Typed, resolve_many
-from lottery.queries import Ended, Offer
+from django.utils.translation import gettext as _
+
+from channel.queries import Earner, ask_earners
+from common.db import array, ask, bytes_array, moments, pipelined
+from common.errors import DomainError, NotFound
+from common.geo import Region, nearest_place
+from labels.queries import LabelState, Resolution, Typed, ask_states, resolve_many
+from ledger.queries import ask_balances
+from lottery.queries import Ended, Offer, ask_offers
 from members.models import PendingHolder
-from members.queries import Holder, asker_index, holder_of, members_at, pending_at
-from redemption.models import Visitor
+from members.queries import Holder, ask_holders_of, ask_members, ask_pending, asker_indexes, indexes_of
+from redemption.errors import UnknownPartner
+from redemption.models import DOORS, Visitor
+from redemption.receipts import Seen
 from redemption.rules import Act, AskerKind, Attempt, By, Door, Facts, OfferState, asker_key, asker_of
-from staff.vault import blind_index
+from staff.vault import blind_indexes
 
 VISIT = timedelta(minutes=30)
 NO_POINTS: Mapping[str, int] = {"consumer": 0, "retailer": 0, "promoter": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """The redemption of a label."""
+class Spent(NamedTuple):
+    """The redemption of a label. ``seen``: when and where, if it has been read."""
 
     scan_id: int
     at: datetime
     asker: int
     account_id: int
     points: int
+    seen: Seen | None = None
 
 
 @dataclass(slots=True)
@@ -36,6 +44,7 @@ class Past:
     spent: Spent | None = None
     visits: int = 0
     first_scan_id: int | None = None
+    first: Seen | None = None
     mine: int = 0
     nobody: int = 0
     in_visit: bool = False
@@ -48,10 +57,12 @@ class Case:
     act: Act
     attempt: Attempt
     resolution: Resolution
+    region: Region | None = None
     retailer: Earner | None = None
     promoter: Earner | None = None
     holder: Holder | None = None
     visitor_id: int | None = None
+    mac: bytes | None = None  # under which an asker without a member is known again
     state: LabelState | None = None
     past: Past = field(default_factory=Past)
     offer: Offer | Ended | None = None
@@ -59,6 +70,7 @@ class Case:
     need: int = 0
     exhausted: bool = False
     scan_id: int = 0
+    balance: int | None = None  # of the asker, where nothing is paid
     label_no: int | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,8 +78,18 @@ class Case:
         self.label_no = self.resolution.label_no if self.resolution.known else None
 
     def again(self) -> "Case":
-        """Return the same attempt as it was before anything was read or written for it."""
-        return Case(self.act, self.attempt, self.resolution, self.retailer, self.promoter)
+        """Return the same attempt as it was before its transaction."""
+        return Case(
+            act=self.act,
+            attempt=self.attempt,
+            resolution=self.resolution,
+            region=self.region,
+            retailer=self.retailer,
+            promoter=self.promoter,
+            holder=None if self.holder and self.holder.created else self.holder,
+            visitor_id=self.visitor_id,
+            mac=self.mac,
+        )
 
     @property
     def secret_typed(self) -> bool:
@@ -78,6 +100,11 @@ class Case:
     def product_id(self) -> int | None:
         """The product that the label is bound to (before activation: that of its batch)."""
         return self.state.product_id if self.state else self.resolution.product_id if self.label_no else None
+
+    @property
+    def city(self) -> tuple[str, str] | None:
+        """Where the attempt was made, as far as others may hear it: the city in English and Chinese."""
+        return (self.region.name_en, self.region.name_zh) if self.region and self.region.name_en else None
 
     @property
     def askers(self) -> list[int]:
@@ -170,89 +197,176 @@ def cases_of(act: Act, attempts: Sequence[Attempt]) -> list[Case]:
         )
         for attempt in attempts
     ]
-    return [Case(act, attempt, resolution) for attempt, resolution in zip(attempts, resolve_many(typed), strict=True)]
+    return [
+        Case(act, attempt, resolution, nearest_place(place.lat, place.lon, place.accuracy_m or 0.0) if place else None)
+        for attempt, place, resolution in zip(attempts, (a.place for a in attempts), resolve_many(typed), strict=True)
+    ]
 
 
-def find_holders(cases: Iterable[Case]) -> None:
-    """Fill in the members and pending holders that exist already: at most two statements."""
-    cases = list(cases)
-    phones = {case.attempt.phone for case in cases if case.attempt.phone}
-    askers = {(case.attempt.client_id or 0, case.attempt.asker) for case in cases if case.attempt.asker}
-    by_phone = members_at(phones) if phones else {}
-    by_asker = pending_at(askers) if askers else {}
+def find_people(cases: Sequence[Case]) -> dict[Case, DomainError]:
+    """Fill in the partners named, and who asks, as far as they are known already: one round trip.
+
+    Returns an error for each case that names no retailer or promoter of ours.
+    """
+    numbers = {n for case in cases for n in (case.attempt.retailer, case.attempt.promoter) if n is not None}
+    phones = indexes_of(case.attempt.phone for case in cases if case.attempt.phone)
+    askers = asker_indexes((case.attempt.client_id or 0, case.attempt.asker) for case in cases if case.attempt.asker)
+    cookies = [case.attempt.cookie for case in cases if case.attempt.cookie]
+    cookie_macs = dict(zip(cookies, blind_indexes(cookies, purpose="cookie"), strict=True)) if cookies else {}
+    member_ids = {case.attempt.member_id for case in cases if case.attempt.member_id is not None}
+    with pipelined():
+        partners = ask_earners(numbers) if numbers else dict
+        signed_in = ask_holders_of(member_ids) if member_ids else dict
+        members = ask_members(phones.values()) if phones else dict
+        pending = ask_pending({client_id for client_id, _ in askers}, askers.values()) if askers else dict
+        visitors = ask_visitors([*askers.values(), *cookie_macs.values()]) if askers or cookies else dict
+    earners, by_id, by_phone, by_asker, by_mac = partners(), signed_in(), members(), pending(), visitors()
     for case in cases:
         attempt = case.attempt
         if attempt.member_id is not None:
-            case.holder = holder_of(attempt.member_id)
+            case.holder = by_id.get(attempt.member_id)
+            if case.holder is None:
+                raise NotFound
+            case.mac = cookie_macs.get(attempt.cookie or "")
         elif attempt.phone:
-            case.holder = by_phone.get(attempt.phone)
+            case.mac = phones[attempt.phone]
+            case.holder = by_phone.get(case.mac)
         elif attempt.asker:
-            case.holder = by_asker.get((attempt.client_id or 0, attempt.asker))
+            case.mac = askers[attempt.client_id or 0, attempt.asker]
+            case.holder = by_asker.get(case.mac)
+        elif attempt.cookie:
+            case.mac = cookie_macs[attempt.cookie]
+        case.visitor_id = by_mac.get(case.mac)
+        case.retailer, case.promoter = earners.get(attempt.retailer or ""), earners.get(attempt.promoter or "")
+    find_visitors([case for case in cases if case.attempt.phone and not case.holder])
+    return _strangers(cases) if numbers else {}
 
 
-def visitor_mac(attempt: Attempt) -> bytes | None:
-    """Return the MAC under which an asker without a member is known again."""
-    if attempt.phone:
-        return blind_index(attempt.phone)
-    if attempt.asker:
-        return asker_index(attempt.client_id or 0, attempt.asker)
-    return blind_index(attempt.cookie, purpose="cookie") if attempt.cookie else None
+def _strangers(cases: Iterable[Case]) -> dict[Case, DomainError]:
+    """Return the cases that name a partner who is none of ours, or not of that kind."""
+    errors: dict[Case, DomainError] = {}
+    for case in cases:
+        for kind, number, earner in (
+            ("retailer", case.attempt.retailer, case.retailer),
+            ("promoter", case.attempt.promoter, case.promoter),
+        ):
+            if number is not None and (earner is None or earner.kind != kind):
+                errors[case] = UnknownPartner(_("There is no such retailer or promoter."), field=kind)
+    return errors
+
+
+def ask_visitors(macs: Iterable[bytes]) -> Callable[[], dict[bytes | None, int]]:
+    """Ask for the visitors known by these MACs."""
+    rows = ask("SELECT mac, id FROM redemption_visitor WHERE mac = ANY (%s::bytea[])", [bytes_array(macs)])
+    return lambda: dict(rows())
 
 
 def find_visitors(cases: Iterable[Case], *, create_at: datetime | None = None) -> None:
-    """Fill in the visitors that are known by their MAC; make those that are missing if ``create_at`` is given."""
-    groups: dict[bytes, list[Case]] = {}
-    for case in cases:
-        mac = visitor_mac(case.attempt)
-        if mac is not None:
-            groups.setdefault(mac, []).append(case)
-    if not groups:
+    """Fill in the visitors not looked for yet; make those that are missing if ``create_at`` is given."""
+    nameless = {case.mac: case for case in cases if case.visitor_id is None and case.mac is not None}
+    if not nameless:
         return
-    found = {bytes(mac or b""): pk for mac, pk in Visitor.objects.filter(mac__in=list(groups)).values_list("mac", "pk")}
-    missing = sorted(mac for mac, group in groups.items() if mac not in found and all(not c.holder for c in group))
+    found = ask_visitors(nameless)()
+    missing = [mac for mac in sorted(nameless) if mac not in found]
     if missing and create_at is not None:
         rows = [Visitor(mac=mac, created_at=create_at) for mac in missing]
         Visitor.objects.bulk_create(rows, ignore_conflicts=True)
-        found |= {bytes(mac or b""): pk for mac, pk in Visitor.objects.filter(mac__in=missing).values_list("mac", "pk")}
-    for mac, group in groups.items():
-        for case in group:
-            case.visitor_id = found.get(mac)
+        found |= ask_visitors(missing)()
+    for case in cases:
+        if case.visitor_id is None:
+            case.visitor_id = found.get(case.mac)
+
+
+def ask_labels(cases: Sequence[Case], *, at: datetime) -> Callable[[], None]:
+    """Ask for each label's state, past and offer, as its asker sees them; what is returned fills them in."""
+    known = [case for case in cases if case.label_no is not None]
+    if not known:
+        return lambda: None
+    states = ask_states(sorted({case.label_no or 0 for case in known}), at)
+    past = _ask_past(known)
+    products = {case.resolution.product_id or 0 for case in known}
+    offers = ask_offers(products, at)
+    held = ask_balances({case.holder.account_id for case in known if case.act is Act.CHECK and case.holder})
+
+    def fill() -> None:
+        stands, offered = states(), offers()
+        for case in known:
+            case.state = stands[case.label_no or 0]
+        rebound = {case.product_id or 0 for case in known} - products
+        if rebound:  # activation may bind a label to another product than its batch
+            offered |= ask_offers(rebound, at)()
+        for case in known:
+            case.make_offer(offered.get(case.product_id or 0))
+        past()
+        _complete_past(known)
+        balances = held()
+        for case in known if balances else ():
+            case.balance = balances[case.holder.account_id] if case.holder else 0
+
+    return fill
 
 
 def find_past(cases: Sequence[Case]) -> None:
     """Fill in each label's redemption and earlier visits, as its asker sees them: one statement."""
     known = [case for case in cases if case.label_no is not None]
-    if not known:
-        return
+    if known:
+        _ask_past(known)()
+        _complete_past(known)
+
+
+def _ask_past(known: Sequence[Case]) -> Callable[[], None]:
     askers = [(*case.askers, None, None, None)[:3] for case in known]
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            SELECT a.n, r.scan_id, r.at, r.asker, r.account_id, r.points, h.visits, h.first_id, h.mine, h.nobody, h.now
-              FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
-                   AS a (n, label_no, one, two, three, since)
-              LEFT JOIN redemption_redemption r ON r.label_no = a.label_no
-             CROSS JOIN LATERAL (
-                   SELECT count(*) FILTER (WHERE NOT present), min(id) FILTER (WHERE NOT present),
-                          count(*) FILTER (WHERE me AND NOT present), count(*) FILTER (WHERE asker IS NULL),
-                          count(*) FILTER (WHERE present) > 0
-                     FROM (SELECT s.id, s.asker, me, me AND s.at > a.since AS present
-                             FROM redemption_scan s,
-                                  LATERAL (SELECT coalesce(s.asker IN (a.one, a.two, a.three), false) AS me) m
-                            WHERE s.label_no = a.label_no AND s.opens_visit) v
-                   ) AS h (visits, first_id, mine, nobody, now)
-            """,
-            [
-                array(range(len(known))),
-                array(case.label_no for case in known),
-                *(array(column) for column in zip(*askers, strict=True)),
-                moments(case.attempt.at - VISIT for case in known),
-            ],
-        )
-        rows = cursor.fetchall()
-    for n, scan_id, at, asker, account_id, points, visits, first_id, mine, nobody, now in rows:
-        spent = None if scan_id is None else Spent(scan_id, at, asker, account_id, points)
-        known[n].past = Past(spent, visits, first_id, mine, nobody, now)
+    rows = ask(
+        """
+        SELECT a.n - 1, r.scan_id, r.at, r.asker, r.account_id, r.points, rs.door, rp.city, rp.city_zh,
+               h.visits, h.first_id, h.mine, h.nobody, h.now, f.at, f.door, fp.city, fp.city_zh
+          FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+               WITH ORDINALITY AS a (label_no, one, two, three, since, n)
+          LEFT JOIN redemption_redemption r ON r.label_no = a.label_no
+          LEFT JOIN redemption_scan rs ON rs.id = r.scan_id
+          LEFT JOIN LATERAL (SELECT p.city, p.city_zh FROM redemption_scanplace p
+                              WHERE p.scan_id = r.scan_id AND p.city <> '' ORDER BY p.source LIMIT 1) rp ON true
+         CROSS JOIN LATERAL (
+               SELECT count(*) FILTER (WHERE NOT present), min(id) FILTER (WHERE NOT present),
+                      count(*) FILTER (WHERE me AND NOT present), count(*) FILTER (WHERE asker IS NULL),
+                      count(*) FILTER (WHERE present) > 0
+                 FROM (SELECT s.id, s.asker, me, me AND s.at > a.since AS present
+                         FROM redemption_scan s,
+                              LATERAL (SELECT coalesce(s.asker IN (a.one, a.two, a.three), false) AS me) m
+                        WHERE s.label_no = a.label_no AND s.opens_visit) v
+               ) AS h (visits, first_id, mine, nobody, now)
+          LEFT JOIN redemption_scan f ON f.id = h.first_id
+          LEFT JOIN LATERAL (SELECT p.city, p.city_zh FROM redemption_scanplace p
+                              WHERE p.scan_id = h.first_id AND p.city <> '' ORDER BY p.source LIMIT 1) fp ON true
+        """,
+        [
+            array(case.label_no for case in known),
+            *(array(column) for column in zip(*askers, strict=True)),
+            moments(case.attempt.at - VISIT for case in known),
+        ],
+    )
+
+    def fill() -> None:
+        for (
+            n, scan_id, spent_at, asker, account_id, points, spent_door, spent_city, spent_city_zh,
+            visits, first_id, mine, nobody, now, first_at, first_door, first_city, first_city_zh,
+        ) in rows():  # fmt: skip
+            spent = first = None
+            if scan_id is not None:
+                seen = _seen(spent_at, spent_door, spent_city, spent_city_zh)
+                spent = Spent(scan_id, spent_at, asker, account_id, points, seen)
+            if first_id is not None:
+                first = _seen(first_at, first_door, first_city, first_city_zh)
+            known[n].past = Past(spent, visits, first_id, first, mine, nobody, now)
+
+    return fill
+
+
+def _seen(at: datetime, door: int, city: str | None, city_zh: str | None) -> Seen:
+    return Seen(at, DOORS[door], None if city is None else (city, city_zh or ""))
+
+
+def _complete_past(known: Sequence[Case]) -> None:
     _know_claimed(known)
     _know_visitors([case for case in known if case.past.visits and case.holder and case.visitor_id is None])
 
@@ -281,7 +395,14 @@ def _know_claimed(cases: Iterable[Case]) -> None:
     claimed = dict(PendingHolder.objects.filter(pk__in=pending).values_list("pk", "claimed_by_id"))
     for case, spent, member_id in doubtful:
         if claimed.get(asker_of(spent.asker)[1]) == member_id:
-            case.past.spent = replace(spent, asker=case.askers[0])
+            case.past.spent = spent._replace(asker=case.askers[0])
+
+
+def seen_by(cases: Iterable[Case]) -> dict[int, Seen]:
+    """Return when and where the earlier scans were made that these cases know of."""
+    found = {case.past.first_scan_id or 0: case.past.first for case in cases if case.past.first}
+    found |= {spent.scan_id: spent.seen for case in cases if (spent := case.past.spent) and spent.seen}
+    return found
 
 
 def client_of(attempt: Attempt) -> int:

@@ -1,75 +1,59 @@
 """Deciding who wins, and paying them: redemptions, caps, budgets and transfers, locked in that order."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
 
 from brands.queries import brand_date
-from common.db import array, moments, prepared
-from labels import queries as labels
-from ledger import queries as ledger, services as posting
+from common.db import Rows, array, ask, moments, pipelined
+from ledger import services as posting
+from ledger.models import Cause, Kind
 from lottery import services as lottery
-from lottery.queries import Offer, offers
+from lottery.queries import Offer
 from lottery.rules import expires_on, slot_of
 from members import services as members
-from redemption.facts import VISIT, Case, Spent, client_of, find_holders, find_past, find_visitors
+from redemption.facts import VISIT, Case, Spent, client_of, find_past, find_visitors
+from redemption.receipts import Seen
 from redemption.rules import Act, Attempt, decide
 
 ALONE_LOCK_MS = 2000
 RARE_LOCK_MS = 50  # while holding budget slots, wait no longer for a label: its holder may be waiting for us
 
 
-def decide_and_pay(cases: Sequence[Case], *, in_turn: bool) -> dict[Case, int]:
-    """Pick the winners, pay them, and let attempts of one batch see each other; return each winner's balance.
+@dataclass(frozen=True, slots=True)
+class Won:
+    """The winners of a batch, and the locked accounts of all whom they pay."""
 
+    cases: list[Case]
+    book: posting.Book | None = None
+
+
+def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
+    """Write the redemptions of those who win, within caps and budgets, and lock the accounts that they pay into.
+
+    The first attempt at a label in the batch goes first; should the offer be exhausted for it, the next one is tried.
     Raises `lottery.BudgetShort` if a slot of a budget runs short: roll back and call again with ``in_turn``, which
     locks all slots first and is exact to the last point.
     """
-    if not cases:
-        return {}
-    at = max(case.attempt.at for case in cases)
-    find_holders(cases)
-    read_labels(cases, at=at)
-    winners = _claim([case for case in cases if case.act is Act.REDEEM and decide(case.facts()).wins], at, in_turn)
-    balances = _post(winners, at=at)
-    _share_holders(cases, winners)
-    find_visitors([case for case in cases if case.label_no is not None and not case.holder], create_at=at)
-    _see_each_other(cases, balances.keys())
-    return balances
-
-
-def read_labels(cases: Sequence[Case], *, at: datetime) -> None:
-    """Fill in each label's state, past and offer, as its asker sees them."""
-    label_nos = sorted({case.label_no for case in cases if case.label_no is not None})
-    if not label_nos:
-        return
-    states = labels.states(label_nos, at)
-    for case in cases:
-        if case.label_no is not None:
-            case.state = states[case.label_no]
-    find_visitors([case for case in cases if case.label_no is not None and not case.holder])
-    find_past(cases)
-    offered = offers({case.product_id for case in cases if case.product_id is not None}, at)
-    for case in cases:
-        if case.product_id is not None:
-            case.make_offer(offered.get(case.product_id))
-
-
-def _claim(waiting: list[Case], at: datetime, in_turn: bool) -> list[Case]:
-    """Write the redemptions of those who win, within caps and budgets; return them.
-
-    The first attempt at a label in the batch goes first; should the offer be exhausted for it, the next one is tried.
-    """
+    waiting = [case for case in cases if case.act is Act.REDEEM and decide(case.facts()).wins]
+    if not waiting:
+        return Won([])
+    at = max(case.attempt.at for case in waiting)
+    slot = _slot(waiting[0])
     winners: list[Case] = []
-    slot = _slot(waiting[0]) if waiting else 0
+    book: posting.Book | None = None
     while waiting:
         first: dict[int | None, Case] = {}
         for case in waiting:
             first.setdefault(case.label_no, case)
         turn = list(first.values())
         _find_or_make_holders(turn, at=at)
-        won, lost = _claim_in_turn(turn, slot) if in_turn else _claim_at_once(turn, slot)
+        if in_turn:
+            won, lost = _claim_in_turn(turn, slot)
+        else:
+            won, lost, book = _claim_at_once(turn, slot, at)
         winners += won
         gone = {case.label_no for case in lost}
         if lost:
@@ -78,17 +62,42 @@ def _claim(waiting: list[Case], at: datetime, in_turn: bool) -> list[Case]:
         for case in turn:
             case.exhausted = case.label_no not in gone
         waiting = [case for case in waiting if first[case.label_no] is not case and case.label_no not in gone]
-    return winners
+    return Won(winners, book or posting.ask_book(_accounts(winners), at=at)()) if winners else Won([])
 
 
-def _claim_at_once(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
-    taken = _insert_redemptions(turn)
+def _accounts(cases: Iterable[Case]) -> set[int]:
+    """Return the accounts that these cases pay into, and their consumers', whose balances are told."""
+    found = {account for case in cases for account, _points, _months in case.payments()}
+    return found | {case.holder.account_id for case in cases if case.holder}
+
+
+def _claim_at_once(turn: Sequence[Case], slot: int, at: datetime) -> tuple[list[Case], list[Case], posting.Book]:
+    """Let all try at once. Without caps it takes one round trip: for all who may win, what those who do not is given back."""
+    capped = any(_use(case) for case in turn)
+    with pipelined():
+        free = _ask_redemptions(turn)
+        money = None if capped else _ask_money(turn, slot, at)
+    taken = {label_no for (label_no,) in free()}
     won = [case for case in turn if case.label_no in taken]
-    uses = [use for case in won if (use := _use(case))]
-    if not all(lottery.count_uses(uses)):
-        raise lottery.BudgetShort
-    lottery.take([need for case in won if (need := _need(case, slot))])
-    return won, [case for case in turn if case.label_no not in taken]
+    lost = [case for case in turn if case.label_no not in taken]
+    if money is None:
+        if not all(lottery.count_uses([use for case in won if (use := _use(case))])):
+            raise lottery.BudgetShort
+        with pipelined():
+            money = _ask_money(won, slot, at)
+        lost_needs = []
+    else:
+        lost_needs = [need for case in lost if (need := _need(case, slot))]
+    taking, book = money
+    taking()
+    lottery.give_back(lost_needs)
+    return won, lost, book()
+
+
+def _ask_money(cases: Sequence[Case], slot: int, at: datetime) -> tuple[Callable[[], None], Callable[[], posting.Book]]:
+    """Ask for the points of these cases from their budgets, and for the accounts that they pay into."""
+    needs = [need for case in cases if (need := _need(case, slot))]
+    return lottery.ask_take(needs), posting.ask_book(_accounts(cases), at=at)
 
 
 def _claim_in_turn(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
@@ -103,7 +112,7 @@ def _claim_in_turn(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Ca
         need = _need(case, slot)
         if not allowed.get(case, True) or (need and not hand.covers(need)):
             continue
-        if not _insert_redemptions([case]):
+        if not _ask_redemptions([case])():
             lost.append(case)
             continue
         won.append(case)
@@ -158,8 +167,6 @@ def _find_or_make_holders(cases: Sequence[Case], *, at: datetime) -> None:
 
 def _share_holders(cases: Sequence[Case], winners: Sequence[Case]) -> None:
     """Let the other attempts of a batch know who became a member or holder in it."""
-    if len(cases) == len(winners):
-        return
     made = {_name(case.attempt): case.holder for case in winners}
     for case in cases:
         if case.holder is None:
@@ -170,8 +177,8 @@ def _name(attempt: Attempt) -> tuple[str | None, int, str | None]:
     return attempt.phone, client_of(attempt) if attempt.asker else 0, attempt.asker
 
 
-def _insert_redemptions(cases: Sequence[Case]) -> set[int]:
-    """Write redemptions in the order of their labels; return the labels that were still free."""
+def _ask_redemptions(cases: Sequence[Case]) -> Rows:
+    """Write redemptions in the order of their labels; ask for the labels that were still free."""
     parts = [
         (
             case.label_no, case.scan_id, case.askers[0], case.holder.account_id if case.holder else None,
@@ -181,54 +188,71 @@ def _insert_redemptions(cases: Sequence[Case]) -> set[int]:
         )
         for case in cases
     ]  # fmt: skip
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO redemption_redemption (label_no, scan_id, asker, account_id, points, retailer_points,
-                   promoter_points, product_id, campaign_id, retailer_id, promoter_id, client_id, at)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                   %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[])
-             ORDER BY 1
-                ON CONFLICT (label_no) DO NOTHING
-            RETURNING label_no
-            """,
-            [*(array(column) for column in zip(*parts, strict=True)), moments(case.attempt.at for case in cases)],
-        )
-        return {row[0] for row in cursor.fetchall()}
+    return ask(
+        """
+        INSERT INTO redemption_redemption (label_no, scan_id, asker, account_id, points, retailer_points,
+               promoter_points, product_id, campaign_id, retailer_id, promoter_id, client_id, at)
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+               %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[])
+         ORDER BY 1
+            ON CONFLICT (label_no) DO NOTHING
+        RETURNING label_no
+        """,
+        [*(array(column) for column in zip(*parts, strict=True)), moments(case.attempt.at for case in cases)],
+    )
 
 
-def _post(winners: Sequence[Case], *, at: datetime) -> dict[Case, int]:
-    """Pay every party of every winner by linked transfers; return each consumer's balance after their own."""
-    if not winners:
-        return {}
-    issuance = posting.system_account("issuance")
-    days: dict[tuple[datetime, int | None], date | None] = {}
-    transfers = []
-    for case in winners:
-        for account, points, months in case.payments():
-            key = (case.attempt.at, months)
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """What consumers have: each winner after their own redemption, others after the whole batch."""
+
+    of_winners: dict[Case, int]
+    of_accounts: dict[int, int]
+
+    def of(self, case: Case) -> int:
+        """Return the balance that this attempt is told."""
+        if case in self.of_winners:
+            return self.of_winners[case]
+        return self.of_accounts.get(case.holder.account_id, case.balance or 0) if case.holder else 0
+
+
+def pay(won: Won) -> Balances:
+    """Pay every party of every winner by linked transfers.
+
+    Of a posting without debts nothing is read back, so it can be sent together with the scans.
+    """
+    if won.book is None:
+        return Balances({}, {})
+    days: dict[tuple[date, int | None], date | None] = {}
+    awards = []
+    for case in won.cases:
+        earned_on = brand_date(case.attempt.at)
+        payments = list(case.payments())
+        for account, points, months in payments:
+            key = earned_on, months
             if key not in days:
-                days[key] = expires_on(brand_date(case.attempt.at), months)
-            transfers.append(
-                posting.NewTransfer(
-                    debit=issuance,
-                    credit=account,
-                    amount=points,
-                    kind="award",
-                    cause_kind="redemption",
-                    cause_id=case.scan_id,
-                    expires_on=days[key],
-                )
-            )
-    running = dict(posting.post_batch(transfers, at=at).balances)
-    unpaid = {case.holder.account_id for case in winners if case.holder} - running.keys()
-    running.update(ledger.balances(sorted(unpaid)) if unpaid else {})
-    balances = {}
-    for case in reversed(winners):
+                days[key] = expires_on(earned_on, months)
+            awards.append(posting.Award(account, points, case.scan_id, len(payments), days[key]))
+    at = max(case.attempt.at for case in won.cases)
+    issuer = posting.system_account("issuance")
+    after = {side.id: side.posted for side in won.book.sides.values()}
+    after |= posting.post_awards(awards, won.book, issuer=issuer, kind=Kind.AWARD, cause_kind=Cause.REDEMPTION, at=at)
+    running, of_winners = dict(after), {}
+    for case in reversed(won.cases):
         if case.holder:
-            balances[case] = running[case.holder.account_id]
+            of_winners[case] = running[case.holder.account_id]
             running[case.holder.account_id] -= case.points["consumer"]
-    return balances
+    return Balances(of_winners, after)
+
+
+def share(cases: Sequence[Case], winners: Sequence[Case]) -> None:
+    """Let attempts of one batch know each other: who became a holder in it, visits and redemptions before the later ones."""
+    if len(cases) == len(winners):
+        return  # each has won a label of its own
+    _share_holders(cases, winners)
+    at = max(case.attempt.at for case in cases)
+    find_visitors([case for case in cases if case.label_no is not None and not case.holder], create_at=at)
+    _see_each_other(cases, set(winners))
 
 
 def _see_each_other(cases: Sequence[Case], winners: Collection[Case]) -> None:
@@ -245,14 +269,16 @@ def _see_each_other(cases: Sequence[Case], winners: Collection[Case]) -> None:
 
 def _see(case: Case, other: Case, *, won: bool) -> None:
     past, same = case.past, bool(set(case.askers) & set(other.askers))
+    seen = Seen(other.attempt.at, other.attempt.door, other.city)
     if won:
         account = other.holder.account_id if other.holder else 0
-        past.spent = Spent(other.scan_id, other.attempt.at, other.askers[0], account, other.points["consumer"])
+        past.spent = Spent(other.scan_id, other.attempt.at, other.askers[0], account, other.points["consumer"], seen)
     if same and case.attempt.at - other.attempt.at < VISIT:
         past.in_visit = True
         return
     if not other.past.in_visit:
         past.visits += 1
-        past.first_scan_id = past.first_scan_id or other.scan_id
+        if past.first_scan_id is None:
+            past.first_scan_id, past.first = other.scan_id, seen
         past.mine += same
         past.nobody += not other.askers

@@ -1,7 +1,7 @@
 """The answer rendered from its scan: the first time, again for a repeated request id, and for a receipt number."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -59,6 +59,14 @@ class Told(NamedTuple):
     spent: bool
 
 
+class Seen(NamedTuple):
+    """When, at which door and in which city (English, Chinese) an attempt was made."""
+
+    at: datetime
+    door: Door
+    city: tuple[str, str] | None
+
+
 class Made(NamedTuple):
     """What a redemption paid."""
 
@@ -72,17 +80,21 @@ class Made(NamedTuple):
 
 
 def receipts_of(
-    scans: Sequence[Scan | Told], *, made: Iterable[Made] = (), with_serials: bool = False
+    scans: Sequence[Scan | Told],
+    *,
+    made: Iterable[Made] = (),
+    seen: Mapping[int, Seen] | None = None,
+    with_serials: bool = False,
 ) -> list[Receipt]:
     """Return what each scan was told, from rows that never change; at most four statements for any number of scans.
 
-    ``made``: the redemptions at hand, which need not be read. Serials are computed for the page's scans, or for all.
+    ``made`` and ``seen``: the redemptions and scans at hand, which need not be read. Serials are computed for the page's
+    scans, or for all.
     """
     redemptions = _redemptions(scans, made)
     spoken = {scan.first_scan_id for scan in scans if scan.earlier_count}
     spoken |= {redemptions[scan.label_no].scan_id for scan in scans if scan.spent and scan.label_no in redemptions}
-    firsts = _scans({scan_id for scan_id in spoken if scan_id is not None}, scans)
-    places = _places(firsts) if firsts else {}
+    firsts = _seen({scan_id for scan_id in spoken if scan_id is not None}, seen or {})
     products = _products({scan.product_id for scan in scans})
     numbers = _numbers(scans, redemptions)
     serials = _serials([scan for scan in scans if with_serials or scan.door is Door.WEB])
@@ -98,8 +110,8 @@ def receipts_of(
             points=0 if scan.act is Act.CHECK and scan.outcome is not Outcome.ALREADY_REDEEMED else scan.points,
             points_offered=scan.points if scan.act is Act.CHECK and scan.outcome is not Outcome.ALREADY_REDEEMED else 0,
             balance=scan.balance,
-            earlier=_earlier(scan, firsts, places),
-            redeemed=_redeemed(scan, redemptions, firsts, places),
+            earlier=_earlier(scan, firsts),
+            redeemed=_redeemed(scan, redemptions, firsts),
             paid=_paid(scan, redemptions),
             secret_unused=scan.outcome in {Outcome.GENUINE_FIRST, Outcome.GENUINE_REPEAT} and not scan.spent,
             by_serial=scan.by_serial,
@@ -123,21 +135,17 @@ def _redemptions(scans: Iterable[Scan | Told], made: Iterable[Made]) -> dict[int
     return found
 
 
-def _scans(wanted: set[int], present: Sequence[Scan | Told]) -> dict[int, tuple[datetime, Door]]:
-    """Return when and at which door each wanted scan was made; those at hand are not read again."""
-    if not wanted:
-        return {}
-    found = {scan.pk: (scan.at, scan.door) for scan in present if scan.pk in wanted}
+def _seen(wanted: set[int], known: Mapping[int, Seen]) -> dict[int, Seen]:
+    """Return when and where each wanted scan was made; those known are not read again."""
+    found = {scan_id: known[scan_id] for scan_id in wanted if scan_id in known}
     missing = wanted - found.keys()
     if missing:
-        rows = Scan.objects.filter(pk__in=missing).values_list("pk", "at", "door")
-        found.update({pk: (at, door) for pk, at, door in rows})
+        cities = ScanPlace.objects.filter(scan_id__in=missing).exclude(city="").order_by("-source")
+        city_of = {scan_id: names for scan_id, *names in cities.values_list("scan_id", "city", "city_zh")}
+        for scan_id, at, door in Scan.objects.filter(pk__in=missing).values_list("pk", "at", "door"):
+            names = city_of.get(scan_id)
+            found[scan_id] = Seen(at, door, (names[0], names[1]) if names else None)
     return found
-
-
-def _places(scans: Iterable[int]) -> dict[int, tuple[str, str]]:
-    rows = ScanPlace.objects.filter(scan_id__in=list(scans)).exclude(city="").order_by("-source")
-    return {scan_id: (city, city_zh) for scan_id, city, city_zh in rows.values_list("scan_id", "city", "city_zh")}
 
 
 _kept: dict[tuple[Any, ...], tuple[float, ProductRef]] = {}
@@ -173,26 +181,19 @@ def _serials(scans: Sequence[Scan | Told]) -> dict[int | None, str]:
     return dict(zip(label_nos, serials_of(label_nos), strict=True)) if label_nos else {}
 
 
-def _earlier(
-    scan: Scan | Told, firsts: dict[int, tuple[datetime, Door]], places: dict[int, tuple[str, str]]
-) -> Earlier | None:
-    if not scan.earlier_count or scan.first_scan_id not in firsts:
+def _earlier(scan: Scan | Told, firsts: Mapping[int, Seen]) -> Earlier | None:
+    first = firsts.get(scan.first_scan_id or 0)
+    if not scan.earlier_count or first is None:
         return None
-    at, door = firsts[scan.first_scan_id]
-    return Earlier(scan.earlier_count, at, places.get(scan.first_scan_id), door, scan.by or By.UNKNOWN)
+    return Earlier(scan.earlier_count, first.at, first.city, first.door, scan.by or By.UNKNOWN)
 
 
-def _redeemed(
-    scan: Scan | Told,
-    redemptions: dict[int, Made],
-    firsts: dict[int, tuple[datetime, Door]],
-    places: dict[int, tuple[str, str]],
-) -> Redeemed | None:
+def _redeemed(scan: Scan | Told, redemptions: dict[int, Made], firsts: Mapping[int, Seen]) -> Redeemed | None:
     made = redemptions.get(scan.label_no or 0) if scan.spent else None
     if made is None:
         return None
-    at, door = firsts[made.scan_id]
-    return Redeemed(at, places.get(made.scan_id), door, scan.by or By.UNKNOWN)
+    seen = firsts[made.scan_id]
+    return Redeemed(seen.at, seen.city, seen.door, scan.by or By.UNKNOWN)
 
 
 def _paid(scan: Scan | Told, redemptions: dict[int, Made]) -> tuple[Paid, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from brands.queries import brand_date
-from common.db import array, moments, prepared
+from common.db import array, ask, moments, pipelined
 from common.geo import Region
 from labels.queries import Status
 from ledger import queries as ledger
@@ -13,33 +13,44 @@ from redemption import budgets
 from redemption.budgets import Failure
 from redemption.facts import Case
 from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES, FailedInput, ScanPlace
+from redemption.paying import Won, pay
 from redemption.receipts import Told
 from redemption.rules import By, OfferState, Outcome, Place, Verdict, decide
 
 
-def write(
-    cases: Sequence[Case], balances: dict[Case, int], regions: dict[Case, Region | None]
-) -> tuple[list[Told], list[Failure]]:
-    """Write the scans with all that stands beside them; return the scans and the failures to be charged."""
+def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
+    """Pay the winners and write the scans, in one round trip, and what stands beside them.
+
+    Returns the scans and the failures to be charged.
+    """
     if not cases:
         return [], []
-    verdicts = [Verdict(Outcome.REDEEMED) if case in balances else decide(case.facts()) for case in cases]
+    winners = set(won.cases)
+    verdicts = [REDEEMED if case in winners else decide(case.facts()) for case in cases]
     failures, left = _write_failures(cases, verdicts)
-    others = {case.holder.account_id for case in cases if case.holder and case not in balances}
-    held = ledger.balances(sorted(others)) if others else {}
-    scans = [
-        told(
-            case,
-            verdict,
-            balance=balances[case] if case in balances else held.get(case.holder.account_id, 0) if case.holder else 0,
-            tries_left=left.get(case),
-        )
-        for case, verdict in zip(cases, verdicts, strict=True)
-    ]
-    _insert_scans(scans)
+    read_balances([case for case in cases if case not in winners])
+    with pipelined():
+        balances = pay(won)
+        scans = [
+            told(case, verdict, balance=balances.of(case), tries_left=left.get(case))
+            for case, verdict in zip(cases, verdicts, strict=True)
+        ]
+        _insert_scans(scans)
     _write_inputs(cases)
-    _write_places(cases, regions)
+    _write_places(cases)
     return scans, failures
+
+
+def read_balances(cases: Sequence[Case]) -> None:
+    """Fill in what those have who are paid nothing, if it is not known yet."""
+    accounts = {case.holder.account_id for case in cases if case.holder and case.balance is None}
+    held = ledger.balances(sorted(accounts)) if accounts else {}
+    for case in cases:
+        if case.balance is None:
+            case.balance = held.get(case.holder.account_id, 0) if case.holder else 0
+
+
+REDEEMED = Verdict(Outcome.REDEEMED)
 
 
 def _write_failures(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> tuple[list[Failure], dict[Case, int]]:
@@ -116,19 +127,18 @@ def _insert_scans(scans: Sequence[Told]) -> None:
         )
         for scan in scans
     ]  # fmt: skip
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO redemption_scan (id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
-                   earlier_count, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent,
-                   ended_on, at)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                   %s::int[], %s::int[], %s::int[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[],
-                   %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bool[], %s::bool[], %s::bool[],
-                   %s::date[], %s::timestamptz[])
-            """,
-            [*(array(column) for column in zip(*numbers, strict=True)), moments(scan.at for scan in scans)],
-        )
+    ask(
+        """
+        INSERT INTO redemption_scan (id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
+               earlier_count, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent,
+               ended_on, at)
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+               %s::int[], %s::int[], %s::int[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[],
+               %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bool[], %s::bool[], %s::bool[],
+               %s::date[], %s::timestamptz[])
+        """,
+        [*(array(column) for column in zip(*numbers, strict=True)), moments(scan.at for scan in scans)],
+    )
 
 
 def _write_inputs(cases: Sequence[Case]) -> None:
@@ -149,13 +159,12 @@ def _as_typed(case: Case) -> str:
     return case.resolution.masked[:40]
 
 
-def _write_places(cases: Sequence[Case], regions: dict[Case, Region | None]) -> None:
-    if regions:
-        ScanPlace.objects.bulk_create(
-            place_row(case.scan_id, case.attempt.place, regions[case], case.attempt.at)
-            for case in cases
-            if case.attempt.place
-        )
+def _write_places(cases: Sequence[Case]) -> None:
+    rows = [
+        place_row(case.scan_id, place, case.region, case.attempt.at) for case in cases if (place := case.attempt.place)
+    ]
+    if rows:
+        ScanPlace.objects.bulk_create(rows)
 
 
 def place_row(scan_id: int, place: Place, region: Region | None, at: datetime) -> ScanPlace:

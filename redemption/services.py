@@ -14,11 +14,11 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from channel.queries import earners
+from common.db import pipelined
 from common.errors import DomainError, NotFound
-from common.geo import Region, nearest_place
+from common.geo import nearest_place
 from labels import queries as labels
-from ledger import queries as ledger, services as posting
+from ledger import services as posting
 from ledger.models import Cause, Kind, Transfer
 from lottery import services as lottery
 from lottery.models import Budget
@@ -27,11 +27,11 @@ from members import services as members
 from redemption import budgets
 from redemption.desk import Answer, Desk, TwinIsRunning, answered_before
 from redemption.errors import AlreadyReversed, InProgress, KeyReused, TryLater, UnknownPartner, WhoEarns
-from redemption.facts import Case, cases_of, find_holders
+from redemption.facts import Case, ask_labels, cases_of, find_people, seen_by
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
-from redemption.paying import decide_and_pay, read_labels
+from redemption.paying import pick_winners, share
 from redemption.receipts import Made, receipts_of, too_many_tries
-from redemption.record import place_row, told, write
+from redemption.record import place_row, read_balances, told, write
 from redemption.rules import Act, AskerKind, Attempt, Outcome, Place, Receipt, asker_of, decide
 
 __all__ = [
@@ -75,10 +75,13 @@ def look(attempt: Attempt) -> Receipt:
     if refusal is not None:
         return too_many_tries(Act.CHECK, attempt.at, refusal.retry_after_s)
     [case] = cases_of(Act.CHECK, [attempt])
-    find_holders([case])
-    read_labels([case], at=attempt.at)
-    balance = ledger.balance(case.holder.account_id) if case.holder else 0
-    return receipts_of([told(case, decide(case.facts()), balance=balance)], with_serials=True)[0]
+    find_people([case])
+    with pipelined():
+        read = ask_labels([case], at=attempt.at)
+    read()
+    read_balances([case])
+    scan = told(case, decide(case.facts()), balance=case.balance or 0)
+    return receipts_of([scan], seen=seen_by([case]), with_serials=True)[0]
 
 
 def verify(attempt: Attempt) -> Receipt:
@@ -207,34 +210,42 @@ def _alone(act: Act, attempt: Attempt) -> Answer:
 def _together(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
     """Answer attempts in one durable transaction, and charge their failures after it."""
     cases = cases_of(act, attempts)
-    errors = _name_partners(cases)
-    regions = {case: _region(case.attempt.place) for case in cases if case.attempt.place}
+    errors = find_people(cases)
     try:
-        return _write_together(cases, errors, regions, in_turn=False)
+        return _write_together(cases, errors, in_turn=False)
     except lottery.BudgetShort:
-        fresh = [case.again() for case in cases]
-        matching = dict(zip(cases, fresh, strict=True))
-        return _write_together(
-            fresh,
-            {matching[case]: error for case, error in errors.items()},
-            {matching[case]: region for case, region in regions.items()},
-            in_turn=True,
-        )
+        again = {case: case.again() for case in cases}
+        errors = {again[case]: error for case, error in errors.items()}
+        return _write_together(list(again.values()), errors, in_turn=True)
 
 
-def _write_together(
-    cases: Sequence[Case], errors: dict[Case, DomainError], regions: dict[Case, Region | None], *, in_turn: bool
-) -> list[Answer]:
+def _write_together(cases: Sequence[Case], errors: dict[Case, DomainError], *, in_turn: bool) -> list[Answer]:
+    """Open the requests, pick the winners, write everything, commit. Each step is one round trip to the database."""
     desk = Desk(cases, errors)
     with transaction.atomic(durable=True):
-        fresh = desk.open(lock_timeout_ms=BATCH_LOCK_MS if len(cases) > 1 else ALONE_LOCK_MS)
-        balances = decide_and_pay(fresh, in_turn=in_turn)
-        scans, failures = write(fresh, balances, regions)
-        desk.answer(fresh, receipts_of(scans, made=[_made(case) for case in balances]))
+        fresh = _open(desk, cases)
+        won = pick_winners(fresh, in_turn=in_turn)
+        share(fresh, won.cases)
+        scans, failures = write(fresh, won)
+        desk.answer(fresh, receipts_of(scans, made=map(_made, won.cases), seen=seen_by(fresh)))
     budgets.charge(failures)
     if settings.SCAN_HANDLER and scans:
         import_string(settings.SCAN_HANDLER)([scan.pk for scan in scans])
     return desk.answers()
+
+
+def _open(desk: Desk, cases: Sequence[Case]) -> list[Case]:
+    """Open the request ids and read all that is known about the labels; return the cases that are new."""
+    try:
+        with pipelined():
+            desk.ask(lock_timeout_ms=BATCH_LOCK_MS if len(cases) > 1 else ALONE_LOCK_MS)
+            read = ask_labels(cases, at=max(case.attempt.at for case in cases))
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):  # only a request id can be waited for here
+            raise TwinIsRunning from error
+        raise
+    read()
+    return desk.open()
 
 
 def _made(case: Case) -> Made:
@@ -247,30 +258,6 @@ def _made(case: Case) -> Made:
         case.promoter.id if case.promoter else None,
         case.points["promoter"],
     )
-
-
-def _region(place: Place | None) -> Region | None:
-    return nearest_place(place.lat, place.lon, place.accuracy_m or 0.0) if place else None
-
-
-def _name_partners(cases: Sequence[Case]) -> dict[Case, DomainError]:
-    """Fill in the retailers and promoters that are named; return an error for each case that names none of ours."""
-    numbers = {
-        number for case in cases for number in (case.attempt.retailer, case.attempt.promoter) if number is not None
-    }
-    if not numbers:
-        return {}
-    found = earners(numbers)
-    errors: dict[Case, DomainError] = {}
-    for case in cases:
-        case.retailer, case.promoter = found.get(case.attempt.retailer or ""), found.get(case.attempt.promoter or "")
-        for kind, number, earner in (
-            ("retailer", case.attempt.retailer, case.retailer),
-            ("promoter", case.attempt.promoter, case.promoter),
-        ):
-            if number is not None and (earner is None or earner.kind != kind):
-                errors[case] = UnknownPartner(_("There is no such retailer or promoter."), field=kind)
-    return errors
 
 
 # --- after the answer --------------------------------------------------------------------------------------------------
@@ -302,7 +289,7 @@ def reverse_redemption(redemption_id: int, *, at: datetime, asked_by: str, reaso
 
 def add_place(scan_id: int, place: Place, *, at: datetime) -> None:
     """Keep where a visitor says to be, told on a tap after the answer. A second one is not kept."""
-    row = place_row(scan_id, place, _region(place), at)
+    row = place_row(scan_id, place, nearest_place(place.lat, place.lon, place.accuracy_m or 0.0), at)
     if not Scan.objects.filter(pk=scan_id).exists():
         raise NotFound
     ScanPlace.objects.bulk_create([row], ignore_conflicts=True)

@@ -132,14 +132,14 @@ def test_one_poisoned_among_sixty_three_good_fails_alone(real_commits: Brand, mo
     codes = secrets_of(make_active_batch(64))
     attempts = [make_attempt(code, phone=f"+8613800138{n:03}") for n, code in enumerate(codes)]
     poisoned = attempts[17].request_id
-    whole = paying.decide_and_pay
+    whole = paying.pick_winners
 
-    def decide_and_pay(cases: list[Case], *, in_turn: bool) -> dict[Case, int]:
+    def pick_winners(cases: list[Case], *, in_turn: bool) -> paying.Won:
         if any(case.attempt.request_id == poisoned for case in cases):
             raise ZeroDivisionError
         return whole(cases, in_turn=in_turn)
 
-    monkeypatch.setattr(services, "decide_and_pay", decide_and_pay)
+    monkeypatch.setattr(services, "pick_winners", pick_winners)
 
     answers = services.redeem_each(attempts)
 
