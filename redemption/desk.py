@@ -33,7 +33,7 @@ class Desk:
         self.leaders: dict[Key, Case] = {}
         self.followers: dict[Case, Case] = {}
         mac = auditor()
-        self._opened: Rows | None = None
+        self._opened: Callable[[], dict[Key, int]] = dict
         self._unnamed: Rows | None = None
         self.macs = {case: content_mac(case, mac) for case in cases if case.attempt.request_id}
 
@@ -55,8 +55,7 @@ class Desk:
 
     def open(self) -> list[Case]:
         """Return the cases that are new, each with the id of its scan."""
-        rows = self._opened() if self._opened else []
-        opened = {(door, client, request_id): scan for door, client, request_id, scan in rows}
+        opened = self._opened()
         repeats = [case for key, case in self.leaders.items() if key not in opened]
         repeats += [case for case in self.errors if case in self.macs]
         self._repeat(repeats)
@@ -74,9 +73,9 @@ class Desk:
         else:
             self.done[case] = KeyReused()
 
-    def _insert(self, lock_timeout_ms: int) -> Rows:
+    def _insert(self, lock_timeout_ms: int) -> Callable[[], dict[Key, int]]:
         doors, clients, ids = zip(*self.leaders, strict=True)
-        return ask(
+        rows = ask(
             """
             WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
             INSERT INTO redemption_request (scan_id, door, client_id, request_id, content_mac)
@@ -95,6 +94,7 @@ class Desk:
                 bytes_array(self.macs[case] for case in self.leaders.values()),
             ],
         )
+        return lambda: {(door, client, request_id): scan for door, client, request_id, scan in rows()}
 
     def _repeat(self, cases: Sequence[Case]) -> None:
         if not cases:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from brands.queries import brand_date
-from common.db import array, bytes_array, inside_transaction, moments, prepared
+from common.db import array, ask, bytes_array, inside_transaction, moments
 from sms_gateway import spending
 from sms_gateway.backoff import MOST_TRIES, next_try
 from sms_gateway.doors import OptOut, Purpose, Reply
@@ -107,45 +107,41 @@ def keep_many(news: Sequence[New]) -> list[Kept]:
 def _insert(news: Sequence[New]) -> dict[str, int]:
     rows = [uuid.uuid4() for _ in news]
     senders = [new.sender or "" for new in news]
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO sms_gateway_inboundmessage
-                   (uuid, carrier, message_id, number, from_cipher, from_index, body_cipher, body_mac, received_at, state,
-                    attempts, due_at, problem, reply_state, silence, opt_out)
-            SELECT uuid, carrier, message_id, number, from_cipher, nullif(from_index, ''::bytea), body_cipher, body_mac,
-                   received_at, 'new', 1, due_at, '', reply_state, '', opt_out
-              FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::bytea[],
-                          %s::bytea[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])
-                   AS new (uuid, carrier, message_id, number, from_cipher, from_index, body_cipher, body_mac, received_at,
-                           due_at, reply_state, opt_out)
-             ORDER BY carrier, message_id
-                ON CONFLICT (carrier, message_id) DO NOTHING
-            RETURNING id, carrier, message_id
-            """,
-            [
-                array(rows),
-                [new.carrier for new in news],
-                [new.message_id for new in news],
-                [new.number for new in news],
-                bytes_array(
-                    vault.seal(sender, field=FROM_FIELD, row=row) for sender, row in zip(senders, rows, strict=True)
-                ),
-                bytes_array(
-                    index if sender else b""
-                    for sender, index in zip(senders, vault.blind_indexes(senders), strict=True)
-                ),
-                bytes_array(
-                    vault.seal(new.body, field=TEXT_FIELD, row=row) for new, row in zip(news, rows, strict=True)
-                ),
-                bytes_array(vault.blind_indexes([new.body for new in news], purpose="sms.text")),
-                moments(new.received_at for new in news),
-                moments(new.at + LEASE for new in news),
-                array(_ReplyState.NONE if new.inline else _ReplyState.OUTBOX for new in news),
-                array(str(new.opt_out or "") or '""' for new in news),
-            ],
-        )
-        return {f"{carrier}:{message_id}": row for row, carrier, message_id in cursor.fetchall()}
+    written = ask(
+        """
+        INSERT INTO sms_gateway_inboundmessage
+               (uuid, carrier, message_id, number, from_cipher, from_index, body_cipher, body_mac, received_at, state,
+                attempts, due_at, problem, reply_state, silence, opt_out)
+        SELECT uuid, carrier, message_id, number, from_cipher, nullif(from_index, ''::bytea), body_cipher, body_mac,
+               received_at, 'new', 1, due_at, '', reply_state, '', opt_out
+          FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::bytea[],
+                      %s::bytea[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])
+               AS new (uuid, carrier, message_id, number, from_cipher, from_index, body_cipher, body_mac, received_at,
+                       due_at, reply_state, opt_out)
+         ORDER BY carrier, message_id
+            ON CONFLICT (carrier, message_id) DO NOTHING
+        RETURNING id, carrier, message_id
+        """,
+        [
+            array(rows),
+            [new.carrier for new in news],
+            [new.message_id for new in news],
+            [new.number for new in news],
+            bytes_array(
+                vault.seal(sender, field=FROM_FIELD, row=row) for sender, row in zip(senders, rows, strict=True)
+            ),
+            bytes_array(
+                index if sender else b"" for sender, index in zip(senders, vault.blind_indexes(senders), strict=True)
+            ),
+            bytes_array(vault.seal(new.body, field=TEXT_FIELD, row=row) for new, row in zip(news, rows, strict=True)),
+            bytes_array(vault.blind_indexes([new.body for new in news], purpose="sms.text")),
+            moments(new.received_at for new in news),
+            moments(new.at + LEASE for new in news),
+            array(_ReplyState.NONE if new.inline else _ReplyState.OUTBOX for new in news),
+            array(str(new.opt_out or "") or '""' for new in news),
+        ],
+    )
+    return {f"{carrier}:{message_id}": row for row, carrier, message_id in written()}
 
 
 def _without_budget(news: Sequence[New]) -> dict[str, str]:
@@ -303,39 +299,38 @@ def _write_replies(replies: Sequence[_Spoken]) -> dict[int, int]:
     if not replies:
         return {}
     texts = [spoken.decision.sender or "" for spoken in replies]
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO sms_gateway_outboundmessage
-                   (uuid, to_cipher, to_index, body_cipher, purpose, language, template, state, priority, attempts, due_at,
-                    problem, number, carrier, carrier_ref, parts, cost, created_at, sent_at)
-            SELECT uuid, to_cipher, to_index, body_cipher, 'reply', language, '', state, %s, attempts, at, '', number,
-                   carrier, '', parts, cost, at, CASE WHEN attempts = 1 THEN at END
-              FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::text[], %s::text[], %s::int[],
-                          %s::text[], %s::text[], %s::int[], %s::bigint[], %s::timestamptz[])
-                   AS new (uuid, to_cipher, to_index, body_cipher, language, state, attempts, number, carrier, parts, cost,
-                           at)
-            RETURNING uuid, id
-            """,
-            [
-                PRIORITY[OutboundMessage.Purpose.REPLY],
-                array(spoken.uuid for spoken in replies),
-                bytes_array(
-                    vault.seal(to, field=TO_FIELD, row=spoken.uuid) for to, spoken in zip(texts, replies, strict=True)
-                ),
-                bytes_array(vault.blind_indexes(texts)),
-                bytes_array(vault.seal(spoken.text, field=BODY_FIELD, row=spoken.uuid) for spoken in replies),
-                [spoken.decision.reply.language for spoken in replies if spoken.decision.reply],
-                array("waiting" if spoken.later else "sent" for spoken in replies),
-                array(0 if spoken.later else 1 for spoken in replies),
-                [spoken.decision.number for spoken in replies],
-                ["" if spoken.later else spoken.decision.carrier for spoken in replies],
-                array(spoken.parts for spoken in replies),
-                array(0 if spoken.later or not spoken.need else spoken.need.amount for spoken in replies),
-                moments(spoken.decision.at for spoken in replies),
-            ],
-        )
-        ids = dict(cursor.fetchall())
+    written = ask(
+        """
+        INSERT INTO sms_gateway_outboundmessage
+               (uuid, to_cipher, to_index, body_cipher, purpose, language, template, state, priority, attempts, due_at,
+                problem, number, carrier, carrier_ref, parts, cost, created_at, sent_at)
+        SELECT uuid, to_cipher, to_index, body_cipher, 'reply', language, '', state, %s, attempts, at, '', number,
+               carrier, '', parts, cost, at, CASE WHEN attempts = 1 THEN at END
+          FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::text[], %s::text[], %s::int[],
+                      %s::text[], %s::text[], %s::int[], %s::bigint[], %s::timestamptz[])
+               AS new (uuid, to_cipher, to_index, body_cipher, language, state, attempts, number, carrier, parts, cost,
+                       at)
+        RETURNING uuid, id
+        """,
+        [
+            PRIORITY[OutboundMessage.Purpose.REPLY],
+            array(spoken.uuid for spoken in replies),
+            bytes_array(
+                vault.seal(to, field=TO_FIELD, row=spoken.uuid) for to, spoken in zip(texts, replies, strict=True)
+            ),
+            bytes_array(vault.blind_indexes(texts)),
+            bytes_array(vault.seal(spoken.text, field=BODY_FIELD, row=spoken.uuid) for spoken in replies),
+            [spoken.decision.reply.language for spoken in replies if spoken.decision.reply],
+            array("waiting" if spoken.later else "sent" for spoken in replies),
+            array(0 if spoken.later else 1 for spoken in replies),
+            [spoken.decision.number for spoken in replies],
+            ["" if spoken.later else spoken.decision.carrier for spoken in replies],
+            array(spoken.parts for spoken in replies),
+            array(0 if spoken.later or not spoken.need else spoken.need.amount for spoken in replies),
+            moments(spoken.decision.at for spoken in replies),
+        ],
+    )
+    ids = dict(written())
     return {spoken.decision.id: ids[spoken.uuid] for spoken in replies}
 
 
@@ -347,33 +342,32 @@ def _mark_decided(
 ) -> None:
     if not decisions:
         return
-    with prepared() as cursor:
-        cursor.execute(
-            """
-            UPDATE sms_gateway_inboundmessage AS m
-               SET state = 'decided', decided_at = d.at, problem = '', body_cipher = d.body_cipher, silence = d.silence,
-                   reply_id = d.reply_id, error_mac = nullif(d.error_mac, ''::bytea),
-                   reply_state = CASE WHEN d.silence <> '' THEN 'silent' WHEN m.reply_state = 'none' THEN 'inline'
-                                      ELSE m.reply_state END
-              FROM unnest(%s::bigint[], %s::timestamptz[], %s::bytea[], %s::text[], %s::bigint[], %s::bytea[])
-                   AS d (id, at, body_cipher, silence, reply_id, error_mac)
-             WHERE m.id = d.id
-            """,
-            [
-                array(decision.id for decision in decisions),
-                moments(decision.at for decision in decisions),
-                bytes_array(
-                    vault.seal(mask_codes(decision.body), field=TEXT_FIELD, row=rows[decision.id].uuid)
-                    for decision in decisions
-                ),
-                array(silences[decision.id][:20] or '""' for decision in decisions),
-                array(made.get(decision.id) for decision in decisions),
-                bytes_array(
-                    _error_mac(decision.reply) if decision.reply and decision.reply.purpose is Purpose.ERROR else b""
-                    for decision in decisions
-                ),
-            ],
-        )
+    ask(
+        """
+        UPDATE sms_gateway_inboundmessage AS m
+           SET state = 'decided', decided_at = d.at, problem = '', body_cipher = d.body_cipher, silence = d.silence,
+               reply_id = d.reply_id, error_mac = nullif(d.error_mac, ''::bytea),
+               reply_state = CASE WHEN d.silence <> '' THEN 'silent' WHEN m.reply_state = 'none' THEN 'inline'
+                                  ELSE m.reply_state END
+          FROM unnest(%s::bigint[], %s::timestamptz[], %s::bytea[], %s::text[], %s::bigint[], %s::bytea[])
+               AS d (id, at, body_cipher, silence, reply_id, error_mac)
+         WHERE m.id = d.id
+        """,
+        [
+            array(decision.id for decision in decisions),
+            moments(decision.at for decision in decisions),
+            bytes_array(
+                vault.seal(mask_codes(decision.body), field=TEXT_FIELD, row=rows[decision.id].uuid)
+                for decision in decisions
+            ),
+            array(silences[decision.id][:20] or '""' for decision in decisions),
+            array(made.get(decision.id) for decision in decisions),
+            bytes_array(
+                _error_mac(decision.reply) if decision.reply and decision.reply.purpose is Purpose.ERROR else b""
+                for decision in decisions
+            ),
+        ],
+    )
 
 
 def fail(row_id: int, problem: str, *, at: datetime) -> None:

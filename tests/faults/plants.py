@@ -26,14 +26,15 @@ def keys_are_forgotten(patch: Patch) -> None:
     """Every request is new, whatever its idempotency key says."""
     whole, numbers = Desk._insert, itertools.count()
 
-    def _insert(self: Desk, lock_timeout_ms: int) -> dict[Key, int]:
+    def _insert(self: Desk, lock_timeout_ms: int) -> Callable[[], dict[Key, int]]:
         known, mark = self.leaders, f"{id(self)}-{next(numbers)}"
         names = {(door, client, f"{name[:20]}-{mark}"): (door, client, name) for door, client, name in known}
         self.leaders = {other: known[key] for other, key in names.items()}
         try:
-            return {names[other]: scan_id for other, scan_id in whole(self, lock_timeout_ms).items()}
+            opened = whole(self, lock_timeout_ms)
         finally:
             self.leaders = known
+        return lambda: {names[other]: scan_id for other, scan_id in opened().items()}
 
     patch(Desk, "_insert", _insert)
 
@@ -41,7 +42,7 @@ def keys_are_forgotten(patch: Patch) -> None:
 def keys_outlive_their_transaction(patch: Patch) -> None:
     """The row of a request id is committed on its own, before the effect."""
 
-    def _insert(self: Desk, _lock_timeout_ms: int) -> dict[Key, int]:
+    def _insert(self: Desk, _lock_timeout_ms: int) -> Callable[[], dict[Key, int]]:
         with _owner() as session:
             session.execute(f"SET search_path = {environment.BRAND}")
             rows = {
@@ -54,7 +55,7 @@ def keys_outlive_their_transaction(patch: Patch) -> None:
                 ).fetchone()
                 for key, case in self.leaders.items()
             }
-        return {key: row[0] for key, row in rows.items() if row}
+        return lambda: {key: row[0] for key, row in rows.items() if row}
 
     patch(Desk, "_insert", _insert)
 
