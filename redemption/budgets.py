@@ -20,12 +20,13 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.db.models import Sum
-from limits import RateLimitItemPerSecond, storage, strategies
+from limits import RateLimitItemPerSecond, WindowStats, storage, strategies
 from limits.errors import StorageError
 
 from labels.keys import audit_mac, auditor
 from redemption.models import FailureRow, Refused
 from redemption.rules import Attempt, Door
+from redemption.work import LIVES as PROOF_LIVES, TRIES as TRIES_A_PROOF
 
 HOUR_S, DAY_S = 3600, 86_400
 PERSONS = ("asker", "phone", "member")
@@ -40,6 +41,7 @@ BUDGETS: dict[str, tuple[int, int]] = {
     "platform": (2000, 0),
 }
 KEY_SHARE = 20  # a key may fail with one in twenty of its attempts of the last 24 hours
+STOP_FACTOR = 4  # a network whose visitors proved their work is stopped after so many times its budget
 BRAND_FACTOR = 20  # a brand may see twenty times its usual hour
 STORE_TIMEOUT_S = 0.2
 RETRY_STORE_S = 5.0
@@ -61,8 +63,11 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
+    """Who may not try, and for how long. ``needs_work``: a proof of work would let the attempt be looked at."""
+
     subject: Subject
     retry_after_s: int
+    needs_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ def ask(attempts: Sequence[Attempt]) -> list[Refusal | None]:
     store = _store()
     if store.usable():
         try:
-            return store.blocked(subjects)
+            return store.blocked(subjects, [attempt.proof for attempt in attempts])
         except _GONE:
             store.fail()
     return [_fallback_refusal(group) for group in subjects]
@@ -186,23 +191,40 @@ class _Store:
             self.down_since = self.down_since or time.time()
             self.retry_at = time.monotonic() + RETRY_STORE_S
 
-    def blocked(self, groups: Sequence[list[Subject]]) -> list[Refusal | None]:
-        """Return each attempt's refusal. Also counts the attempts of API keys, whose budget is a share of them."""
+    def blocked(self, groups: Sequence[list[Subject]], proofs: Sequence[str]) -> list[Refusal | None]:
+        """Return each attempt's refusal. ``proofs``: the puzzle solved for each, or "". Also counts the attempts of API keys, whose budget is a share of them."""
         subjects = list(dict.fromkeys(subject for group in groups for subject in group if subject is not BRAND))
         scope = self.name("")
         names = [f"{scope}epoch", PLATFORM_FLAG, f"{scope}blocked:{BRAND.key}"]
         names += [f"{scope}blocked:{subject.key}" for subject in subjects]
+        networks = [subject for subject in subjects if subject.kind == "ip"]
+        names += [f"{scope}stopped:{subject.key}" for subject in networks]
         values = cast("list[str | None]", self.client.mget(names))
         if values[0] is None or self.down_since is not None:
             self._count_again()
-            return self.blocked(groups)
+            return self.blocked(groups, proofs)
         self._count_attempts(groups)
         breaker = _later(values[1], values[2])
-        flags = dict(zip(subjects, values[3:], strict=True))
+        flags = dict(zip(subjects, values[3 : 3 + len(subjects)], strict=True))
         if breaker is None and not any(flags.values()):
             return [None] * len(groups)
-        failed = self._failed(subjects) if breaker else {}
-        return [self._refusal(group, breaker, flags, failed) for group in groups]
+        state = _State(
+            breaker,
+            flags,
+            self._failed(subjects) if breaker else {},
+            dict(zip(networks, values[3 + len(subjects) :], strict=True)),
+        )
+        return [
+            _refusal(group, state, proven=bool(proof) and self._counts_for(proof))
+            for group, proof in zip(groups, proofs, strict=True)
+        ]
+
+    def _counts_for(self, proof: str) -> bool:
+        """Use up one of the tries that a proof of work is worth; return whether there was one left."""
+        name = self.name(f"proof:{proof}")
+        used: int = self.client.incr(name)
+        self.client.expire(name, 2 * PROOF_LIVES)
+        return used <= TRIES_A_PROOF
 
     def _failed(self, subjects: Iterable[Subject]) -> dict[Subject, str | None]:
         """Return, for each person, until when a failure of theirs of the last hour counts against them."""
@@ -226,19 +248,6 @@ class _Store:
             self.client.incrby(name, count)
             self.client.expire(name, DAY_S + HOUR_S)
 
-    @staticmethod
-    def _refusal(
-        group: list[Subject], breaker: str | None, flags: dict[Subject, str | None], failed: dict[Subject, str | None]
-    ) -> Refusal | None:
-        for subject in group:
-            # With the breaker open a person has one try, and a stranger none after it.
-            until = flags.get(subject) or (failed.get(subject) if breaker else None)
-            if until:
-                return Refusal(subject, max(1, int(float(until) - time.time())))
-        if breaker and not any(subject.kind in PERSONS for subject in group):
-            return Refusal(BRAND, max(1, int(float(breaker) - time.time())))
-        return None
-
     def charge(self, failures: Sequence[Failure]) -> None:
         for failure in failures:
             subject = failure.subject
@@ -254,8 +263,18 @@ class _Store:
             self.windows.hit(item, name)
             stats = self.windows.get_window_stats(item, name)
             if stats.remaining <= 0:
-                flag = PLATFORM_FLAG if subject.kind == "platform" else self.name(f"blocked:{subject.key}")
-                self.client.set(flag, str(stats.reset_time), ex=max(1, int(stats.reset_time - time.time())))
+                self._raise_flag(
+                    PLATFORM_FLAG if subject.kind == "platform" else self.name(f"blocked:{subject.key}"), stats
+                )
+            if subject.kind == "ip":
+                beyond = RateLimitItemPerSecond(item.amount * STOP_FACTOR, item.multiples)
+                self.windows.hit(beyond, name)
+                stats = self.windows.get_window_stats(beyond, name)
+                if stats.remaining <= 0:
+                    self._raise_flag(self.name(f"stopped:{subject.key}"), stats)
+
+    def _raise_flag(self, name: str, stats: WindowStats) -> None:
+        self.client.set(name, str(stats.reset_time), ex=max(1, int(stats.reset_time - time.time())))
 
     def _windows_of(self, subject: Subject) -> list[RateLimitItemPerSecond]:
         items = limits_of(subject.kind)
@@ -278,7 +297,7 @@ class _Store:
         rows = _rows_since(since)
         counted: dict[tuple[str, bytes], int] = {}
         for kind, mac in rows:
-            most = max(item.amount for item in limits_of(kind))
+            most = max(item.amount for item in limits_of(kind)) * (STOP_FACTOR if kind == "ip" else 1)
             counted[kind, mac] = counted.get((kind, mac), 0) + 1
             if counted[kind, mac] <= most:
                 self._hit(Subject(kind, mac))
@@ -287,6 +306,46 @@ class _Store:
         self.client.delete(self.name("counting"))
         with self.lock:
             self.down_since = None
+
+
+class _State(NamedTuple):
+    """What the store says about the subjects of a call: until when each may not try."""
+
+    breaker: str | None
+    flags: dict[Subject, str | None]
+    failed: dict[Subject, str | None]
+    stopped: dict[Subject, str | None]
+
+
+def _refusal(group: list[Subject], state: _State, *, proven: bool) -> Refusal | None:
+    """Return who refuses an attempt. Person and key come first, since work buys no more guesses of theirs."""
+    for subject in group:
+        until = state.flags.get(subject)
+        if until and subject.kind != "ip":
+            return Refusal(subject, _wait_s(until))
+    for subject in group:
+        if subject.kind != "ip":
+            continue
+        stopped = state.stopped.get(subject)
+        if stopped:
+            return Refusal(subject, _wait_s(stopped))
+        until = state.flags.get(subject) or state.breaker
+        if until and not proven:
+            return Refusal(subject if state.flags.get(subject) else BRAND, _wait_s(until), needs_work=True)
+        return None
+    if not state.breaker:
+        return None
+    # With the breaker open and no page to ask for work, a person has one try, and a stranger none after it.
+    persons = [subject for subject in group if subject.kind in PERSONS]
+    for subject in persons:
+        until = state.failed.get(subject)
+        if until:
+            return Refusal(subject, _wait_s(until))
+    return None if persons else Refusal(BRAND, _wait_s(state.breaker))
+
+
+def _wait_s(until: str) -> int:
+    return max(1, int(float(until) - time.time()))
 
 
 def _later(*values: str | None) -> str | None:
@@ -314,7 +373,7 @@ class _NoStore:
     def fail(self) -> None:
         """Stay as it is."""
 
-    def blocked(self, groups: Sequence[list[Subject]]) -> list[Refusal | None]:
+    def blocked(self, groups: Sequence[list[Subject]], proofs: Sequence[str]) -> list[Refusal | None]:
         raise NotImplementedError
 
     def charge(self, failures: Sequence[Failure]) -> None:

@@ -88,6 +88,8 @@ def words_of(receipt: Receipt) -> tuple[str, str]:
             return _("Not a pair"), _("This is not the code of the label you scanned")
         case Outcome.UNKNOWN, _detail:
             return _("No such code"), _("We have not issued this number")
+        case Outcome.TOO_MANY_TRIES, _detail if receipt.needs_work:
+            return _("One moment"), _("Your phone shows first that it is no machine that guesses")
         case Outcome.TOO_MANY_TRIES, _detail:
             return _("Please wait"), wait_text(receipt)
     raise ValueError(receipt.outcome)
@@ -266,6 +268,12 @@ def base_style() -> str:
 def script() -> SafeString:
     """Return the script; pages work without it."""
     return mark_safe(_static("consumer.js"))  # noqa: S308 - our own file
+
+
+@lru_cache(maxsize=1)
+def work_script() -> SafeString:
+    """Return the script that solves a puzzle, for the pages that ask one."""
+    return mark_safe(_static("work.js"))  # noqa: S308 - our own file
 
 
 def style_of(brand: Brand) -> SafeString:

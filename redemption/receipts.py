@@ -9,6 +9,7 @@ from django.db import connection
 
 from labels.models import Product
 from labels.queries import receipt_nos, serials_of
+from redemption.budgets import Refusal
 from redemption.models import Redemption, Scan, ScanPlace
 from redemption.rules import (
     Act,
@@ -27,9 +28,15 @@ KEEP_S = 10.0
 PRODUCTS_KEPT = 10_000
 
 
-def too_many_tries(act: Act, at: datetime, retry_after_s: int) -> Receipt:
+def too_many_tries(act: Act, at: datetime, refusal: Refusal) -> Receipt:
     """Return the answer to an attempt that was not looked at."""
-    return Receipt(outcome=Outcome.TOO_MANY_TRIES, act=act, at=at, retry_after_s=retry_after_s)
+    return Receipt(
+        outcome=Outcome.TOO_MANY_TRIES,
+        act=act,
+        at=at,
+        retry_after_s=refusal.retry_after_s,
+        needs_work=refusal.needs_work,
+    )
 
 
 class Told(NamedTuple):

@@ -111,6 +111,7 @@ class Attempt:
     language: str = ""
     ip_prefix: str = ""
     test_mode: bool = False
+    proof: str = ""  # the puzzle that was solved for it (`redemption.work`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ class Receipt:
     got: int | None = None
     tries_left: int | None = None
     retry_after_s: int | None = None
+    needs_work: bool = False  # with TOO_MANY_TRIES: a proof of work would let it be looked at
     ended_on: date | None = None
 
 

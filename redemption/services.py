@@ -73,7 +73,7 @@ def look(attempt: Attempt) -> Receipt:
     """
     [refusal] = budgets.ask([attempt])
     if refusal is not None:
-        return too_many_tries(Act.CHECK, attempt.at, refusal.retry_after_s)
+        return too_many_tries(Act.CHECK, attempt.at, refusal)
     [case] = cases_of(Act.CHECK, [attempt])
     find_people([case])
     with pipelined():
@@ -127,7 +127,7 @@ def _admit(act: Act, attempts: Sequence[Attempt]) -> list[Answer | None]:
         if refusal is None or answers[place] is not None or answered_before(attempt):
             continue
         budgets.count_refusal(refusal, at=attempt.at)
-        answers[place] = too_many_tries(act, attempt.at, refusal.retry_after_s)
+        answers[place] = too_many_tries(act, attempt.at, refusal)
     return answers
 
 

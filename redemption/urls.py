@@ -10,6 +10,7 @@ urlpatterns = [
     path("01/<path:rest>", resolver.answer, name="label"),
     path(".well-known/gs1resolver", resolver.describe, name="resolver"),
     path("claim", views.claim, name="claim"),
+    path("work", views.prove, name="work"),
     path("r/<str:receipt_no>", views.receipt, name="receipt"),
     path("report", care_views.report, name="report"),
     path("rules", care_views.rules, name="rules"),

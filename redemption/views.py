@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils.translation import get_language, gettext as _, pgettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common.clock import now
 from common.net import client_ip, ip_prefix
@@ -36,6 +36,7 @@ from redemption.rules import Act, Attempt, Door, Outcome, Place, Receipt
 from redemption.services import InProgress, TryLater
 from redemption.templatetags.consumer import fours
 from redemption.tokens import CLAIM_TOKEN_FOR_S, VISIT_TOKEN_FOR_S, Target, make_token, read_token, request_id
+from redemption.work import make_puzzle, read_solution
 
 # --- a label's page ------------------------------------------------------------------------------------------------
 
@@ -101,12 +102,29 @@ def show_label(
         "help": pages.help_for(receipt),
         "retype": not can_claim and receipt.outcome in {Outcome.TYPO, Outcome.UNKNOWN},
         "partner_names": partner_names(request),
+        "work": work_for(receipt),
     }
     context |= more
     response = page(request, "label.html", verdict=verdict, status=status or pages.status_of(receipt), **context)
     if receipt.retry_after_s:
         response.headers["Retry-After"] = str(receipt.retry_after_s)
     return response
+
+
+def work_for(receipt: Receipt) -> dict[str, str] | None:
+    """Return the puzzle and its script for an answer that asks for a proof of work."""
+    return {"puzzle": make_puzzle(at=now()), "script": pages.work_script()} if receipt.needs_work else None
+
+
+@require_POST
+@consumer_page
+def prove(request: ConsumerRequest) -> HttpResponse:
+    """Take the solution of a puzzle; this device may try again a few times."""
+    challenge = read_solution(request.POST.get("solution", "")[:2000])
+    if challenge is None:
+        return JsonResponse({"done": False}, status=400)
+    request.visitor.prove(challenge)
+    return JsonResponse({"done": True})
 
 
 def visit(request: ConsumerRequest, target: Target) -> HttpResponse:
@@ -211,8 +229,9 @@ def home(request: ConsumerRequest) -> HttpResponse:
     )
     request.visitor.keep_receipt(receipt.receipt_no)
     retry = receipt.outcome in {Outcome.TYPO, Outcome.UNKNOWN}
-    if retry:
-        form.add_error("typed", pages.code_error(receipt))
+    if retry or receipt.needs_work:
+        if retry:
+            form.add_error("typed", pages.code_error(receipt))
         return page(
             request,
             "home.html",
@@ -224,7 +243,8 @@ def home(request: ConsumerRequest) -> HttpResponse:
             left=pages.tries_left(receipt),
             help=pages.help_for(receipt),
             visit_token=make_token("visit"),
-            explained=True,
+            explained=retry,
+            work=work_for(receipt),
         )
     claim_data = claim_form(request, code=typed)
     return show_label(
@@ -340,6 +360,8 @@ def redeem(request: ConsumerRequest, target: Target, form: ClaimForm, token: str
     if error:
         form.add_error("code", error)
         return show_form(request, target, form, receipt=receipt)
+    if receipt.needs_work:
+        return show_label(request, receipt, target, form=form, open_form=True)
     if receipt.outcome is Outcome.TOO_MANY_TRIES or (
         receipt.outcome is Outcome.ALREADY_REDEEMED and pages.is_yours(receipt)
     ):
@@ -413,5 +435,6 @@ def attempt_of(request: ConsumerRequest, target: Target, *, acts: bool = True, *
         cookie=request.visitor.act() if acts else request.visitor.asker,
         language=get_language() or "",
         ip_prefix=ip_prefix(client_ip(request)),
+        proof=request.visitor.proof,
         **({"serial": target.serial, "gtin": target.gtin} | typed),
     )

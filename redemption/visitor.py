@@ -18,11 +18,13 @@ from django.http import HttpRequest, HttpResponse
 
 from channel.models import Partner
 from members.models import Member
+from redemption import work
 
 ASKER_FOR = timedelta(days=365)
 SIGNED_IN_FOR = timedelta(days=90)
 FRESH_FOR = timedelta(minutes=15)
 PARTNER_FOR = timedelta(days=7)
+PROOF_FOR = work.LIVES
 RECEIPTS_KEPT = 12
 _PARTNER_NUMBER = re.compile(r"[A-Z0-9]{2,20}")
 
@@ -46,6 +48,7 @@ class Visitor:
     partners: dict[str, str] = field(default_factory=dict)
     receipts: list[str] = field(default_factory=list)
     signed_in: tuple[str, int] | None = None
+    proof: str = ""
     _changes: dict[str, tuple[Any, timedelta] | None] = field(default_factory=dict)
 
     @cached_property
@@ -85,6 +88,11 @@ class Visitor:
         if receipt_no and receipt_no not in self.receipts:
             self.receipts = [receipt_no, *self.receipts][:RECEIPTS_KEPT]
             self._changes["receipts"] = (self.receipts, ASKER_FOR)
+
+    def prove(self, challenge: str) -> None:
+        """Remember the puzzle that this device has solved."""
+        self.proof = challenge
+        self._changes["proof"] = (challenge, PROOF_FOR)
 
     def come_from(self, role: PartnerRole, number: str) -> None:
         """Remember the shop or the promoter whose code was scanned."""
@@ -129,6 +137,7 @@ def visitor_of(request: HttpRequest) -> Visitor:
         partners=_read(request, "partners", PARTNER_FOR) or {},
         receipts=_read(request, "receipts", ASKER_FOR) or [],
         signed_in=(str(signed_in[0]), int(signed_in[1])) if signed_in else None,
+        proof=_read(request, "proof", PROOF_FOR) or "",
     )
 
 

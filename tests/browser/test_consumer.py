@@ -15,6 +15,7 @@ from brands.models import Brand
 from common.clock import now
 from labels.models import Batch
 from labels.queries import Status, resolve
+from redemption import budgets
 from redemption.models import Redemption, Scan
 from redemption.services import redeem
 from tests.browser.conftest import LANGUAGES, axe_faults, looked_at, overflow_px
@@ -321,6 +322,35 @@ def test_a_budget_that_runs_out_is_told_on_a_page(visit: VISIT, real_commits: Br
     expect(page.locator("#line")).to_contain_text("Your code stays unused.")
     assert axe_faults(page) == []
     assert Redemption.objects.count() == 1
+
+
+def test_a_phone_solves_the_puzzle_and_the_page_goes_on(
+    visit: VISIT, batch: Batch, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FAILURE_BUDGET_SCALE = 1
+    monkeypatch.setitem(budgets.BUDGETS, "ip", (2, 0))
+    page = on_phone(visit)
+    numbers = (f"{number:016}" for number in range(1, 10_000))
+    unknown = (number for number in numbers if resolve(number, purpose="secret").status is Status.UNKNOWN)
+    page.goto("/")
+    for code in islice(unknown, 2):
+        page.fill("[name=typed]", code)
+        page.click("main button")
+        expect(page.get_by_role("heading", level=1)).to_have_text("No such code")
+
+    page.fill("[name=typed]", next(unknown))
+    page.click("main button")
+    expect(page.get_by_role("heading", level=1)).to_have_text("One moment")
+    expect(page.locator("#work [role=status]")).to_have_text(
+        "Thank you. Please press the button below once more.", timeout=30_000
+    )
+    looked_at(page, "consumer-puzzle")
+    page.click("form:not(#work) button")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No such code")
+
+    page.context.clear_cookies(name="proof")
+    page.goto(address(batch))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Genuine", timeout=30_000)
 
 
 def test_too_many_tries_are_told_on_a_page(visit: VISIT, batch: Batch, settings: Any) -> None:
