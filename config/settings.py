@@ -80,6 +80,7 @@ TENANT_APPS = [
     "channel",
     "lottery",
     "redemption",
+    "analytics",
     "console",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
