@@ -12,7 +12,7 @@ IN := .venv/bin
 BOOTSTRAP := $(PYTHON) -I config/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-large torture messages clean
+.PHONY: help setup run test check bench bench-large diversion-report torture messages clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,6 +39,10 @@ bench:  ## measure against the targets and write $VAR/bench/latest.json
 bench-large:  ## the rows that need ten million redemptions
 	@$(BOOTSTRAP) runtime dev bench
 	@exec $(IN)/python -m bench --large $(ARGS)
+
+diversion-report:  ## how good the diversion detector is, on worlds where the truth is known (some minutes)
+	@$(BOOTSTRAP) runtime
+	@exec $(IN)/python -m analytics.quality $(ARGS)
 
 torture:  ## the long form of the fault tests (up to three hours)
 	@$(BOOTSTRAP) runtime dev
