@@ -3,6 +3,7 @@
 import ipaddress
 import time
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -43,9 +44,9 @@ class HealthMiddleware:
         return JsonResponse({"status": "ok"})
 
 
-def host_of(request: HttpRequest) -> str:
+def host_of(meta: dict[str, Any]) -> str:
     """Return the host without port, in lower case; a capital Host names the same brand."""
-    host = request.META.get("HTTP_HOST", "").lower()
+    host = meta.get("HTTP_HOST", "").lower()
     return str(host[: host.rindex("]") + 1]) if host.startswith("[") and "]" in host else host.partition(":")[0]
 
 
@@ -72,7 +73,7 @@ class BrandMiddleware:
         if request.path.startswith("/webhooks/"):  # these find their brand by the number called, on any host
             set_urlconf(settings.ROOT_URLCONF)
             return self.get_response(request)
-        host = host_of(request)
+        host = host_of(request.META)
         try:
             brand = brand_of_host("platform.localhost" if _is_ip(host) else host)
         except (OperationalError, InterfaceError):

@@ -16,10 +16,10 @@ from config.checks import refuse_unsafe  # noqa: E402 - the apps must be loaded 
 
 refuse_unsafe()
 
-from config.lean import LeanHandler  # noqa: E402 - likewise
+from config.lean import ApiDoor, LeanHandler  # noqa: E402 - likewise
 from redemption import door  # noqa: E402 - likewise
 
-_lean = LeanHandler()
+_lean = ApiDoor(LeanHandler())
 import_module(settings.ROOT_URLCONF)  # now, so that the first scan does not wait for it
 door.prepare()
 gc.freeze()  # what was loaded stays: collecting garbage need not walk through it again and again

@@ -3,12 +3,14 @@
 import json
 import re
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import get_language_from_request, gettext as _
-from ninja import Router, Schema
-from pydantic import ValidationError
+from django.utils.translation import get_supported_language_variant, gettext as _
+from django.utils.translation.trans_real import parse_accept_lang_header
+from ninja import Router
+from pydantic import BaseModel, ValidationError
 
 from common.clock import now
 from common.errors import DomainError, Invalid, NotFound
@@ -25,7 +27,7 @@ STATUS_OF = {Outcome.REDEEMED: 201, Outcome.TOO_MANY_TRIES: 429}
 WRITE_PROBLEMS = dict.fromkeys((400, 401, 403, 409, 413, 415, 422, 503), Problem)
 READ_PROBLEMS = dict.fromkeys((401, 403, 404, 503), Problem)
 MOST_KEY = 200
-In = TypeVar("In", bound=Schema)
+In = TypeVar("In", bound=BaseModel)
 router = Router(tags=["labels"])
 
 
@@ -63,7 +65,7 @@ def _key_parameter(*, required: bool) -> dict[str, Any]:
     }
 
 
-def _takes(schema: type[Schema], *, key_required: bool | None = None) -> dict[str, Any]:
+def _takes(schema: type[BaseModel], *, key_required: bool | None = None) -> dict[str, Any]:
     """Describe the body (and the key) of an operation that reads them itself."""
     described: dict[str, Any] = {
         "requestBody": {
@@ -84,11 +86,7 @@ def _takes(schema: type[Schema], *, key_required: bool | None = None) -> dict[st
 )
 def check_label(request: HttpRequest) -> HttpResponse:
     """Check a label by its open serial or its hidden code. Nothing is used up."""
-    asked = _read(CheckIn, request.body)
-    if (asked.serial is None) == (asked.code is None):
-        raise NotValid(_("Name the label by exactly one of serial and code."))
-    attempt = _attempt(asked, _client(request), request_id=_key_of(request) or "", at=now())
-    return _answer(request, collector.verify(attempt))
+    return _respond(check(_call(request)))
 
 
 @router.post(
@@ -99,12 +97,7 @@ def check_label(request: HttpRequest) -> HttpResponse:
 )
 def redeem_code(request: HttpRequest) -> HttpResponse:
     """Redeem the code under the scratch layer, once."""
-    key = _key_of(request)
-    if key is None:
-        raise KeyMissing(_("Send an Idempotency-Key header."))
-    asked = _read(RedeemIn, request.body)
-    attempt = _attempt(asked, _client(request), request_id=key, at=now())
-    return _answer(request, collector.redeem(attempt))
+    return _respond(redeem(_call(request)))
 
 
 @router.post(
@@ -115,18 +108,7 @@ def redeem_code(request: HttpRequest) -> HttpResponse:
 )
 def redeem_bulk(request: HttpRequest) -> HttpResponse:
     """Redeem up to 500 codes. Each result has the status that a single call would get."""
-    items = _read(BulkIn, request.body).attempts
-    if not all(isinstance(item.get("request_id"), str) and 0 < len(item["request_id"]) <= MOST_KEY for item in items):
-        raise NotValid(_("Each attempt needs a request_id of 1 to 200 characters."))
-    client, at = _client(request), now()
-    read = [_item(item, client, at) for item in items]
-    answers = iter(services.redeem_each([attempt for attempt in read if isinstance(attempt, Attempt)]))
-    language = _language(request)
-    results = [
-        {**_fields(next(answers) if isinstance(found, Attempt) else found, language), "request_id": item["request_id"]}
-        for item, found in zip(items, read, strict=True)
-    ]
-    return _json({"results": results}, 200)
+    return _respond(redeem_all(_call(request)))
 
 
 @router.get("/receipts/{number}", auth=ApiKeyAuth("read"), response={200: ReceiptOut, **READ_PROBLEMS})
@@ -135,21 +117,94 @@ def read_receipt(request: HttpRequest, number: str) -> HttpResponse:
     receipt = queries.receipt(number)
     if receipt is None:
         raise NotFound(_("There is no such receipt."))
-    return _json(receipt_json(receipt, _language(request)), 200)
+    content = _encode(receipt_json(receipt, language_of(request.META.get("HTTP_ACCEPT_LANGUAGE"))))
+    return _respond(Reply(200, content))
+
+
+# --- the operations, whoever calls them: the views above, or config.lean without a request of Django's -------------------
+
+
+class Call(NamedTuple):
+    """One authenticated call. ``key``: the Idempotency-Key header; ``accept``: the Accept-Language header."""
+
+    client: KeyRef
+    body: bytes
+    key: str | None
+    accept: str | None
+
+
+class Reply(NamedTuple):
+    """What is answered; ``status`` and JSON."""
+
+    status: int
+    content: bytes
+    retry_after_s: int | None = None
+
+
+def check(call: Call) -> Reply:
+    """Answer `check_label`. Raises the errors that the description names."""
+    asked = _read(CheckIn, call.body)
+    if (asked.serial is None) == (asked.code is None):
+        raise NotValid(_("Name the label by exactly one of serial and code."))
+    attempt = _attempt(asked, call.client, request_id=_key_of(call.key) or "", at=now())
+    return _reply(collector.verify(attempt), call)
+
+
+def redeem(call: Call) -> Reply:
+    """Answer `redeem_code`."""
+    key = _key_of(call.key)
+    if key is None:
+        raise KeyMissing(_("Send an Idempotency-Key header."))
+    attempt = _attempt(_read(RedeemIn, call.body), call.client, request_id=key, at=now())
+    return _reply(collector.redeem(attempt), call)
+
+
+def redeem_all(call: Call) -> Reply:
+    """Answer `redeem_bulk`."""
+    items = _read(BulkIn, call.body).attempts
+    if not all(isinstance(item.get("request_id"), str) and 0 < len(item["request_id"]) <= MOST_KEY for item in items):
+        raise NotValid(_("Each attempt needs a request_id of 1 to 200 characters."))
+    at = now()
+    read = [_item(item, call.client, at) for item in items]
+    answers = iter(services.redeem_each([attempt for attempt in read if isinstance(attempt, Attempt)]))
+    language = language_of(call.accept)
+    results = [
+        {**_fields(next(answers) if isinstance(found, Attempt) else found, language), "request_id": item["request_id"]}
+        for item, found in zip(items, read, strict=True)
+    ]
+    return Reply(200, _encode({"results": results}))
+
+
+LEAN = {
+    "/api/v1/checks": (ApiKeyAuth("check", "redeem"), check),
+    "/api/v1/redemptions": (ApiKeyAuth("redeem"), redeem),
+    "/api/v1/redemptions/bulk": (ApiKeyAuth("redeem"), redeem_all),
+}
+
+
+def _call(request: HttpRequest) -> Call:
+    meta = request.META
+    client = cast("KeyRef", request.auth)  # type: ignore[attr-defined]  # set by ninja
+    return Call(client, request.body, meta.get("HTTP_IDEMPOTENCY_KEY"), meta.get("HTTP_ACCEPT_LANGUAGE"))
+
+
+def _reply(receipt: Receipt, call: Call) -> Reply:
+    content = _encode(receipt_json(receipt, language_of(call.accept)))
+    return Reply(STATUS_OF.get(receipt.outcome, 200), content, receipt.retry_after_s)
+
+
+def _respond(reply: Reply) -> HttpResponse:
+    response = HttpResponse(reply.content, status=reply.status, content_type="application/json")
+    if reply.retry_after_s is not None:
+        response.headers["Retry-After"] = str(reply.retry_after_s)
+    return response
 
 
 # --- in ----------------------------------------------------------------------------------------------------------------
 
 
-def _client(request: HttpRequest) -> KeyRef:
-    return cast("KeyRef", request.auth)  # type: ignore[attr-defined]  # set by ninja
-
-
-def _key_of(request: HttpRequest) -> str | None:
-    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if key is None:
-        return None
-    if not key or len(key) > MOST_KEY or not all("!" <= letter <= "~" for letter in key):
+def _key_of(key: str | None) -> str | None:
+    if key is not None and (not key or len(key) > MOST_KEY or not all("!" <= letter <= "~" for letter in key)):
         raise BadKey(_("An idempotency key has from 1 to 200 visible ASCII characters."))
     return key
 
@@ -212,15 +267,15 @@ def _place(place: PlaceIn | None) -> Place | None:
 # --- out ---------------------------------------------------------------------------------------------------------------
 
 
-def _language(request: HttpRequest) -> str:
-    return get_language_from_request(request) if "HTTP_ACCEPT_LANGUAGE" in request.META else "en"
-
-
-def _answer(request: HttpRequest, receipt: Receipt) -> HttpResponse:
-    response = _json(receipt_json(receipt, _language(request)), STATUS_OF.get(receipt.outcome, 200))
-    if receipt.retry_after_s is not None:
-        response.headers["Retry-After"] = str(receipt.retry_after_s)
-    return response
+@lru_cache(maxsize=500)
+def language_of(accept: str | None) -> str:
+    """Return the language that an Accept-Language header asks for, English without one."""
+    for code, _weight in parse_accept_lang_header(accept or ""):
+        try:
+            return get_supported_language_variant(code)
+        except LookupError:
+            continue
+    return "en"
 
 
 def _fields(answer: services.Answer, language: str) -> dict[str, Any]:
@@ -274,5 +329,8 @@ def _time(moment: datetime) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # stored in UTC
 
 
-def _json(value: dict[str, Any], status: int) -> HttpResponse:
-    return HttpResponse(json.dumps(value, ensure_ascii=False), status=status, content_type="application/json")
+_encoder = json.JSONEncoder(ensure_ascii=False)
+
+
+def _encode(value: dict[str, Any]) -> bytes:
+    return _encoder.encode(value).encode()

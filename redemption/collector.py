@@ -26,6 +26,7 @@ ENOUGH = 16
 FEW = 4
 RETURN_S = 0.001
 ANSWER_WITHIN_S = 30.0
+TRUSTED_S = 1.0  # a connection that worked so lately is not asked first whether it still does
 log = logging.getLogger(__name__)
 
 
@@ -112,10 +113,12 @@ class Collector:
             thread.join(timeout=ANSWER_WITHIN_S)
 
     def _work(self) -> None:
+        worked_at = 0.0
         while taken := self._take():
             queue, batch = taken
             try:
-                self._answer(queue, batch)
+                self._answer(queue, batch, trusted=time.monotonic() - worked_at < TRUSTED_S)
+                worked_at = time.monotonic()
                 if len(batch) > FEW:
                     time.sleep(RETURN_S)  # those just answered come back together, not one before the others
             except BaseException as error:
@@ -151,8 +154,10 @@ class Collector:
                 self.changed.wait()
 
     @staticmethod
-    def _answer(queue: _Queue, batch: list[_Ticket]) -> None:
-        connection.close_if_unusable_or_obsolete()
+    def _answer(queue: _Queue, batch: list[_Ticket], *, trusted: bool) -> None:
+        connection.close_if_unusable_or_obsolete()  # after an error it asks in any case
+        if trusted:
+            connection.health_check_done = True  # type: ignore[attr-defined]
         if connection.tenant is not queue.brand:  # each time costs a statement
             connection.set_tenant(queue.brand)
         each = services.redeem_each if queue.act is Act.REDEEM else services.verify_each

@@ -5,6 +5,7 @@ with the brand before them; page and voice leave the brand out.
 """
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,7 @@ def django_language(language: str) -> str:
 def say(receipt: Receipt, language: str, door: Door | str) -> str:
     """Return the text of an answer; a message begins with the brand's name."""
     with translation.override(django_language(language)):
-        return _said(key_of(receipt), _values(receipt, door), door)
+        return _said(key_of(receipt), _Values(receipt, door), door)
 
 
 def say_try_later(language: str, door: Door | str) -> str:
@@ -83,11 +84,11 @@ def spoken_digits(digits: str, language: str, *, group: int = 4) -> str:
 
 def _said(key: str, values: dict[str, Any], door: Door | str) -> str:
     text = TEXTS[key]
-    words = wording.words_of(key, int(values.get(text.count_by) or 0))
-    said = words.format(**values)
+    words = wording.words_of(key, int(values[text.count_by] or 0) if text.count_by else 0)
+    said = words.format_map(values)
     if door == Door.SMS:
         return wording.folded(said)
-    brand = _("{brand}: ").format(**values)
+    brand = _("{brand}: ").format_map(values)
     rest = said.removeprefix(brand)
     rest = rest[:1].upper() + rest[1:]
     return _aloud(rest) if door == Door.VOICE else rest
@@ -101,28 +102,51 @@ def _aloud(text: str) -> str:
     return text.replace("+", "plus ")
 
 
-def _values(receipt: Receipt, door: Door | str) -> dict[str, Any]:
-    """Return what the texts name. The date and place are those of the redemption where the text speaks of one."""
-    chinese = translation.get_language() == "zh-hans"
+class _Values(dict[str, Any]):
+    """What the texts name, each worked out when a text names it."""
+
+    def __init__(self, receipt: Receipt, door: Door | str) -> None:
+        super().__init__()
+        self.receipt, self.door = receipt, door
+
+    def __missing__(self, name: str) -> Any:
+        """Work out a value and keep it."""
+        self[name] = value = _VALUES[name](self.receipt, self.door)
+        return value
+
+
+def _product(receipt: Receipt, _door: Door | str) -> str:
+    product, chinese = receipt.product, translation.get_language() == "zh-hans"
+    return (product.name_zh if chinese else product.name) if product else ""
+
+
+def _date(receipt: Receipt, _door: Door | str) -> str:
+    """Return the day of the redemption where the text speaks of one, else that of the first visit."""
     told = receipt.redeemed if receipt.outcome is Outcome.ALREADY_REDEEMED else None
     first_at = told.at if told else receipt.earlier.first_at if receipt.earlier else None
+    return _day(receipt.ended_on if receipt.outcome is Outcome.ENDED else first_at)
+
+
+def _place(receipt: Receipt, _door: Door | str) -> str:
     place = place_of(receipt)
-    product = receipt.product
-    return {
-        "brand": connection.tenant.message_name,
-        "hotline": _hotline(door),
-        "product": (product.name_zh if chinese else product.name) if product else "",
-        "receipt": _receipt(receipt.receipt_no or "", door),
-        "points": receipt.points,
-        "balance": receipt.balance,
-        "n": receipt.earlier.count if receipt.earlier else 0,
-        "date": _day(receipt.ended_on if receipt.outcome is Outcome.ENDED else first_at),
-        "place": place[chinese] if place else "",
-        "want": receipt.want,
-        "got": receipt.got,
-        "left": receipt.tries_left or 0,
-        "time": _time(receipt.at, receipt.retry_after_s or 0),
-    }
+    return place[translation.get_language() == "zh-hans"] if place else ""
+
+
+_VALUES: dict[str, Callable[[Receipt, Door | str], Any]] = {
+    "brand": lambda _receipt, _door: connection.tenant.message_name,
+    "hotline": lambda _receipt, door: _hotline(door),
+    "product": _product,
+    "receipt": lambda receipt, door: _receipt(receipt.receipt_no or "", door),
+    "points": lambda receipt, _door: receipt.points,
+    "balance": lambda receipt, _door: receipt.balance,
+    "n": lambda receipt, _door: receipt.earlier.count if receipt.earlier else 0,
+    "date": _date,
+    "place": _place,
+    "want": lambda receipt, _door: receipt.want,
+    "got": lambda receipt, _door: receipt.got,
+    "left": lambda receipt, _door: receipt.tries_left or 0,
+    "time": lambda receipt, _door: _time(receipt.at, receipt.retry_after_s or 0),
+}
 
 
 def _receipt(number: str, door: Door | str) -> str:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from redemption.rules import Door, Outcome
 
@@ -18,7 +18,9 @@ _ASKER: Any = {"required": ["asker"], "properties": {"asker": {"type": "string"}
 _NOBODY: Any = {"properties": {"phone": {"type": "null"}, "asker": {"type": "null"}}}
 
 
-class _In(Schema):
+class _In(BaseModel):
+    """What is read by pydantic alone: `Schema` looks at each value through a getter of Django's objects."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 

@@ -35,8 +35,12 @@ class ApiKeyAuth(HttpBearer):
         self.scopes = frozenset(scopes)
 
     def __call__(self, request: HttpRequest) -> KeyRef:
-        """Return the key. Raises `Unauthorized` without one, `UnknownKey`, `ScopeMissing`."""
-        kind, _blank, token = request.headers.get("Authorization", "").partition(" ")
+        """Return the key of a request: see `key_of`."""
+        return self.key_of(request.META.get("HTTP_AUTHORIZATION", ""))
+
+    def key_of(self, header: str) -> KeyRef:
+        """Return the key in an Authorization header. Raises `Unauthorized` without one, `UnknownKey`, `ScopeMissing`."""
+        kind, _blank, token = header.partition(" ")
         if kind.lower() != "bearer" or not _TOKEN.fullmatch(token.strip()):
             raise Unauthorized(_("Send an API key: Authorization: Bearer ak_live_…"))
         key = authenticate(token.strip())

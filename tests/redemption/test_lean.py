@@ -11,6 +11,7 @@ from django.db import close_old_connections, connection
 
 from brands.models import Brand
 from config.wsgi import application
+from redemption.api import language_of
 from staff.apikeys import create_key
 from tests.conftest import NOW
 from tests.makers import CONSUMER, make_active_batch, make_campaign, secrets_of
@@ -88,3 +89,68 @@ def test_errors_are_problems(key: str, path: str, headers: dict[str, str], statu
     assert answered == status
     if code:
         assert (told["Content-Type"], body["code"]) == ("application/problem+json", code)
+
+
+def test_a_plain_call_goes_the_short_way_and_any_other_the_long_one(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = secrets_of(make_active_batch(2))
+    bodies = [json.dumps({"code": code, "phone": CONSUMER}).encode() for code in codes]
+    monkeypatch.setattr("config.lean.LeanHandler.__call__", lambda *_: pytest.fail("the long way"))
+
+    status, headers, short = call(
+        "/api/v1/redemptions", body=bodies[0], HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="short"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr("config.lean._is_plain", lambda _environ: False)
+    other = call("/api/v1/redemptions", body=bodies[1], HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="long")
+
+    assert (status, other[0]) == (201, 201)
+    assert short.keys() == other[2].keys()
+    assert headers["Content-Type"] == other[1]["Content-Type"]
+
+
+@pytest.mark.parametrize("short", [True, False])
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        ({"HTTP_AUTHORIZATION": "Bearer ak_live_" + "x" * 43}, b"{}", 403, "unknown_key"),
+        ({}, b"{}", 400, "key_missing"),
+        ({"HTTP_IDEMPOTENCY_KEY": "a b"}, b"{}", 400, "bad_key"),
+        ({"HTTP_IDEMPOTENCY_KEY": "a"}, b"no json", 400, "bad_json"),
+        ({"HTTP_IDEMPOTENCY_KEY": "a"}, b'{"code": 5, "phone": "1"}', 422, "invalid"),
+        ({"HTTP_IDEMPOTENCY_KEY": "a"}, b'{"code": "1", "phone": "12"}', 422, "invalid"),
+    ],
+)
+def test_both_ways_refuse_alike(
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    short: bool,
+    headers: dict[str, str],
+    body: bytes,
+    status: int,
+    code: str,
+) -> None:
+    if not short:
+        monkeypatch.setattr("config.lean._is_plain", lambda _environ: False)
+
+    answered, told, problem = call("/api/v1/redemptions", body=body, **({"HTTP_AUTHORIZATION": key} | headers))
+
+    assert (answered, told["Content-Type"], problem["code"]) == (status, "application/problem+json", code)
+
+
+def test_a_fault_of_ours_is_a_problem_too(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("redemption.collector.redeem", lambda _attempt: 1 / 0)
+    body = json.dumps({"code": "1", "phone": CONSUMER}).encode()
+
+    status, _headers, problem = call(
+        "/api/v1/redemptions", body=body, HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="fault"
+    )
+
+    assert (status, problem["code"]) == (500, "internal")
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [(None, "en"), ("zh-CN,zh;q=0.9", "zh-hans"), ("fr", "en"), ("en-GB;q=0.5,zh-Hans", "zh-hans"), ("*", "en")],
+)
+def test_the_message_is_in_the_language_asked_for(accept: str | None, language: str) -> None:
+    assert language_of(accept) == language
