@@ -4,7 +4,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from brands.views import logo
-from sms_gateway.views import phone
+from config.demo.views import label
+from sms_gateway import phone_views
 
 handler400 = "console.errors.bad_request"
 handler403 = "console.errors.forbidden"
@@ -24,6 +25,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("lottery.urls")),
     path("console/", include("redemption.console_urls")),
     path("webhooks/", include("sms_gateway.webhook_urls")),
-    path("dev/phone", phone),
+    path("dev/label", label),
+    path("dev/phone", phone_views.phone),
+    path("dev/phone/sign", phone_views.sign),
+    path("dev/phone/messages", phone_views.kept),
+    path("dev/phone/fault", phone_views.fault),
     path("", include("redemption.urls")),
 ]
