@@ -84,7 +84,7 @@ def _ask(text: IncomingText, sender: str, reading: Reading, language: str) -> Re
         "phone": sender,
         "language": language,
     }
-    if reading.of_letters and _is_serial(reading.code):
+    if reading.may_be_serial and _is_serial(reading.code):
         return collector.verify(Attempt(serial=reading.code, **values))
     attempt = Attempt(code=reading.code, **values)
     return collector.verify(attempt) if reading.act is Act.CHECK else collector.redeem(attempt)
@@ -92,7 +92,10 @@ def _ask(text: IncomingText, sender: str, reading: Reading, language: str) -> Re
 
 def _is_serial(code: str) -> bool:
     """Return whether letters sent alone are the open number beside a QR code; asked for every such code alike."""
-    return resolve(code, purpose="serial").status in _SERIALS
+    status = resolve(code, purpose="serial").status
+    if status is Status.RETIRED:  # it cannot be told from a hidden code of such a slot, but by that being known
+        return not resolve(code, purpose="secret").known
+    return status in _SERIALS
 
 
 def _with_news(body: str, phone: str, language: str, *, at: datetime) -> str:

@@ -90,11 +90,12 @@ class Reading:
     code: str = ""
     form: Form | None = None
     act: Act = Act.REDEEM
+    asks_to_redeem: bool = False
 
     @property
-    def of_letters(self) -> bool:
-        """Whether the code is of a form that open serials have too."""
-        return self.form is B12
+    def may_be_serial(self) -> bool:
+        """Whether the code may be the open number beside a QR code: of that form, and nobody says it is to be redeemed."""
+        return self.form is B12 and not self.asks_to_redeem
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,11 @@ def read(body: str) -> Reading:
         return Reading(Kind.SEVERAL, language)
     if found:
         act = Act.CHECK if _asks_to_check(text, found[0].start) else Act.REDEEM
-        return Reading(Kind.CODE, language, code=found[0].code, form=found[0].form, act=act)
+        first = _keyword_at_start(text[: found[0].start])
+        asks_to_redeem = first is not None and first.group(1) in REDEEM_WORDS
+        return Reading(
+            Kind.CODE, language, code=found[0].code, form=found[0].form, act=act, asks_to_redeem=asks_to_redeem
+        )
     slip = _slip(text)
     return Reading(Kind.TYPO, language, code=slip) if slip else Reading(Kind.NOTHING, language)
 

@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
+from functools import cache, wraps
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -71,6 +73,7 @@ def phone(request: HttpRequest) -> HttpResponse:
         "phones": PHONES,
         "lines": lines,
         "faults": _fault_names(),
+        "tokens": _tokens(),
         "own": {"account": ACCOUNT_SID, "words": _words(), "labels": "/dev/label"},
     }
     return render(request, "sms_gateway/phone.html", context)
@@ -82,7 +85,12 @@ def sign(request: HttpRequest) -> HttpResponse:
     """Sign a form post to one of our webhooks, as the simulator's carrier does."""
     asked = _json(request)
     path, fields = asked.get("path"), asked.get("fields")
-    if not isinstance(path, str) or not _PATH.fullmatch(path) or not _are_fields(fields):
+    if (
+        not isinstance(path, str)
+        or not _PATH.fullmatch(path)
+        or not isinstance(fields, dict)
+        or not _are_fields(fields)
+    ):
         return JsonResponse({"error": _("That cannot be signed.")}, status=400)
     number = next(
         (found for name in ("To", "From") if (found := number_called(Simulator.name, fields.get(name, "")))), None
@@ -115,6 +123,12 @@ def fault(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"error": _("There is no such telephone or fault.")}, status=400)
     set_fault(number, wanted)
     return JsonResponse({"fault": wanted})
+
+
+@cache
+def _tokens() -> SafeString:
+    """Return the design tokens, which are part of other style sheets everywhere else."""
+    return mark_safe((Path(settings.BASE_DIR) / "static/src/tokens.css").read_text())  # noqa: S308 - our own file
 
 
 def _lines() -> list[Number]:
@@ -152,11 +166,9 @@ def _json(request: HttpRequest) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _are_fields(fields: Any) -> bool:
-    return (
-        isinstance(fields, dict)
-        and len(fields) <= MOST_FIELDS
-        and all(isinstance(name, str) and isinstance(value, str) for name, value in fields.items())
+def _are_fields(fields: dict[Any, Any]) -> bool:
+    return len(fields) <= MOST_FIELDS and all(
+        isinstance(name, str) and isinstance(value, str) for name, value in fields.items()
     )
 
 

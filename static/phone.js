@@ -112,6 +112,7 @@
       this.root.querySelectorAll("[data-tab]").forEach((tab) => { const on = tab.dataset.tab === name; tab.setAttribute("aria-selected", on); tab.tabIndex = on ? 0 : -1; });
       this.root.querySelector(".texts").hidden = name !== "text";
       this.root.querySelector(".call").hidden = name !== "call";
+      $(this.root, "twiml-box").hidden = name !== "call" || !$(this.root, "twiml").hasChildNodes();
     }
     remembered() { try { return JSON.parse(sessionStorage.getItem(`sent:${this.number}`)) ?? []; } catch { return []; } }
     remember() { sessionStorage.setItem(`sent:${this.number}`, JSON.stringify(this.sent.slice(-40))); }
@@ -349,6 +350,7 @@
       this.rows = new Map();
       walk(root, 0);
       $(this.root, "twiml").replaceChildren(...lines);
+      $(this.root, "twiml-box").hidden = this.root.querySelector(".call").hidden;
     }
     pathOf(element) { return element.parentElement ? `${this.pathOf(element.parentElement)}/${[...element.parentElement.children].indexOf(element)}` : ""; }
     mark(verb) {

@@ -100,7 +100,7 @@ def test_each_form_is_read_alone_and_after_a_keyword(form: Form) -> None:
 def test_the_address_in_a_qr_code_is_read_as_its_serial() -> None:
     reading = read(f"https://brand.example/01/09501101530003/21/{SERIAL}")
 
-    assert (reading.kind, reading.code, reading.of_letters) == (Kind.CODE, SERIAL, True)
+    assert (reading.kind, reading.code, reading.may_be_serial) == (Kind.CODE, SERIAL, True)
 
 
 @pytest.mark.parametrize(("word", "text"), [(word, text) for word, texts in WORDS.items() for text in texts])
