@@ -11,7 +11,6 @@ from dataclasses import asdict
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
@@ -22,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from brands.numbers import Number, number_called, numbers_for, numbers_of
+from brands.phone_numbers import Number, number_called, numbers_for, numbers_of
 from common.phone import BadPhone, parse_phone
 from sms_gateway.carriers.simulator import ACCOUNT_SID, Simulator
 from sms_gateway.models import OutboundMessage

@@ -1,16 +1,16 @@
 """Scenario files: what telephones do, and what they must hear. TOML; the format is in docs/operations/phone-simulator.md.
 
-    name = "A code is redeemed once"
+name = "A code is redeemed once"
 
-    [[steps]]
-    phone = "+8613800138000"
-    text = "{code1}"
-    expect = ["正品", "积分"]
+[[steps]]
+phone = "+8613800138000"
+text = "{code1}"
+expect = ["正品", "积分"]
 
-    [[steps]]
-    phone = "+8613900139000"
-    call = ["2", "{code1}", "*"]
-    expect = ["This code was redeemed"]
+[[steps]]
+phone = "+8613900139000"
+call = ["2", "{code1}", "*"]
+expect = ["This code was redeemed"]
 """
 
 import re
@@ -85,9 +85,7 @@ def _step(number: int, step: dict[str, Any]) -> Step:
     return Step(**values)
 
 
-def run(
-    scenario: Scenario, telephone: Callable[[str], Telephone], next_code: Callable[[], str]
-) -> Iterator[Outcome]:
+def run(scenario: Scenario, telephone: Callable[[str], Telephone], next_code: Callable[[], str]) -> Iterator[Outcome]:
     """Run the steps in order. ``{code1}`` stands for the first code from ``next_code``, the same one in every step."""
     codes: dict[str, str] = {}
 

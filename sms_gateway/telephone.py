@@ -12,9 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, fromstring
 
-
-
-from brands.numbers import Number
+from brands.phone_numbers import Number
 from sms_gateway.carriers.simulator import ACCOUNT_SID
 from sms_gateway.simulated import signature
 

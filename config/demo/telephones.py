@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from django_tenants.utils import get_tenant_model, tenant_context
 
-from brands.numbers import Number, number_called
+from brands.phone_numbers import Number, number_called
 from common.phone import BadPhone, parse_phone
 from config import demo
 from config.demo.numbers import NUMBERS

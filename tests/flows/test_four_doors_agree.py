@@ -20,7 +20,7 @@ from django.test import Client
 from django.utils.translation import override
 
 from brands.models import Brand
-from brands.numbers import Number, forget_numbers, number_called
+from brands.phone_numbers import Number, forget_numbers, number_called
 from common.clock import now
 from labels.codes.encode import assemble
 from labels.codes.forms import N16
