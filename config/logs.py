@@ -64,5 +64,5 @@ def configure(options: dict[str, Any]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(options.get("level", "INFO"))
     # A library's debug line may quote what a person typed; its warnings are ours to see.
-    for name in ("django.db.backends", "urllib3", "twilio", "PIL"):
+    for name in ("django.db.backends", "urllib3", "twilio", "PIL", "fontTools"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -328,7 +328,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "seal the ledger": {"task": "ledger.tasks.seal", "schedule": 300.0},
     "send out the day's seal": {"task": "ledger.tasks.publish_seal", "schedule": 3600.0},
 }
-CELERY_TASK_ROUTES = {"brands.tasks.*": {"queue": "owner"}}
+CELERY_TASK_ROUTES = {
+    "brands.tasks.*": {"queue": "owner"},
+    # minutes of work, which nothing else waits behind
+    "labels.tasks.generate": {"queue": "long"},
+    "printing.tasks.build": {"queue": "long"},
+}
 
 # --- ledger ---------------------------------------------------------------------------------------------------------
 SEALS_FOLDER = env("SEALS_FOLDER", str(VAR_DIR / "seals"))  # the last seal of each day is written here

@@ -32,12 +32,24 @@ TELL_EVERY_S = 0.5
 _State = Handover.State
 
 
-def build(print_job_id: int, *, clock: Callable[[], datetime] = now, patience: timedelta | None = None) -> bool:
+def choose_proof(row: PrintJob, level: str) -> None:
+    """Choose how many labels of the rolls that are still to be built are decoded."""
+    row.proof = level
+    row.save(update_fields=["proof"])
+
+
+def build(
+    print_job_id: int,
+    *,
+    clock: Callable[[], datetime] = now,
+    patience: timedelta | None = None,
+    show: Callable[[int], None] = lambda _lines: None,
+) -> bool:
     """Build the files of a print, roll by roll: the body of `printing.tasks.build`. Return whether all is over.
 
     Can be run again at any point, and by one worker at a time: finished rolls stay, the one under way starts again,
     progress stays where it was until it is overtaken. Afterwards what was not built (the job was cancelled, or failed)
-    is given up. After ``patience`` no further roll is begun: run it again.
+    is given up. After ``patience`` no further roll is begun: run it again. ``show(lines)`` is for who watches.
     """
     row = PrintJob.objects.select_related(
         "batch__secret_slot", "batch__serial_slot", "batch__product", "press", "version__template"
@@ -47,7 +59,7 @@ def build(print_job_id: int, *, clock: Callable[[], datetime] = now, patience: t
     with _alone(row) as alone:
         if not alone:
             return True
-        work = _Building(row, clock)
+        work = _Building(row, clock, show)
         try:
             return jobs.run(row.job_id, work.commit, lambda: None, work=work.build_next, patience=patience, clock=clock)
         finally:
@@ -72,8 +84,8 @@ def _alone(row: PrintJob) -> Iterator[bool]:
 class _Building:
     """The rolls of one print: each is built outside any transaction, then committed with the job's progress."""
 
-    def __init__(self, row: PrintJob, clock: Callable[[], datetime]) -> None:
-        self._row, self._clock = row, clock
+    def __init__(self, row: PrintJob, clock: Callable[[], datetime], show: Callable[[int], None]) -> None:
+        self._row, self._clock, self._show = row, clock, show
         if row.job_id is None:
             raise ValueError("a print that was not started is not built")
         self._job_id = row.job_id
@@ -133,6 +145,7 @@ class _Building:
             expires_at=expires_at,
         )
         done: int = row.handovers.exclude(state=_State.BUILDING).aggregate(lines=Sum("lines"))["lines"]
+        self._show(done)
         return done
 
     def _sample(self, one: Handover) -> int:
@@ -149,6 +162,7 @@ class _Building:
             nonlocal last
             if time.monotonic() - last >= TELL_EVERY_S:
                 last = time.monotonic()
+                self._show(before + lines)
                 jobs.tell(self._job_id, before + lines, at=self._clock())
 
         return watch
