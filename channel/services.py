@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from channel.models import Partner
 from common.errors import Conflict, Invalid, NotFound
 from common.geo import provinces_of_china
+from common.luhn import luhn
 from ledger.services import open_account
 
 NUMBER = re.compile("[A-Z][0-9]{4,11}")
@@ -114,13 +115,7 @@ def _next_number(kind: Partner.Kind) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval('channel_partner_number')")
         count = f"{cursor.fetchone()[0]}"
-    return f"{_LETTERS[kind]}{count}{_luhn(count)}"
-
-
-def _luhn(digits: str) -> int:
-    """Return the check digit of ISO/IEC 7812-1 annex B, which finds each single wrong digit and most swaps."""
-    doubled = (int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits)))
-    return -sum(number // 10 + number % 10 for number in doubled) % 10
+    return f"{_LETTERS[kind]}{count}{luhn(count)}"
 
 
 def _region_names(code: str) -> tuple[str, str]:

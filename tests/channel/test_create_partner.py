@@ -15,7 +15,6 @@ from channel.services import (
     NumberTaken,
     PartnerClosed,
     UnknownRegion,
-    _luhn,
     close,
     create_partner,
     edit_partner,
@@ -23,6 +22,7 @@ from channel.services import (
     resume,
 )
 from common.errors import NotFound
+from common.luhn import luhn
 
 
 @pytest.mark.parametrize(("kind", "letter"), [("distributor", "D"), ("retailer", "R"), ("promoter", "P")])
@@ -41,11 +41,11 @@ def test_numbers_are_all_different(brand: Brand, at: datetime) -> None:
 
 @given(integers(0, 10**9), integers(0, 8), integers(1, 9))
 def test_one_wrong_digit_never_names_another_partner(count: int, place: int, by: int) -> None:
-    number = f"{count}{_luhn(str(count))}"
+    number = f"{count}{luhn(str(count))}"
     place %= len(number)
     wrong = number[:place] + str((int(number[place]) + by) % 10) + number[place + 1 :]
 
-    assert _luhn(wrong[:-1]) != int(wrong[-1])
+    assert luhn(wrong[:-1]) != int(wrong[-1])
 
 
 def test_a_number_may_be_given_once(brand: Brand, at: datetime) -> None:
