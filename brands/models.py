@@ -35,6 +35,7 @@ class Brand(TenantMixin):
     activation_limit = models.BigIntegerField(
         _("labels that one person may put on sale at once"), null=True, blank=True
     )
+    gs1_prefix = models.CharField(_("GS1 company prefix"), max_length=10, blank=True, default="")
     labels_max_odds = models.FloatField(_("highest guess odds"), default=1e-6)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -51,6 +52,9 @@ class Brand(TenantMixin):
             models.CheckConstraint(
                 condition=models.Q(activation_limit=None) | models.Q(activation_limit__gte=1),
                 name="activation_limit_is_above_zero",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(gs1_prefix__regex=r"^([0-9]{4,10})?$"), name="gs1_prefix_is_4_to_10_digits"
             ),
         ]
 

@@ -33,6 +33,15 @@ class BrandForm(forms.Form):
     short_name_zh = forms.CharField(label=_("Name in messages, Chinese"), max_length=8)
     hotline = forms.CharField(label=_("Hotline"), max_length=16, help_text=_("Said wherever something is wrong."))
     filing_no = forms.CharField(label=_("Filing number"), max_length=40, required=False)
+    gs1_prefix = forms.RegexField(
+        r"^[0-9]{4,10}$",
+        label=_("GS1 company prefix"),
+        max_length=10,
+        required=False,
+        strip=True,
+        help_text=_("4 to 10 digits, from GS1: cases and pallets are numbered (SSCC) with it."),
+        error_messages={"invalid": _("A GS1 company prefix has 4 to 10 digits.")},
+    )
     default_language = forms.ChoiceField(label=_("Default language"), choices=settings.LANGUAGES)
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=[(name, name) for name in sorted(available_timezones()) if "/" in name]
