@@ -97,14 +97,15 @@ class BrandMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuse bodies over 1 MB, declared or counted (Django raises at the same limit while reading)."""
+    """Refuse bodies over 1 MB, declared or counted (Django raises at the same limit while reading); pictures have more."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         declared = request.META.get("CONTENT_LENGTH") or "0"
-        if not declared.isdigit() or int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        most = settings.LARGER_BODIES.get(request.path, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        if not declared.isdigit() or int(declared) > most:
             return problem(413, code="too_large", detail=_("A request may have 1 MB."))
         return self.get_response(request)
 
