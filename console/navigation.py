@@ -44,6 +44,8 @@ MENU = (
         (
             Item(_("Products"), "/console/products", "box", "labels.read"),
             Item(_("Batches"), "/console/batches", "roll", "labels.read"),
+            Item(_("Templates"), "/console/templates", "pencil", "templates.read"),
+            Item(_("Other prints"), "/console/runs", "box", "templates.read"),
             Item(_("Print files"), "/console/prints", "printer", "printing.read"),
             Item(_("Presses"), "/console/presses", "key", "printing.read"),
             Item(_("Activation and blocks"), "/console/activations", "lock", "labels.read"),

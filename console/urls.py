@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console import range_views, views
+from console import print_views, range_views, views
 
 app_name = "console"
 urlpatterns = [
@@ -26,5 +26,8 @@ urlpatterns = [
     path("batches/<slug:public_id>/void", range_views.batch_end, {"act": "void"}, name="batch_void"),
     path("batches/<slug:public_id>/close", range_views.batch_end, {"act": "close"}, name="batch_close"),
     path("activations/rebind", range_views.rebind, name="rebind"),
+    path("runs/talkers", print_views.talkers_new, name="talkers_new"),
+    path("runs/cards", print_views.cards_new, name="cards_new"),
+    path("prints-of-people/<slug:public_id>.pdf", print_views.people_pdf, name="people_pdf"),
     path("brand", views.brand, name="brand"),
 ]

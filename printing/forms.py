@@ -1,4 +1,4 @@
-"""The forms of presses, of requests to print, and of acknowledgements."""
+"""The forms of presses, of requests to print, of acknowledgements, of packs and coupons."""
 
 from typing import Any
 
@@ -8,7 +8,11 @@ from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from labels.digital_link import CHARSET_82
+from labels.models import Batch
+from printing import designs
 from printing.models import Press, PrintJob, Template
+from printing.runs import MOST_PIECES
 
 
 class PressForm(forms.Form):
@@ -111,3 +115,70 @@ class HashForm(forms.Form):
         help_text=_("64 hexadecimal digits, as the press reads them out."),
         widget=forms.TextInput(attrs={"class": "id", "autocomplete": "off", "spellcheck": "false"}),
     )
+
+
+class TemplateForm(forms.Form):
+    """What all prints need: a template of these kinds, a key against doubles, a note."""
+
+    kinds: tuple[str, ...] = ()
+    order_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+    template = forms.ModelChoiceField(
+        label=_("Template"), queryset=Template.objects.none(), empty_label=_("choose a template")
+    )
+    note = forms.CharField(label=_("Note"), max_length=80, required=False)
+    field_order: tuple[str, ...]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["template"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+        field.queryset = Template.objects.filter(kind__in=self.kinds, is_active=True).order_by("kind", "name")
+        proposed = designs.proposed(self.kinds[0])
+        if proposed is not None:
+            self.initial.setdefault("template", proposed.pk)
+
+
+class _BatchField(forms.ModelChoiceField):
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value.replace("\x00", "") if isinstance(value, str) else value)
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.number} · {obj.product.display_name} · {obj.count:,}"
+
+
+class PackForm(TemplateForm):
+    """Packs for labels of a batch."""
+
+    kinds = ("case", "inner", "pallet")
+    batch = _BatchField(
+        label=_("Batch"), queryset=Batch.objects.none(), to_field_name="public_id", empty_label=_("choose a batch")
+    )
+    first = forms.IntegerField(label=_("From label"), min_value=1)
+    last = forms.IntegerField(label=_("To label"), min_value=1, help_text=_("Labels are counted from 1 in each batch."))
+    per_pack = forms.IntegerField(
+        label=_("Units in a pack"), min_value=1, max_value=99_999_999, help_text=_("The last pack may hold fewer.")
+    )
+    lot = forms.CharField(label=_("Lot"), max_length=20, required=False)
+    field_order = ("order_key", "template", "batch", "first", "last", "per_pack", "lot", "note")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["batch"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
+        states = (Batch.State.DRAFT, Batch.State.VOID)
+        field.queryset = Batch.objects.exclude(state__in=states).select_related("product").order_by("-created_at")
+
+    def clean_lot(self) -> str:
+        """Refuse what a bar code of GS1 cannot hold."""
+        lot: str = self.cleaned_data["lot"].strip()
+        if not CHARSET_82.issuperset(lot) or set(lot) & set("()^~|"):
+            raise forms.ValidationError(_("A lot has letters, digits and - . / only."))
+        return lot
+
+
+class CouponForm(TemplateForm):
+    """Coupons with the next numbers."""
+
+    kinds = ("coupon",)
+    count = forms.IntegerField(label=_("Coupons"), min_value=1, max_value=MOST_PIECES)
+    field_order = ("order_key", "template", "count", "note")

@@ -15,7 +15,9 @@ from printing.preview import Lettering, Sample, Symbol, is_wide, text_of
 from printing.template import (
     CARD_MARGIN,
     MM_PER_INCH,
+    PACKS,
     PLACEHOLDERS,
+    PLACEHOLDERS_OF_PACKS,
     POINTS_PER_INCH,
     Code,
     Code128,
@@ -183,7 +185,8 @@ def _text_findings(lettering: Lettering, box: Box, template: Template, sample: S
     if lacking:
         yield _("The font has no glyph for: {signs}").format(signs=" ".join(lacking[:12]))
     if isinstance(lettering, Text):
-        unknown = [word for word in _words_in_braces(lettering.text) if word not in PLACEHOLDERS]
+        known = PLACEHOLDERS_OF_PACKS if template.kind in PACKS else PLACEHOLDERS
+        unknown = [word for word in _words_in_braces(lettering.text) if word not in known]
         if unknown:
             yield _("Nothing is filled in for {words}.").format(words=", ".join(f"{{{word}}}" for word in unknown))
 
@@ -264,7 +267,7 @@ def _modules(element: Symbol, template: Template, sample: Sample) -> tuple[int, 
     if isinstance(element, Code128):
         digits = {"code": sample.order.form.length, "card_no": CARD_DIGITS}.get(element.of, len(element.of))
         return code128.width(digits), 1
-    if isinstance(element, Gs1) or template.kind not in {"unit", "card"}:
+    if isinstance(element, Gs1) or template.kind != "unit":
         try:
             shape = records.modules(element, sample.record).shape
         except ValueError:

@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
+from django.utils.translation import gettext as _
 
 from printing import code128, data_matrix, fonts, qr, records
 from printing.pdf import BOLD, SHIFT
@@ -44,6 +45,7 @@ from printing.template import (
 SAMPLE = "SAMPLE"
 CARD_NO, NAME = "0000000000000000", "Sample Name"
 NOTHING = Record({})
+STAGE = 8.0  # millimetres beside the label on its stage
 Symbol = Qr | DataMatrix | Code128 | Gs1
 Lettering = Serial | Code | CardNo | Name | Field | Text
 
@@ -86,6 +88,45 @@ def svg(template: Template, sample: Sample, *, bleed: bool = False, mark: bool =
         f'viewBox="{whole}" role="img"><rect x="{start}" y="{start}" width="{wide + 2 * edge:g}" '
         f'height="{high + 2 * edge:g}" fill="#fff"/>{body}{word if mark else ""}</svg>'
     )
+
+
+def stage(template: Template, sample: Sample) -> str:
+    """Return the label on its stage: crop marks, bleed, and a ruler in millimetres along two edges."""
+    wide, high, edge = template.width, template.height, template.bleed
+    label = svg(template, sample, bleed=True).replace(
+        f'width="{wide + 2 * edge:g}mm" height="{high + 2 * edge:g}mm"',
+        f'x="{0 - edge:g}" y="{0 - edge:g}" width="{wide + 2 * edge:g}" height="{high + 2 * edge:g}"',
+        1,
+    )
+    whole = stage_size(template)
+    ticks, figures = [], []
+    top = -edge - 2.2
+    for mm in range(int(wide) + 1):
+        ticks.append(f"M{mm} {top}v-{1.6 if mm % 10 == 0 else 1.1 if mm % 5 == 0 else 0.7}")
+        if mm % 10 == 0:
+            figures.append(f'<text x="{mm}" y="{top - 2.2}" text-anchor="middle">{mm}</text>')
+    for mm in range(int(high) + 1):
+        ticks.append(f"M{top} {mm}h-{1.6 if mm % 10 == 0 else 1.1 if mm % 5 == 0 else 0.7}")
+        if mm % 10 == 0:
+            figures.append(f'<text x="{top - 2}" y="{mm + 0.7}" text-anchor="end">{mm}</text>')
+    crop = "".join(
+        f"M{x - out * (edge + 2)} {y}h{out * 1.6}M{x} {y - down * (edge + 2)}v{down * 1.6}"
+        for x, out in ((0, 1), (wide, -1))
+        for y, down in ((0, 1), (high, -1))
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="stage" width="{whole[0]:g}mm" height="{whole[1]:g}mm" '
+        f'viewBox="{-STAGE - edge:g} {-STAGE - edge:g} {whole[0]:g} {whole[1]:g}" role="img" '
+        f'aria-labelledby="stage-title"><title id="stage-title">{escape(_("Preview of the label"))}</title>'
+        f'<g class="rule"><path d="{"".join(ticks)}{crop}"/>{"".join(figures)}</g>{label}'
+        f'<rect class="trim" width="{wide:g}" height="{high:g}"/></svg>'
+    )
+
+
+def stage_size(template: Template) -> tuple[float, float]:
+    """Return width and height of `stage` in millimetres."""
+    edges = STAGE + 4 + 2 * template.bleed
+    return round(template.width + edges, 3), round(template.height + edges, 3)
 
 
 def png(template: Template, sample: Sample, *, mark: bool = True) -> bytes:

@@ -223,7 +223,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "coupon": ("coupon", "seq"),
 }
 BARS: dict[str, tuple[str, ...]] = {**dict.fromkeys(PACKS, ("sscc", "content")), "coupon": ("coupon",)}
-PLACEHOLDERS = ("product", "product_zh", "gtin", "brand", "brand_zh", "hotline", "host", "lot", "expiry")
+PLACEHOLDERS = ("product", "product_zh", "gtin", "brand", "brand_zh", "hotline", "host")
+PLACEHOLDERS_OF_PACKS = (*PLACEHOLDERS, "lot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,42 @@
 """The pages of printing, under /console/."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
-from printing import account_views, lost_views, press_views, views
+from printing import account_views, lost_views, press_views, run_views, template_views as designs, views
 
+
+class RunConverter:
+    """The public id of a run: other words under ``runs/`` are pages of the floor above."""
+
+    regex = "run_[a-z0-9]{20}"
+
+    def to_python(self, value: str) -> str:
+        """Return the id."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Return the id."""
+        return value
+
+
+register_converter(RunConverter, "run")
 app_name = "printing"
 urlpatterns = [
+    path("templates", designs.template_list, name="templates"),
+    path("templates/new", designs.template_new, name="template_new"),
+    path("templates/art", designs.art_new, name="art_new"),
+    path("templates/art/<str:sha256>", designs.art_file, name="art_file"),
+    path("templates/<slug:public_id>", designs.template_edit, name="template"),
+    path("templates/<slug:public_id>/preview", designs.template_preview, name="template_preview"),
+    path("templates/<slug:public_id>/change", designs.template_change, name="template_change"),
+    path("templates/<slug:public_id>/test.pdf", designs.test_page, name="template_test"),
+    path("runs", run_views.run_list, name="runs"),
+    path("runs/packs", run_views.packs_new, name="packs_new"),
+    path("runs/coupons", run_views.coupons_new, name="coupons_new"),
+    path("runs/<run:public_id>", run_views.run_detail, name="run"),
+    path("runs/<run:public_id>/cancel", run_views.run_cancel, name="run_cancel"),
+    path("runs/<run:public_id>/file.pdf", run_views.run_pdf, name="run_pdf"),
+    path("runs/<run:public_id>/file.zpl", run_views.run_zpl, name="run_zpl"),
     path("presses", views.press_list, name="presses"),
     path("presses/<slug:public_id>", views.press_detail, name="press"),
     path("presses/<slug:public_id>/change", views.press_change, name="press_change"),

@@ -4,11 +4,14 @@ The printer makes the symbols, so their codewords are its own choice; what they 
 """
 
 import base64
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 
 import PIL.Image
 
+from printing import fonts, gs1
+from printing.records import Record, text_of
 from printing.source import Order
 from printing.stencil import Slot, Stencil
 from printing.template import (
@@ -16,6 +19,8 @@ from printing.template import (
     Code128,
     DataMatrix,
     Element,
+    Field,
+    Gs1,
     Image,
     Line,
     Qr,
@@ -23,6 +28,7 @@ from printing.template import (
     Serial,
     Template,
     Text,
+    grey,
 )
 
 STORED = "R:T.ZPL"
@@ -71,34 +77,120 @@ class Printer:
             case Code():
                 return base + self._font(element.size), [Slot("code_grouped", form.length + len(form.groups) - 1)]
             case _:
-                return "".join(self._still(element, at, base)), []
-
-    def _still(self, element: Element, at: str, base: str) -> Iterator[str]:
-        dots = self._template.dots
-        match element:
-            case Text():
-                yield f"{base}{self._font(element.size)}^FH_^FD{_escaped(element.text)}^FS"
-            case Line():
-                wide, high = abs(dots(element.x2 - element.x)), abs(dots(element.y2 - element.y))
-                thick = max(1, dots(element.width))
-                left, top = min(element.x, element.x2), min(element.y, element.y2)
-                corner = f"^FO{max(0, dots(left))},{max(0, dots(top))}"
-                if wide and high:
-                    lean = "R" if (element.x2 - element.x) * (element.y2 - element.y) < 0 else "L"
-                    yield f"{corner}^GD{wide},{high},{thick},B,{lean}^FS"
-                else:
-                    yield f"{corner}^GB{max(wide, thick)},{max(high, thick)},{thick}^FS"
-            case Rect():
-                wide, high = dots(element.width), dots(element.height)
-                thick = min(wide, high) if element.tint >= 0.5 else max(1, dots(element.line)) * bool(element.line)
-                if thick:
-                    yield f"{at}^GB{wide},{high},{thick}^FS"
-            case Image():
-                yield at + _bitmap(element, dots(element.width), dots(element.height))
+                return "".join(_still(element, self._template, at)), []
 
     def _font(self, size: float) -> str:
-        high = round(size * self._template.dpi / 72)
-        return f"^A0N,{high},{round(0.9 * high)}"
+        return _font(self._template, size)
+
+
+def of_records(template: Template, records: Sequence[Record]) -> bytes:
+    """Return packs or coupons as ZPL: the layout is stored once, each piece then sends its data only."""
+    own = [element for element in template.elements if isinstance(element, Qr | DataMatrix | Gs1 | Field)]
+    layout = []
+    number = 0
+    for element in template.elements:
+        if isinstance(element, Qr | DataMatrix | Gs1 | Field):
+            number += 1
+            layout.append(f"{_of_piece(element, template)}^FN{number}^FS")
+        else:
+            layout += _still(element, template, _at(element, template))
+    size = f"^PW{template.dots(template.width)}^LL{template.dots(template.height)}"
+    out = [f"^XA^DF{STORED}^FS^CI28{size}{''.join(layout)}^XZ\n"]
+    for record in records:
+        data = "".join(f"^FN{number}{_data(element, record)}^FS" for number, element in enumerate(own, 1))
+        out.append(f"^XA^XF{STORED}^FS{data}^XZ\n")
+    return "".join(out).encode()
+
+
+def _of_piece(element: Qr | DataMatrix | Gs1 | Field, template: Template) -> str:
+    x, y = (max(0, template.dots(value)) for value in (element.x, element.y))
+    match element:
+        case Qr():
+            return f"^FO{x},{max(0, y - 10)}^BQN,2,{element.dots}"
+        case DataMatrix():
+            return f"^FO{x},{y}^BXN,{element.dots},200,0,0,,|"
+        case Gs1():
+            return f"^BY{element.dots}^FO{x},{y}^BCN,{template.dots(element.height)},N,N,N"
+        case Field():
+            return f"^FT{x},{y}{_font(template, element.size)}"
+
+
+def _data(element: Qr | DataMatrix | Gs1 | Field, record: Record) -> str:
+    match element:
+        case Qr():
+            return f"^FDMA,{record.link}"
+        case DataMatrix():
+            return f"^FD|1{gs1.plain(record.elements['all'], '|1')}"
+        case Gs1():
+            return f"^FD{code128_data(gs1.plain(record.elements[element.of]))}"
+        case Field():
+            return f"^FH_^FD{_escaped(text_of(element, record))}"
+
+
+def code128_data(text: str) -> str:
+    """Return GS1-128 data as ``^BC`` takes it: set C for pairs of digits, set B for the rest; ``>8`` is FNC1."""
+    out, in_c, at = [">;>8"], True, 0
+    while at < len(text):
+        digits = re.match(r"\d*", text[at:])
+        run = len(digits[0]) if digits else 0
+        if text[at] == gs1.SEPARATOR:
+            out.append(">8")
+            at += 1
+        elif in_c and run >= 2:
+            out.append(text[at : at + 2])
+            at += 2
+        elif in_c:
+            out.append(">6")
+            in_c = False
+        elif run >= 4 and run % 2 == 0:
+            out.append(">5")
+            in_c = True
+        else:
+            out.append(">0" if text[at] == ">" else text[at])
+            at += 1
+    return "".join(out)
+
+
+def _at(element: Element, template: Template) -> str:
+    return f"^FO{max(0, template.dots(element.x))},{max(0, template.dots(element.y))}"
+
+
+def _font(template: Template, size: float) -> str:
+    high = round(size * template.dpi / 72)
+    return f"^A0N,{high},{round(0.9 * high)}"
+
+
+def _still(element: Element, template: Template, at: str) -> Iterator[str]:
+    """Draw what is the same on all labels. A thermal printer knows black and white: light letters reverse their ground."""
+    dots = template.dots
+    match element:
+        case Text():
+            em = element.size * 25.4 / 72
+            left = (
+                element.x
+                - {"left": 0.0, "center": 0.5, "right": 1.0}[element.align] * fonts.width_of(element.text) * em
+            )
+            start = f"^FT{max(0, dots(left))},{max(0, dots(element.y))}{_font(template, element.size)}"
+            reverse = "^FR" if grey(element.color) > 127 else ""
+            yield f"{start}{reverse}^FH_^FD{_escaped(element.text)}^FS"
+        case Line():
+            wide, high = abs(dots(element.x2 - element.x)), abs(dots(element.y2 - element.y))
+            thick = max(1, dots(element.width))
+            left, top = min(element.x, element.x2), min(element.y, element.y2)
+            corner = f"^FO{max(0, dots(left))},{max(0, dots(top))}"
+            if wide and high:
+                lean = "R" if (element.x2 - element.x) * (element.y2 - element.y) < 0 else "L"
+                yield f"{corner}^GD{wide},{high},{thick},B,{lean}^FS"
+            else:
+                yield f"{corner}^GB{max(wide, thick)},{max(high, thick)},{thick}^FS"
+        case Rect():
+            wide, high = dots(element.width), dots(element.height)
+            dark = element.tint * (255 - grey(element.color)) / 255
+            thick = min(wide, high) if dark >= 0.5 else max(1, dots(element.line)) * bool(element.line)
+            if thick:
+                yield f"{at}^GB{wide},{high},{thick}^FS"
+        case Image():
+            yield at + _bitmap(element, dots(element.width), dots(element.height))
 
 
 def _escaped(text: str) -> str:
