@@ -14,6 +14,7 @@ from django.db import transaction
 from channel.models import Partner
 from channel.services import create_partner
 from config.demo import story
+from config.demo.designs import seed_templates
 from config.demo.story import BatchPlan, BrandPlan, Event
 from labels import queries as labels
 from labels.models import Activation, Batch, Block, Product
@@ -61,6 +62,7 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
     began = datetime.fromisoformat(kept["began"])
     products = {product.key: _product(product, began) for product in plan.products}
     partners = [_partner(partner, began) for partner in plan.partners]
+    seed_templates(began=began)
     say("Printing labels")
     batches = {batch.key: _batch(batch, products[batch.product], began) for batch in plan.batches}
     for campaign in plan.campaigns:

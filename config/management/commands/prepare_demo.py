@@ -35,6 +35,7 @@ class Command(BaseCommand):
             short_name_zh=planned.name_zh[:8],
             hotline=planned.hotline,
             colour=planned.colour,
+            gs1_prefix=f"6901{234 + demo.BRANDS.index(planned)}",
             logo_svg=planned.logo_svg,
             activation_requires=Brand.ActivationRequires.GENERATED,
         )
