@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, gettext_lazy
 
 from channel.models import Partner
@@ -147,7 +147,8 @@ def _order(request: HttpRequest, form: TemplateForm) -> HttpResponse | None:
 @staff_view("templates.read")
 def people_pdf(request: HttpRequest, public_id: str) -> HttpResponse:
     """Send the file of shelf talkers or of cards. Cards hold names: for those who may export members, and audited."""
-    run = runs.run_of(public_id)
+    found = Run.objects.select_related("version__template").filter(kind__in=("talker", "card"))
+    run = get_object_or_404(found, public_id=public_id)
     operation = "members.export" if run.kind == "card" else "templates.print"
     if not allowed(request.user, operation):
         return denied(request, operation)

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from common.db import inside_transaction
-from common.errors import Conflict, NotFound
+from common.errors import Conflict
 from labels import keys
 from labels.codes.encode import cipher, encode
 from labels.codes.forms import B12, N16, R12, Form
@@ -214,11 +214,3 @@ def _preview_code(form: Form, number: int) -> str:
 
 def _host() -> str:
     return str(connection.tenant.get_primary_domain().domain)
-
-
-def template_of(public_id: str) -> Template:
-    """Return a template. Raises `NotFound`."""
-    found = Template.objects.filter(public_id=public_id).first()
-    if found is None:
-        raise NotFound(_("There is no such template."))
-    return found

@@ -15,7 +15,7 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.utils.translation import gettext as _
 
 from common.db import inside_transaction
-from common.errors import Conflict, Invalid, NotFound
+from common.errors import Conflict, Invalid
 from labels import keys, queries
 from labels.codes.encode import cipher, encode
 from labels.codes.forms import R12
@@ -346,11 +346,3 @@ def zpl_of(run: Run, made: Sequence[Record]) -> bytes:
     if run.kind in {"card", "talker"}:
         raise NotToRun(_("Cards and shelf talkers are not printed by label printers."))
     return zpl.of_records(layout_of(run), made)
-
-
-def run_of(public_id: str) -> Run:
-    """Return a run. Raises `NotFound`."""
-    found = Run.objects.select_related("version__template", "batch__product").filter(public_id=public_id).first()
-    if found is None:
-        raise NotFound(_("There is no such print."))
-    return found

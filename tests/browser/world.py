@@ -8,6 +8,9 @@ from labels.services import block
 from ledger.models import Transfer
 from lottery.services import halt
 from members.models import Member
+from printing import starters
+from printing.designs import create_template
+from printing.runs import order_for
 from redemption.models import Scan
 from redemption.reports import Told, file_report
 from redemption.rules import Attempt, Door, Place
@@ -89,6 +92,9 @@ def populate(at: datetime | None = None) -> dict[str, str]:
         ),
         at=at,
     )
+    design = create_template(name="Oolong 50 × 30", kind="unit", layout=starters.layout("unit"), at=at, asked_by="ada")
+    talkers = create_template(name="Shelf", kind="talker", layout=starters.layout("talker"), at=at, asked_by="ada")
+    run = order_for(talkers, [retailer.public_id, promoter.public_id], order_key="shelf", at=at, asked_by="ada")
     job = Job.objects.create(
         kind="labels.generate",
         subject="Batch 2611-C, 1,000,000 labels",
@@ -126,6 +132,8 @@ def populate(at: datetime | None = None) -> dict[str, str]:
         "account": retailer.account.public_id,
         "transfer": str(Transfer.objects.order_by("pk").values_list("pk", flat=True).first()),
         "member": Member.objects.order_by("pk").values_list("public_id", flat=True).first() or "",
+        "template": design.template.public_id,
+        "run": run.public_id,
         "key": create_key("Till system of the flagship store", ["check", "redeem", "read"], at=at)[0].prefix,
         "scans": str(Scan.objects.count()),
     }

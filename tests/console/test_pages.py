@@ -83,7 +83,8 @@ def _named_pages(world: dict[str, str]) -> list[str]:
     }  # fmt: skip
     names = {
         "campaigns": world["campaign"], "jobs": world["job"], "members": world["member"], "partners": world["retailer"],
-        "batches": world["batch"], "products": world["product"],
+        "batches": world["batch"], "products": world["product"], "templates": world["template"], "runs": world["run"],
+        "prints-of-people": world["run"],
     }  # fmt: skip
     found = []
     for resolver in get_resolver("config.urls").url_patterns:

@@ -29,6 +29,9 @@ printing.request    x . x . . . . . . . .
 printing.sign_off   x . x . . . . x . . .
 printing.approve    x . x . . . . x . . .
 printing.fetch      . . . . . . . . . . .
+templates.read      x x x x x x x x x x x
+templates.edit      x x x . . . . . . . .
+templates.print     x x x . . . x . . . .
 redemption.read     x x . . x x x x x x x
 redemption.reverse  x . . . . . . . . x .
 lottery.read        x x x . x x x x x x x
