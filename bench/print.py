@@ -6,6 +6,9 @@ by ``qrcode`` and ``reportlab``: same page, same link, same texts.
 
 import ctypes
 import ctypes.util
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -14,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bench import server
 from bench.codes import ROUNDS, Rate, _against, _median, _rate, _ratio
 from bench.frame import Figure, interleaved
 from labels.codes import bulk
@@ -27,6 +31,8 @@ from printing.template import MM_PER_INCH, POINTS_PER_INCH, parse
 KEY = bytes(range(32))
 ORDER = Order("BRANDS.EXAMPLE", "09501101530003", N16, "BENCH-1")
 COUNT = 40_960
+DECODED = 1_440
+LABELS = 1_000_000  # of the order that is built from click to files
 ROWS = 10_000_000
 NAIVE = 40
 TEMPLATE = parse(
@@ -73,7 +79,9 @@ def figures() -> Iterator[Figure]:
     printer = Rows(ORDER, "zpl", template=TEMPLATE)
     yield _ratio("ZPL ÷ qrcode + reportlab", _rate(lambda: printer.write(Nowhere(), source()), COUNT), naive, 2_500)
     yield Figure("full proof of a deflated PDF", _proof()() / 1e3, None, "k labels/CPU-s")
+    yield Figure("every label decoded, by zxing-cpp and pdftotext", _decoding()(), None, "labels/CPU-s")
     yield _rows_to_file()
+    yield from _whole_order()
 
 
 def source(count: int = COUNT) -> BulkSource:
@@ -89,13 +97,28 @@ def _pdf() -> Rate:
 def _proof() -> Rate:
     made, file = roll(TEMPLATE, ORDER, COUNT, deflate=True), BytesIO()
     made.write(file, source())
-    serial, secret = source()._serial, source()._secret
 
     def work() -> None:
         file.seek(0)
-        proof.check_pdf(file, made, proof.label_nos(serial, secret))
+        proof.check(file, made, _ordered(COUNT))
 
     return _rate(work, COUNT)
+
+
+def _decoding() -> Rate:
+    made, file = roll(TEMPLATE, ORDER, DECODED, deflate=True), BytesIO()
+    made.write(file, source(DECODED))
+
+    def work() -> None:
+        file.seek(0)
+        proof.check(file, made, _ordered(DECODED, DECODED))
+
+    return _rate(work, DECODED)
+
+
+def _ordered(count: int, sample: int = 0) -> proof.Ordered:
+    codes = source(count)
+    return proof.Ordered(count, proof.label_nos(codes._serial, codes._secret), codes.label_nos, sample)
 
 
 def _rows_to_file() -> Figure:
@@ -115,6 +138,75 @@ def _rows_to_file() -> Figure:
     return Figure(
         "100 M rows to file", 10 * spent, 35, "CPU-s", at_most=True, note=f"from 10 M; {ROWS / spent / 1e6:.1f} M/CPU-s"
     )
+
+
+def _whole_order() -> Iterator[Figure]:
+    """Order a million labels on servers of its own, and build its files as a worker does: made, proved, encrypted."""
+    with server.running() as bench:
+        for output in ("pdf", "csv"):
+            command = [sys.executable, "-c", _ORDER, server.BRAND, output, str(LABELS)]
+            variables = {**os.environ, **bench.environment, "PYTHONPATH": str(server.ROOT)}
+            done = subprocess.run(
+                command, cwd=server.ROOT, env=variables, check=True, capture_output=True, text=True
+            ).stdout
+            wall_s, cpu_s, click_s, peak_mb, size_mb, decoded = map(float, done.split())
+            what = f"1,000,000 labels, {output.upper()}"
+            note = f"100 files, {size_mb:,.0f} MB encrypted; {decoded:,.0f} symbols decoded; codes made first in {click_s:.1f} s"
+            yield Figure(f"{what}: approval used to files ready", wall_s, None, "s", note=note)
+            yield Figure(f"{what}: CPU of the worker", cpu_s, None, "CPU-s")
+            yield Figure(f"{what}: peak of its memory", peak_mb, 500, "MB", at_most=True)
+
+
+_ORDER = """
+import sys, time
+import django
+django.setup()
+import pyrage
+from django.db import connection, transaction
+from django_tenants.utils import get_tenant_model
+from bench.print import TEMPLATE
+from common.clock import now
+from labels.models import Batch, Product
+from labels.services import create_product, generate_batch, order_batch
+from printing import building, samples, services
+from printing.models import Template, TemplateVersion
+from staff import approvals
+from staff.models import User
+
+schema, output, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+connection.set_tenant(get_tenant_model().objects.get(schema_name=schema))
+at = now()
+product = Product.objects.first() or create_product(gtin="09501101530003", name="Oolong", name_zh="乌龙", at=at)
+asker, approver = (User.objects.get_or_create(username=name, defaults={"role": "owner"})[0] for name in ("pia", "ola"))
+key = str(pyrage.x25519.Identity.generate().to_public())
+press = services.create_press(name=output, recipient=key, at=at)
+services.check_key(press, read_out=press.fingerprint, at=at, asked_by="pia")
+version = None
+if output == "pdf":
+    template = Template.objects.create(name="bench", kind="unit", created_at=at)
+    version = TemplateVersion.objects.create(
+        template=template, number=1, layout=TEMPLATE.as_json(), sha256=TEMPLATE.sha256, created_at=at
+    )
+began = time.perf_counter()
+batch = order_batch(order_key=output, product=product, count=count, roll_labels=10_000, at=at)
+generate_batch(batch.pk)
+click = time.perf_counter() - began
+batch = Batch.objects.get(pk=batch.pk)
+row = services.request(services.NewPrint(batch, 1, count // 10_000, press, output=output, version=version), by=asker, at=at)
+if version:
+    samples.sign_off(row, by=approver, at=at)
+with transaction.atomic():
+    approvals.decide(row.approval_id, approved=True, by=approver, at=at)
+wall, cpu = time.perf_counter(), time.process_time()
+services.start(row.pk, at=now())
+building.build(row.pk)
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+done = list(row.handovers.filter(state="ready"))
+assert len(done) == count // 10_000
+[peak] = [int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")]
+size = sum(one.cipher_bytes for one in done) / 1e6
+print(wall, cpu, click, peak / 1024, size, sum(one.report["decoded"] for one in done))
+"""
 
 
 def _links(count: int = NAIVE) -> list[tuple[str, str, str]]:

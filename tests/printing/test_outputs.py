@@ -1,8 +1,9 @@
 """Files that are drawn: asked for with a template, signed off by their sample sheet, built encrypted and proved."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyrage
 import pytest
 import zxingcpp
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from brands.models import Brand
@@ -20,8 +22,11 @@ from common.models import Job
 from labels.models import Batch
 from labels.queries import secrets_of, serials_of
 from printing import building, handover as files, samples, services
+from printing.labels import Roll
 from printing.models import Handover, Press, PrintJob, SignOff, TemplateVersion
+from printing.source import BulkSource
 from staff.models import Audit, User
+from tests.environment import BRAND
 from tests.makers import make_batch
 from tests.printing.makers import template_json
 from tests.printing.test_handover import KEY, OTHER_KEY, approve, asked, client, plain
@@ -274,3 +279,53 @@ def test_rows_of_data_have_no_sample_sheet(batch: Batch, press: Press, pia: User
 
     assert client(pia).get(f"/console/prints/{row.public_id}/sample.pdf").status_code == 404
     assert "sample.pdf" not in client(pia).get(f"/console/prints/{row.public_id}").content.decode()
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_a_print_is_built_by_command_with_every_label_decoded(
+    batch: Batch, press: Press, pia: User, ola: User, version: TemplateVersion, at: datetime
+) -> None:
+    row = asked(batch, press, pia, at, output="pdf", version=version)
+    with pytest.raises(CommandError, match="nobody has started it"):
+        call_command("build_print", BRAND, row.public_id)
+    samples.sign_off(row, by=pia, at=at)
+    services.start(approve(row, ola, at).pk, at=at)
+    said = StringIO()
+
+    call_command("build_print", BRAND, row.public_id, "--proof", "full", stdout=said)
+
+    assert "3 files are ready" in said.getvalue()
+    assert [one.report["texts"] for one in row.handovers.all()] == [one.lines for one in row.handovers.all()]
+    for schema, print_id in (("nobody", row.public_id), (BRAND, "prj_nothing")):
+        with pytest.raises(CommandError):
+            call_command("build_print", schema, print_id)
+
+
+def test_a_failed_proof_ends_the_command_with_its_reason(
+    batch: Batch,
+    press: Press,
+    pia: User,
+    ola: User,
+    version: TemplateVersion,
+    at: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = asked(batch, press, pia, at, output="pdf_raw", version=version)
+    samples.sign_off(row, by=pia, at=at)
+    services.start(approve(row, ola, at).pk, at=at)
+    whole = Roll.pieces
+
+    def one_bit_flipped(self: Roll, source: BulkSource) -> Iterator[bytes]:
+        for number, piece in enumerate(whole(self, source)):
+            yield bytes(piece) if number else piece[:100] + bytes([piece[100] ^ 1]) + piece[101:]
+
+    monkeypatch.setattr(Roll, "pieces", one_bit_flipped)
+    with pytest.raises(CommandError, match="the proof failed"):
+        call_command("build_print", BRAND, row.public_id)
+
+    assert {one.state for one in row.handovers.all()} == {"failed", "cancelled"}
+    page = client(pia).get(f"/console/handovers/{row.handovers.get(state='failed').public_id}").content.decode()
+    assert "the objects before the pages" in page
+    assert f"/console/handovers/{row.handovers.get(state='failed').public_id}/file" not in page

@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def _build(self, row: PrintJob, job: Job) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(file=self.stdout)) as bar:
+        with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(job.subject, total=job.total, completed=job.done)
             try:
                 building.build(row.pk, show=lambda lines: bar.update(task, completed=lines))
