@@ -60,6 +60,7 @@ MENU = (
             Item(_("Campaigns"), "/console/campaigns", "ticket", "lottery.read"),
             Item(_("Members"), "/console/members", "users", "members.read"),
             Item(_("Ledger"), "/console/ledger", "book", "ledger.read"),
+            Item(_("Calls"), "/console/calls", "phone", "calls.answer"),
             Item(_("Texts to telephones"), "/console/texts", "pencil", "texts.read"),
         ),
     ),
@@ -125,7 +126,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(user, User):
         return {"groups": [], "job": None, "at": now()}
     job = running_job() if allowed(user, "jobs.read") else None
-    return {"groups": menu(user, request.path), "job": job, "job_percent": percent_of(job), "at": now()}
+    return {
+        "groups": menu(user, request.path),
+        "job": job,
+        "job_percent": percent_of(job),
+        "at": now(),
+        "answers_calls": allowed(user, "calls.answer"),
+    }
 
 
 def running_job() -> Job | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console import print_views, range_views, views
+from console import call_views, print_views, range_views, views
 
 app_name = "console"
 urlpatterns = [
@@ -14,6 +14,11 @@ urlpatterns = [
     path("receipts", views.receipts, name="receipts"),
     path("receipts/<str:number>", views.receipt, name="receipt"),
     path("reports", views.reports, name="reports"),
+    path("calls", call_views.call_list, name="calls"),
+    path("calls/now", call_views.current, name="calls_now"),
+    path("calls/<uuid:uuid>", call_views.call, name="call"),
+    path("calls/<uuid:uuid>/note", call_views.note, name="call_note"),
+    path("calls/<uuid:uuid>/dismiss", call_views.dismiss, name="call_dismiss"),
     path("jobs", views.jobs, name="jobs"),
     path("jobs/indicator", views.job_indicator, name="job_indicator"),
     path("jobs/<uuid:public_id>", views.job, name="job"),

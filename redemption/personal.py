@@ -1,7 +1,7 @@
 """What scans and redemptions hold about members, for export and erasure (see `members.personal`).
 
-Scans and redemptions name people by opaque numbers only and stay. Personal are the coordinates of a scan, and the MACs
-under which a number or a client's reference was known before it had a member.
+Scans and redemptions name people by opaque numbers only and stay. Personal are the coordinates of a scan, the MACs under
+which a number or a client's reference was known before it had a member, and what support noted about their calls.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from django.db import connection
 
 from members.models import Member
 from redemption.budgets import subject_macs
-from redemption.models import FailureRow, Refused, Visitor
+from redemption.models import CallNote, FailureRow, Refused, Visitor
 from redemption.queries import receipts_of_member
 from redemption.rules import AskerKind, asker_key
 
@@ -41,6 +41,10 @@ def export(member_id: int) -> dict[str, Any]:
                 member_id,
             )
         ],
+        "call_notes": [
+            {"at": note.at.isoformat(), "about": note.kind, "note": note.text}
+            for note in CallNote.objects.filter(member_id=member_id).order_by("pk")
+        ],
     }
 
 
@@ -53,6 +57,7 @@ def erase(member_id: int, *, at: datetime) -> None:
     subjects = subject_macs(member_id=member_id, phone=member.phone)
     FailureRow.objects.filter(subject_mac__in=subjects).delete()
     Refused.objects.filter(subject_mac__in=subjects).delete()
+    CallNote.objects.filter(member_id=member_id).update(text="")
     _places(
         "UPDATE redemption_scanplace p SET lat = NULL, lon = NULL, accuracy_m = NULL FROM redemption_scan s"
         " WHERE s.id = p.scan_id AND p.lat IS NOT NULL AND s.asker = ANY(%s) RETURNING p.id",

@@ -50,6 +50,8 @@ class StaffMiddleware:
         seen = request.session.get("seen", at)
         if at - seen > IDLE_S or at - began > settings.SESSION_COOKIE_AGE:
             logout(request)
+        elif "X-Poll" in request.headers:
+            return  # a page that asks by itself shows nobody's presence
         elif at - seen > _SEEN_EVERY_S or "seen" not in request.session:
             request.session["seen"] = at
 

@@ -42,11 +42,11 @@
   });
 
   const focusError = () => (document.querySelector(".field.bad :is(input, select, textarea)") ?? document.querySelector("[data-focus]"))?.focus();
-  body.addEventListener("htmx:beforeRequest", (event) => event.detail.elt.closest("[data-quiet], #jobs, .job") || document.getElementById("bar").classList.add("htmx-request"));
+  body.addEventListener("htmx:beforeRequest", (event) => event.detail.elt.closest("[data-quiet], #jobs, #calls, .job") || document.getElementById("bar").classList.add("htmx-request"));
   body.addEventListener("htmx:afterRequest", () => document.getElementById("bar").classList.remove("htmx-request"));
   body.addEventListener("htmx:responseError", () => say(body.dataset.failed, "grey"));
-  body.addEventListener("htmx:sendError", () => say(body.dataset.failed, "grey"));
-  body.addEventListener("htmx:afterSwap", focusError);
+  body.addEventListener("htmx:sendError", (event) => event.detail.elt?.id === "calls" || say(body.dataset.failed, "grey"));
+  body.addEventListener("htmx:afterSwap", (event) => event.detail.target?.id === "calls" || focusError());
 
   if (navigator.platform.startsWith("Mac")) document.querySelectorAll(".find .kbd").forEach((key) => { key.textContent = "⌘ K"; });
   focusError();
