@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from brands.logo import BadLogo, check_logo
+from brands.models import Brand
 from brands.theme import contrast
 
 LEAST_CONTRAST = 4.5
@@ -48,6 +49,17 @@ class BrandForm(forms.Form):
     )
     colour = _colour(_("Brand colour"), _("Logo, actions, links and the points card; never a verdict."))
     on_colour = _colour(_("Text on the brand colour"), _("A contrast of at least 4.5 : 1 is required."))
+    activation_requires = forms.ChoiceField(
+        label=_("Labels may go on sale"),
+        choices=Brand.ActivationRequires.choices,
+        help_text=_("What must have happened to labels before they are put on sale. For owners."),
+    )
+    activation_limit = forms.IntegerField(
+        label=_("Labels that one person may put on sale at once"),
+        required=False,
+        min_value=1,
+        help_text=_("Above it another person has to approve. Empty: no limit. For owners."),
+    )
     logo_svg = forms.CharField(
         label=_("Logo (SVG)"),
         required=False,
@@ -55,6 +67,11 @@ class BrandForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "id"}),
         help_text=_("Paste the text of an SVG file: shapes only, no scripts, no links. Empty: the first letter."),
     )
+
+    def __init__(self, *args: Any, owner: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("activation_requires", "activation_limit"):
+            self.fields[name].disabled = not owner
 
     def clean_logo_svg(self) -> str:
         """Refuse what is more than a picture."""

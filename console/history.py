@@ -7,32 +7,17 @@ from datetime import datetime
 from django.utils.translation import get_language, gettext as _
 
 from channel.models import Partner
-from common.templatetags.show import groups, num, signed
+from common.templatetags.show import groups, signed
+from console import made
+from console.events import CHECKS, POINTS, Event
 from console.outcomes import DOORS, look_of
 from labels import queries as labels
-from labels.models import Activation, Batch, Block, Product
+from labels.models import Batch, Product, Roll
 from ledger.models import Account, Cause, Transfer
 from lottery.models import Campaign
 from members.models import Member
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
 from redemption.rules import AskerKind, Outcome, asker_of
-
-CHECKS, LABEL, POINTS = "checks", "label", "points"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened to a label."""
-
-    at: datetime
-    group: str
-    title: str
-    detail: str = ""
-    look: str = ""
-    icon: str = "info"
-    door: str = ""
-    ref: str = ""
-    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +39,7 @@ class History:
     product: Product | None
     state: labels.LabelState
     place_in_batch: int
+    roll: Roll | None
     redemption: Redemption | None
     reversal: Reversal | None
     events: list[Event]
@@ -77,9 +63,7 @@ def history_of(label_no: int, *, at: datetime, sees_people: bool) -> History:
     reversal = Reversal.objects.filter(redemption_id=label_no).first()
     people = _People(scans, redemption, sees_people=sees_people)
     events = [
-        *_ordered(batch),
-        *_activated(label_no),
-        *_blocked(label_no),
+        *made.events_of(label_no, batch, state),
         *_scanned(scans, redemption, people),
         *_reversed(reversal),
     ]
@@ -91,9 +75,15 @@ def history_of(label_no: int, *, at: datetime, sees_people: bool) -> History:
         product=Product.objects.filter(pk=state.product_id or 0).first(),
         state=state,
         place_in_batch=label_no - batch.label_range.lower + 1,
+        roll=Roll.objects.select_related("batch").filter(label_range__contains=label_no).first(),
         redemption=redemption,
         reversal=reversal,
-        events=sorted(events, key=lambda event: event.at, reverse=True),
+        events=[
+            event
+            for _at, _place, event in sorted(
+                ((e.at, n, e) for n, e in enumerate(events)), key=lambda found: found[:2], reverse=True
+            )
+        ],
         lines=lines,
         checks=sum(scan.opens_visit for scan in scans),
         askers=len({scan.asker for scan in scans if scan.asker is not None}),
@@ -137,56 +127,6 @@ class _People:
         if member is None or not self.sees_people or not member.masked_phone:
             return _("a member")
         return _("member {phone}").format(phone=member.masked_phone)
-
-
-def _ordered(batch: Batch) -> Iterable[Event]:
-    href = f"/console/batches/{batch.public_id}"
-    yield Event(
-        batch.created_at,
-        LABEL,
-        _("Ordered with batch {number}").format(number=batch.number),
-        _("{count} labels").format(count=num(batch.count)),
-        icon="plus",
-        door=batch.ordered_by,
-        ref=batch.number,
-        href=href,
-    )
-    if batch.generated_at:
-        yield Event(
-            batch.generated_at, LABEL, _("Codes generated and proved"), icon="shield", ref=batch.number, href=href
-        )
-
-
-def _activated(label_no: int) -> Iterable[Event]:
-    for row in Activation.objects.filter(label_range__contains=label_no).select_related("product", "batch"):
-        count = row.label_range.upper - row.label_range.lower
-        detail = _("Range of {count} labels").format(count=num(count))
-        if row.lot:
-            detail += " · " + _("lot {lot}").format(lot=row.lot)
-        href = f"/console/batches/{row.batch.public_id}"
-        title = _("Activated for {product}").format(product=row.product.display_name)
-        yield Event(
-            row.activated_at,
-            LABEL,
-            title,
-            detail,
-            "ok",
-            "shield",
-            row.activated_by,
-            row.document or row.batch.number,
-            href,
-        )
-        if row.cancelled_at:
-            yield Event(row.cancelled_at, LABEL, _("Activation cancelled"), "", "wait", "undo", row.cancelled_by)
-
-
-def _blocked(label_no: int) -> Iterable[Event]:
-    for row in Block.objects.filter(label_range__contains=label_no).select_related("batch"):
-        href = f"/console/batches/{row.batch.public_id}"
-        title = _("Blocked: {reason}").format(reason=row.get_reason_display())
-        yield Event(row.opened_at, LABEL, title, row.note, "no", "lock", row.opened_by, row.batch.number, href)
-        if row.lifted_at:
-            yield Event(row.lifted_at, LABEL, _("Block lifted"), "", "ok", "undo", row.lifted_by)
 
 
 def _scanned(scans: Sequence[Scan], redemption: Redemption | None, people: _People) -> Iterable[Event]:

@@ -44,6 +44,7 @@ MENU = (
         (
             Item(_("Products"), "/console/products", "box", "labels.read"),
             Item(_("Batches"), "/console/batches", "roll", "labels.read"),
+            Item(_("Rolls"), "/console/rolls", "inbox", "labels.read"),
             Item(_("Templates"), "/console/templates", "pencil", "templates.read"),
             Item(_("Other prints"), "/console/runs", "box", "templates.read"),
             Item(_("Print files"), "/console/prints", "printer", "printing.read"),
@@ -51,6 +52,7 @@ MENU = (
             Item(_("Activation and blocks"), "/console/activations", "lock", "labels.read"),
             Item(_("Recalls"), "/console/recalls", "octagon", "labels.read"),
             Item(_("Label history"), "/console/labels", "tag", "labels.read"),
+            Item(_("Keys and odds"), "/console/slots", "seal", "labels.read"),
             Item(_("Checks and receipts"), "/console/receipts", "scan", "redemption.read"),
         ),
     ),

@@ -36,8 +36,8 @@ class RecallForm(RangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("batch", "first", "last"):
-            self.fields[name].required = False
+        del self.fields["rolls"]
+        self.fields["batch"].required = False
         self._offer("product", Product.objects.order_by("name"))
         self._offer("batch", Batch.objects.select_related("product").order_by("-created_at", "-id"))
 
@@ -45,6 +45,9 @@ class RecallForm(RangeForm):
         field = self.fields[name]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
         field.queryset = queryset
+
+    def _names_otherwise(self, data: dict[str, Any]) -> bool:
+        return data.get("of") != self.OF_RANGE
 
     def clean(self) -> dict[str, Any]:
         """Ask for what the kind of recall needs."""
@@ -76,6 +79,7 @@ class RebindForm(ActivateForm):
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, today=today, **kwargs)
+        del self.fields["rolls"]
         field = self.fields["batch"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - declared above
         field.queryset = (

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from common.clock import now
@@ -15,8 +16,9 @@ from common.tables import csv_response, keyset_page, wants_csv
 from console.range_forms import RebindForm, RecallForm
 from labels import recalls
 from labels.models import Batch, Recall
-from labels.queries import local_date, range_facts
-from redemption import batches
+from labels.queries import local_date, range_facts, serials_of
+from redemption import batches, holders
+from redemption.models import Redemption
 from staff.models import User
 from staff.permissions import allowed, staff_view
 
@@ -63,10 +65,41 @@ def recall(request: HttpRequest, pk: int) -> HttpResponse:
         "recall": row,
         "of": _of(row),
         "counts": batches.count(parts),
+        "sums": holders.sums(parts),
+        "partners": holders.partners(parts)[:20],
+        "may_see_holders": allowed(request.user, "members.read"),
         "blocks": row.blocks.select_related("batch").order_by("batch_id", "label_range")[:200],
         "may_recall": allowed(request.user, "labels.recall"),
     }
     return render(request, "console/recall.html", context)
+
+
+@staff_view("members.read")
+@never_cache
+def recall_holders(request: HttpRequest, pk: int) -> HttpResponse:
+    """List who redeemed labels of a recall, so that they can be told; the list is audited when it leaves as a file."""
+    row = get_object_or_404(Recall.objects.select_related("product"), pk=pk)
+    found = holders.redemptions_of([(one.label_range.lower, one.label_range.upper) for one in row.blocks.all()])
+    if wants_csv(request):
+        rows = _with_serials(list(found.order_by("label_no")[:10_000]))
+        columns: list[Any] = [
+            (_("Serial"), lambda one: one[1]),
+            (_("Redeemed"), lambda one: one[0].at),
+            (_("Member"), lambda one: one[0].member.public_id if one[0].member else ""),
+            (_("Telephone"), lambda one: one[0].member.masked_phone if one[0].member else ""),
+            (_("Retailer"), lambda one: one[0].retailer or ""),
+            (_("Promoter"), lambda one: one[0].promoter or ""),
+        ]
+        return csv_response(rows, columns, f"recall-{pk}-holders")
+    page = keyset_page(found, request, order=("label_no",))
+    return render(
+        request, "console/recall_holders.html", {"recall": row, "page": page, "rows": _with_serials(page.rows)}
+    )
+
+
+def _with_serials(rows: list[Redemption]) -> list[tuple[holders.Holder, str]]:
+    serials = serials_of([row.pk for row in rows]) if rows else []
+    return list(zip(holders.holders(rows), serials, strict=True))
 
 
 @staff_view("labels.recall")

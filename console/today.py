@@ -7,20 +7,21 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import BigIntegerField, Exists, Func, OuterRef, Sum
+from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import get_language, gettext as _, ngettext
 
 from common.charts import LineChart, Spark, line_chart, share, spark
 from common.models import Job
 from common.templatetags.show import num, percent
+from console.events import Alarm
 from console.outcomes import DOORS, ORDER, REPEAT_SAME, Look, look_of
+from console.print_alarms import print_alarms
 from labels.models import Activation, Batch
 from ledger.queries import liability
 from lottery.models import Campaign
 from lottery.queries import campaigns
 from members.models import Member
-from printing.models import Handover
 from redemption.models import BYS, DOORS as DOOR_CODES, OUTCOMES, ConsumerReport, Redemption, Scan, WasThatYou
 from redemption.rules import By, Detail, Door, Outcome
 
@@ -77,17 +78,6 @@ class Row:
     look: str = ""
     icon: str = ""
     x: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """Something to look at."""
-
-    look: str
-    icon: str
-    title: str
-    detail: str
-    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +263,7 @@ def alarms(found: Today) -> list[Alarm]:
             Alarm("no", "octagon", title.format(n=num(mixed)), _("Our serial under a number that is not its own: a copy, or a misprint."),
                   "/console/receipts?show=wrong_gtin")
         )  # fmt: skip
-    rows += _canaries(found)
+    rows += print_alarms(start=found.start, at=found.at)
     strangers = WasThatYou.objects.filter(yes=False, at__gte=found.start).count()
     if strangers:
         title = ngettext("{n} asker says: “That was not me.”", "{n} askers say: “That was not me.”", strangers)
@@ -294,24 +284,6 @@ def alarms(found: Today) -> list[Alarm]:
         for job in failed.order_by("-id")[:3]
     ]  # fmt: skip
     return rows
-
-
-def _canaries(found: Today) -> list[Alarm]:
-    """Return the copies of print files whose set-up strips were met at any door in the last seven days."""
-    since = found.start - timedelta(days=DAYS)
-    met = Scan.objects.filter(at__gte=since, label_no__gte=Func(OuterRef("canary_range"), function="lower", output_field=BigIntegerField()),
-                              label_no__lt=Func(OuterRef("canary_range"), function="upper", output_field=BigIntegerField()))  # fmt: skip
-    copies = Handover.objects.filter(Exists(met)).select_related("roll__batch", "print_job__press")
-    return [
-        Alarm(
-            "no",
-            "octagon",
-            _("A set-up strip was met that should never leave the press"),
-            _("Copy of roll {roll} for {press}").format(roll=one.roll, press=one.print_job.press.name),
-            f"/console/handovers/{one.public_id}",
-        )
-        for one in copies.order_by("-id")[:5]
-    ]
 
 
 def _low_budgets() -> list[Alarm]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console import call_views, print_views, range_views, views
+from console import block_views, call_views, print_views, range_views, roll_views, views
 
 app_name = "console"
 urlpatterns = [
@@ -24,9 +24,13 @@ urlpatterns = [
     path("jobs/<uuid:public_id>", views.job, name="job"),
     path("jobs/<uuid:public_id>/progress", views.job_progress, name="job_progress"),
     path("jobs/<uuid:public_id>/cancel", views.job_cancel, name="job_cancel"),
+    path("blocks/new", block_views.block_new, name="block_new"),
+    path("blocks/preview", block_views.block_preview, name="block_preview"),
     path("recalls", range_views.recall_list, name="recalls"),
     path("recalls/new", range_views.recall_new, name="recall_new"),
     path("recalls/<int:pk>", range_views.recall, name="recall"),
+    path("recalls/<int:pk>/holders", range_views.recall_holders, name="recall_holders"),
+    path("rolls", roll_views.rolls, name="rolls"),
     path("recalls/<int:pk>/lift", range_views.recall_lift, name="recall_lift"),
     path("batches/<slug:public_id>/void", range_views.batch_end, {"act": "void"}, name="batch_void"),
     path("batches/<slug:public_id>/close", range_views.batch_end, {"act": "close"}, name="batch_close"),

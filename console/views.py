@@ -20,6 +20,7 @@ from common.jobs import ask_cancel
 from common.models import Job
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from console import history, navigation, today as figures
+from console.events import CHECKS, LABEL, POINTS
 from console.forms import BrandForm
 from console.outcomes import DOORS, LOOKS, look_of
 from console.scanned import hides, readings
@@ -32,7 +33,7 @@ from redemption.receipts import receipts_of
 from redemption.rules import AskerKind, Detail, Outcome, asker_of
 from redemption.services import reverse_redemption
 from staff import audit
-from staff.models import User
+from staff.models import Role, User
 from staff.permissions import allowed, staff_view
 
 # --- today ---------------------------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ def label(request: HttpRequest, serial: str) -> HttpResponse:
     if wants_csv(request):
         names = ("at", "group", "title", "detail", "door", "ref")
         return csv_response(events, [(name, name) for name in names], f"label-{found.serial}")
-    groups = ((history.CHECKS, _("Checks")), (history.LABEL, _("Label")), (history.POINTS, _("Points")))
+    groups = ((CHECKS, _("Checks")), (LABEL, _("Label")), (POINTS, _("Points")))
     chips = [(name, word, sum(event.group == name for event in found.events)) for name, word in groups]
     context = {
         "found": found,
@@ -361,7 +362,7 @@ def brand(request: HttpRequest) -> HttpResponse:
     """Show and change names, hotline, colours and logo."""
     tenant = connection.tenant  # type: ignore[attr-defined]
     initial = {name: getattr(tenant, name) for name in BrandForm.base_fields}
-    form = BrandForm(request.POST or None, initial=initial)
+    form = BrandForm(request.POST or None, initial=initial, owner=_user(request).role == Role.OWNER)
     if request.method == "POST":
         return _change_brand(request, form)
     return render(request, "console/brand.html", {"form": form, "may_edit": allowed(_user(request), "brand.edit")})

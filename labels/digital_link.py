@@ -17,14 +17,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, unquote_to_bytes
 
+from labels.identifiers import CHARSET_82, check_digit_is_right, excluded_by, fault_of, is_attribute
+
 MAX_LENGTH = 2_000
-CHARSET_82 = frozenset("!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 GTIN, SSCC, VARIANT, LOT, SERIAL, THIRD_PARTY_SERIAL = "01", "00", "22", "10", "21", "235"
 _QUALIFIERS = (VARIANT, LOT, SERIAL)
 _MAX_QUALIFIER = {VARIANT: 20, LOT: 20, SERIAL: 20, THIRD_PARTY_SERIAL: 28}
 _KEY_DIGITS = {GTIN: 14, SSCC: 18}
+# Keys of other things (documents, places, assets …): they stand in no query, and we issue none of them.
+_KEYS = {GTIN, SSCC, "253", "255", "401", "402", "8003", "8004", "8006", "8010", "8013", "8017", "8018"}
 
 
 class Reason(StrEnum):
@@ -41,6 +44,8 @@ class Reason(StrEnum):
     BAD_CHARACTER = "bad_character"
     BAD_CHECK_DIGIT = "bad_check_digit"
     BAD_DATE = "bad_date"
+    BAD_VALUE = "bad_value"
+    BAD_PAIR = "bad_pair"
     QUALIFIER_IN_QUERY = "qualifier_in_query"
 
 
@@ -81,12 +86,6 @@ class Link:
 def build(host: str, gtin: str, serial: str, *, scheme: str = "HTTPS") -> str:
     """Return the link of one label in capitals, for a QR code's alphanumeric mode."""
     return f"{scheme}://{host}/01/{gtin}/21/{quote(serial, safe='')}".upper()
-
-
-def check_digit_is_right(digits: str) -> bool:
-    """Return whether the last digit is the GS1 check digit of the others (weights 3, 1 from the right)."""
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
-    return total % 10 == 0
 
 
 def parse(path: str, query: str = "") -> Link | BadLink:
@@ -159,7 +158,7 @@ def _read_query(key: str, value: str, qualifiers: dict[str, str], pairs: list[tu
                 return BadLink(Reason.REPEATED_AI, name)
             link_type = text
         elif name.isdecimal():
-            reason = _fault_of_attribute(name, text, attributes)
+            reason = _fault_of_attribute(key, name, text, attributes)
             if reason:
                 return BadLink(reason, name[:4])
             attributes[name] = text
@@ -168,28 +167,21 @@ def _read_query(key: str, value: str, qualifiers: dict[str, str], pairs: list[tu
     return Link(key, value, qualifiers, attributes, link_type, tuple(extra))
 
 
-def _fault_of_attribute(ai: str, text: str, before: dict[str, str]) -> Reason | None:
-    if ai in _MAX_QUALIFIER or ai in _KEY_DIGITS:
+def _fault_of_attribute(key: str, ai: str, text: str, before: dict[str, str]) -> Reason | None:
+    if ai in _KEYS or ai in _MAX_QUALIFIER:
+        if (key, ai) == (SSCC, LOT):  # no qualifier of this key: the lot of what is inside
+            return Reason.REPEATED_AI if ai in before else _fault_of_text(text, _MAX_QUALIFIER[ai])
         return Reason.QUALIFIER_IN_QUERY
-    rule = next((rule for pattern, rule in _ATTRIBUTES if pattern.fullmatch(ai)), None)
-    if rule is None:
+    if not is_attribute(ai):
         return Reason.UNKNOWN_AI
     if ai in before:
         return Reason.REPEATED_AI
     if not text:
         return Reason.MISSING_VALUE
-    kind, shortest, longest = rule
-    if kind == "X":
-        return _fault_of_text(text, longest)
-    if not (text.isascii() and text.isdecimal()):
-        return Reason.BAD_CHARACTER
-    if not shortest <= len(text) <= longest:
-        return Reason.BAD_LENGTH
-    if kind == "GLN" and not check_digit_is_right(text):
-        return Reason.BAD_CHECK_DIGIT
-    if kind == "date" and not _is_date(text):
-        return Reason.BAD_DATE
-    return None
+    fault = fault_of(ai, text)
+    if fault is not None:
+        return Reason(fault.value)
+    return Reason.BAD_PAIR if excluded_by(ai, before, key=key) else None
 
 
 def _fault_of_digits(text: str, length: int, *, checked: bool) -> Reason | None:
@@ -208,43 +200,3 @@ def _fault_of_text(text: str, longest: int) -> Reason | None:
     if not CHARSET_82.issuperset(text):
         return Reason.BAD_CHARACTER
     return Reason.BAD_LENGTH if len(text) > longest else None
-
-
-def _is_date(text: str) -> bool:
-    """Return whether ``text`` begins with YYMMDD; day 00 stands for the month's end (GS1 General Specifications)."""
-    month, day = int(text[2:4]), int(text[4:6])
-    longest = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-    return 1 <= month <= 12 and day <= longest[month - 1] and (month != 2 or day < 29 or int(text[:2]) % 4 == 0)
-
-
-# Attributes that may describe a trade item or its shipment: pattern of the identifiers, kind, shortest, longest
-# (GS1 General Specifications, section 3.2). Kinds: N digits, X character set 82, GLN with check digit, date YYMMDD….
-_ATTRIBUTES: tuple[tuple[re.Pattern[str], tuple[str, int, int]], ...] = tuple(
-    (re.compile(pattern), rule)
-    for pattern, rule in (
-        ("1[1-35-7]", ("date", 6, 6)),
-        ("20", ("N", 2, 2)),
-        ("24[01]|25[01]|400|403", ("X", 1, 30)),
-        ("242", ("N", 1, 6)),
-        ("243|254", ("X", 1, 20)),
-        ("30|37", ("N", 1, 8)),
-        ("3[1-6][0-9][0-5]", ("N", 6, 6)),
-        ("390[0-9]|392[0-9]", ("N", 1, 15)),
-        ("391[0-9]|393[0-9]", ("N", 4, 18)),
-        ("41[0-7]", ("GLN", 13, 13)),
-        ("420", ("X", 1, 20)),
-        ("421", ("X", 4, 12)),
-        ("42[246]", ("N", 3, 3)),
-        ("423|425", ("N", 3, 15)),
-        ("427", ("X", 1, 3)),
-        ("7001", ("N", 13, 13)),
-        ("7002", ("X", 1, 30)),
-        ("7003", ("date", 10, 10)),
-        ("7006|7007", ("date", 6, 12)),
-        ("71[0-5]", ("X", 1, 20)),
-        ("8005", ("N", 6, 6)),
-        ("8008", ("date", 8, 12)),
-        ("8012|8020", ("X", 1, 25)),
-        ("8110|8112|8200|9[0-9]", ("X", 1, 90)),
-    )
-)

@@ -19,7 +19,7 @@ from labels import digital_link
 from labels.codes.checks import check_is_right
 from labels.codes.forms import B12, B14, B16, N16, N18, N20, R12, Form
 from labels.codes.normalise import normalise
-from labels.digital_link import CHARSET_82, check_digit_is_right
+from labels.identifiers import CHARSET_82, check_digit_is_right, is_date
 
 MOST = 300
 SEPARATOR = "\x1d"
@@ -212,7 +212,7 @@ def _fault(identifier: GS1ApplicationIdentifier, value: str) -> Fault | None:
 
 def _all_dates(value: str) -> bool:
     """Return whether YYMMDD (twice) are dates; day 00 is the month's end."""
-    return all(digital_link._is_date(value[at : at + 6]) for at in range(0, len(value), 6))
+    return all(is_date(value[at : at + 6]) for at in range(0, len(value), 6))
 
 
 def _mended(elements: list[Element]) -> tuple[list[Element], bool]:

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from labels.codes.forms import B12, N16, N20
 from labels.models import Batch, Block, Product
-from labels.services import LEAST_ROLL, MAX_ORDER, MAX_ROLL
+from labels.queries import Typed, resolve_many
+from labels.services import LEAST_ROLL, MAX_ORDER, MAX_ROLL, merged
 
 # What the wizard offers, and a published example of each (docs/algorithms/codes.md).
 OFFERED = {
@@ -93,20 +94,38 @@ class OrderForm(forms.Form):
 
 
 class RangeForm(forms.Form):
-    """Some labels of one batch, by their places."""
+    """Some labels of one batch: by their places, or by whole rolls."""
 
     batch = _BatchField(
         label=_("Batch"), queryset=Batch.objects.none(), to_field_name="public_id", empty_label=_("choose a batch")
     )
-    first = forms.IntegerField(label=_("From label"), min_value=1, max_value=MAX_ORDER)
+    first = forms.IntegerField(label=_("From label"), min_value=1, max_value=MAX_ORDER, required=False)
     last = forms.IntegerField(
-        label=_("To label"), min_value=1, max_value=MAX_ORDER, help_text=_("Labels are counted from 1 in each batch.")
+        label=_("To label"),
+        min_value=1,
+        max_value=MAX_ORDER,
+        required=False,
+        help_text=_("Labels are counted from 1 in each batch."),
+    )
+    rolls = forms.CharField(
+        label=_("Or whole rolls"), max_length=2_000, required=False, help_text=_("For example 1–5, 8.")
     )
 
+    def clean_rolls(self) -> list[tuple[int, int]]:
+        """Read rolls and ranges of rolls."""
+        return _lines(self.cleaned_data["rolls"])
+
     def clean(self) -> dict[str, Any]:
-        """Refuse places that the batch does not have."""
+        """Refuse labels and rolls that the batch does not have, and both or neither."""
         data = super().clean() or {}
-        batch, first, last = data.get("batch"), data.get("first"), data.get("last")
+        batch, first, last, rolls = (data.get(name) for name in ("batch", "first", "last", "rolls"))
+        if rolls:
+            if first or last:
+                self.add_error("rolls", ValidationError(_("Name labels or rolls, not both.")))
+            elif batch and self._of_rolls(batch, rolls) is None:
+                self.add_error("rolls", ValidationError(_("This batch does not have all of these rolls.")))
+        elif not self.errors and not self._names_otherwise(data):
+            self._need(data, "first", "last")
         if first and last and last < first:
             self.add_error("last", ValidationError(_("The last label comes before the first.")))
         elif batch and last and last > batch.count:
@@ -114,6 +133,26 @@ class RangeForm(forms.Form):
                 "last", ValidationError(_("This batch has %(count)s labels.") % {"count": f"{batch.count:,}"})
             )
         return data
+
+    def _need(self, data: dict[str, Any], *names: str) -> None:
+        for name in names:
+            if not data.get(name):
+                self.add_error(name, ValidationError(self.fields[name].error_messages["required"], code="required"))
+
+    def _names_otherwise(self, data: dict[str, Any]) -> bool:
+        """Return whether the labels are named by something else that a form of this kind knows."""
+        return False
+
+    @staticmethod
+    def _of_rolls(batch: Batch, numbers: list[tuple[int, int]]) -> list[tuple[int, int]] | None:
+        """Return the labels of rolls, None if the batch does not have them all."""
+        found: list[tuple[int, int]] = []
+        for first, last in numbers:
+            some = list(batch.rolls.filter(number__gte=first, number__lte=last).values_list("label_range", flat=True))
+            if first > last or len(some) != last - first + 1:
+                return None
+            found += [(int(part.lower), int(part.upper)) for part in some]
+        return merged(sorted(set(found)))
 
     def label_range(self) -> tuple[int, int] | None:
         """Return the half-open range of label numbers, or None where the places are not right."""
@@ -123,6 +162,14 @@ class RangeForm(forms.Form):
             return None
         start = batch.label_range.lower
         return start + first - 1, start + last
+
+    def label_ranges(self) -> list[tuple[int, int]]:
+        """Return the half-open ranges of label numbers, none where that is not said rightly."""
+        batch, rolls = self.cleaned_data.get("batch"), self.cleaned_data.get("rolls")
+        if batch and rolls:
+            return self._of_rolls(batch, rolls) or []
+        found = self.label_range()
+        return [found] if found else []
 
 
 class ReceiveForm(forms.Form):
@@ -211,8 +258,18 @@ class ActivateForm(RangeForm):
 
 
 class BlockForm(RangeForm):
-    """Labels that must not be honoured any more."""
+    """Labels that must not be honoured any more: of a range, of rolls, of a lot in a batch, or the one of a code."""
 
+    lot = forms.CharField(
+        label=_("Or a lot"), max_length=20, required=False, help_text=_("What is on sale of it in this batch.")
+    )
+    code = forms.CharField(
+        label=_("Or one label"),
+        max_length=60,
+        required=False,
+        help_text=_("Its serial or hidden code; no batch is needed."),
+        widget=forms.TextInput(attrs={"class": "id", "autocomplete": "off", "spellcheck": "false"}),
+    )
     reason = forms.ChoiceField(label=_("Reason"), choices=Block.Reason.choices)
     spares_redeemed = forms.TypedChoiceField(
         label=_("Labels already redeemed"),
@@ -228,6 +285,42 @@ class BlockForm(RangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _offer(self, "batch", Batch.objects.select_related("product").order_by("-created_at", "-id"))
+        self.fields["batch"].required = False
+
+    def _names_otherwise(self, data: dict[str, Any]) -> bool:
+        return bool(data.get("code") or data.get("lot"))
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a batch unless a code says which, and for one way of naming labels alone."""
+        data = super().clean()
+        ways = [name for name in ("code", "lot", "rolls") if data.get(name)] + (["first"] if data.get("first") else [])
+        if len(ways) > 1:
+            self.add_error(ways[0], ValidationError(_("Name the labels in one way only.")))
+        if not data.get("code") and not data.get("batch") and "batch" not in self.errors:
+            self._need(data, "batch")
+        if ways and not self.errors and not self.label_ranges():
+            text = _("No label of this brand has that number.") if ways[0] == "code" else _("Nothing is there.")
+            self.add_error(ways[0], ValidationError(text))
+        return data
+
+    def label_ranges(self) -> list[tuple[int, int]]:
+        """Return the half-open ranges of label numbers that the code, the lot, the rolls or the places name."""
+        data = self.cleaned_data
+        if data.get("code"):
+            found = resolve_many([Typed(data["code"], "serial"), Typed(data["code"], "secret")])
+            known = {one.label_no for one in found if one.label_no is not None}
+            return [(label_no, label_no + 1) for label_no in sorted(known)[:1]]
+        if data.get("lot") and data.get("batch"):
+            of_lot = data["batch"].activations.filter(cancelled_at=None, lot=data["lot"])
+            parts = of_lot.values_list("label_range", flat=True)
+            return merged([(int(part.lower), int(part.upper)) for part in parts])
+        return super().label_ranges()
+
+    def batch_of(self) -> Batch | None:
+        """Return the batch that is meant."""
+        batch: Batch | None = self.cleaned_data.get("batch")
+        ranges = self.label_ranges()
+        return batch or (Batch.objects.filter(label_range__contains=ranges[0][0]).first() if ranges else None)
 
 
 def _offer(form: forms.Form, name: str, queryset: Any) -> None:

@@ -316,6 +316,12 @@ def range_facts(first: int, end: int) -> RangeFacts:
     return RangeFacts(end - first, *(counts.get(kind, 0) for kind in kinds))
 
 
+def facts_of_ranges(label_ranges: Sequence[tuple[int, int]]) -> RangeFacts:
+    """Count the labels of ranges that do not overlap, as `range_facts` does of one."""
+    found = [range_facts(*one) for one in label_ranges]
+    return RangeFacts(*(sum(getattr(one, name) for one in found) for name in RangeFacts.__slots__))
+
+
 def is_received(first: int, end: int) -> bool:
     """Return whether the labels ``first`` … ``end − 1`` are all on rolls that have been received."""
     with connection.cursor() as cursor:

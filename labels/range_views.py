@@ -13,8 +13,10 @@ from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from labels import queries, services
-from labels.forms import ActivateForm, BlockForm, RangeForm
+from labels.forms import ActivateForm, RangeForm
 from labels.models import Activation, Batch, Block, Roll
+from labels.services.activation import needs_second_person
+from staff.models import Approval, User
 from staff.permissions import allowed, staff_view
 
 
@@ -95,24 +97,26 @@ def _block_columns() -> list[Column]:
 
 @staff_view("labels.activate")
 def activation_new(request: HttpRequest) -> HttpResponse:
-    """Put labels on sale."""
+    """Put labels on sale; above the brand's limit, once another person has approved exactly this."""
     at = now()
-    form = ActivateForm(request.POST or None, today=queries.local_date(at), initial=_asked_range(request))
+    form = ActivateForm(request.POST or None, today=queries.local_date(at), initial=asked_range(request))
     if request.method == "POST" and form.is_valid():
         data = {name: form.cleaned_data[name] for name in ("lot", "expires_on", "market", "valid_until", "document")}
-        batch, label_range = form.cleaned_data["batch"], form.label_range()
-        assert label_range is not None  # noqa: S101 - the form is valid
+        batch, label_ranges = form.cleaned_data["batch"], form.label_ranges()
+        what = {"label_ranges": label_ranges, "product": batch.product, "at": at, **data}
         try:
-            services.activate(
-                label_range=label_range, product=batch.product, at=at, asked_by=request.user.get_username(), **data
-            )
+            services.activate_ranges(asked_by=request.user.get_username(), **what)
+        except services.NeedsSecondPerson:
+            approval = services.request_activation(by=_user(request), **what)
+            messages.success(request, _("Another person has to approve this. The request is made."))
+            return redirect(f"/console/approvals/{approval.pk}")
         except DomainError as error:
             form.add_error(None, error.detail)
         else:
-            count = label_range[1] - label_range[0]
+            count = sum(end - first for first, end in label_ranges)
             messages.success(request, _("%(count)s labels are on sale.") % {"count": f"{count:,}"})
             return redirect(f"/console/batches/{batch.public_id}")
-    context = {"form": form, **_range_facts(form)}
+    context = {"form": form, **facts_of(form)}
     return render(request, "labels/activate.html", context, status=422 if form.errors else 200)
 
 
@@ -121,7 +125,7 @@ def activation_new(request: HttpRequest) -> HttpResponse:
 def activation_preview(request: HttpRequest) -> HttpResponse:
     """Return the box of counts for the range typed so far."""
     form = ActivateForm(request.POST, today=queries.local_date(now()))
-    return render(request, "labels/range_facts.html", {"form": form, "act": "activate", **_range_facts(form)})
+    return render(request, "labels/range_facts.html", {"form": form, "act": "activate", **facts_of(form)})
 
 
 @staff_view("labels.activate")
@@ -132,38 +136,6 @@ def activation_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     services.cancel_activation(activation, at=now(), asked_by=request.user.get_username())
     messages.success(request, _("The activation is cancelled: its labels are not on sale any more."))
     return redirect(f"/console/batches/{activation.batch.public_id}")
-
-
-@staff_view("labels.block")
-def block_new(request: HttpRequest) -> HttpResponse:
-    """Block labels. A final reason asks for the batch's number first, beside the exact counts."""
-    form = BlockForm(request.POST or None, initial={"reason": Block.Reason.LOST, **_asked_range(request)})
-    if request.method == "POST" and form.is_valid():
-        batch, label_range = form.cleaned_data["batch"], form.label_range()
-        assert label_range is not None  # noqa: S101 - the form is valid
-        typed = request.POST.get("typed")
-        if form.cleaned_data["reason"] in Block.FINAL and typed != batch.number:
-            context = {"form": form, "batch": batch, "wrong": typed is not None, **_range_facts(form)}
-            return render(request, "labels/block_confirm.html", context, status=422 if typed is not None else 200)
-        data = {name: form.cleaned_data[name] for name in ("reason", "spares_redeemed", "note")}
-        try:
-            services.block(label_range=label_range, at=now(), asked_by=request.user.get_username(), **data)
-        except DomainError as error:
-            form.add_error(None, error.detail)
-        else:
-            count = label_range[1] - label_range[0]
-            messages.success(request, _("%(count)s labels are blocked.") % {"count": f"{count:,}"})
-            return redirect(f"/console/batches/{batch.public_id}")
-    context = {"form": form, **_range_facts(form)}
-    return render(request, "labels/block_form.html", context, status=422 if form.errors else 200)
-
-
-@staff_view("labels.block")
-@require_POST
-def block_preview(request: HttpRequest) -> HttpResponse:
-    """Return the box of counts for the range and reason typed so far."""
-    form = BlockForm(request.POST)
-    return render(request, "labels/range_facts.html", {"form": form, "act": "block", **_range_facts(form)})
 
 
 @staff_view("labels.block")
@@ -180,14 +152,20 @@ def block_lift(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"/console/batches/{block.batch.public_id}")
 
 
-def _asked_range(request: HttpRequest) -> dict[str, Any]:
-    """Return the initial range: of ``?batch=``, of ``?roll=``, or of the label numbers ``?first=&last=``."""
+def asked_range(request: HttpRequest) -> dict[str, Any]:
+    """Return the initial range: of ``?rolls=`` of a batch, of ``?batch=``, ``?roll=``, or of label numbers."""
+    approval_id = request.GET.get("approval", "")
+    if approval_id.isascii() and approval_id.isdecimal() and len(approval_id) < 18:
+        return _approved(Approval.objects.filter(pk=approval_id, kind=services.ACTIVATE_ACT).first())
     roll_id = request.GET.get("roll", "")
     if roll_id.isascii() and roll_id.isdecimal() and len(roll_id) < 18:
         roll = Roll.objects.select_related("batch").filter(pk=roll_id).first()
         return {"batch": roll.batch.public_id, "first": roll.first, "last": roll.last} if roll else {}
     batch = Batch.objects.filter(public_id=request.GET.get("batch", "")[:26].replace("\x00", "")).first()
     if batch is not None:
+        rolls = [text for text in request.GET.getlist("rolls")[:2_000] if text.isascii() and text.isdecimal()]
+        if rolls:
+            return {"batch": batch.public_id, "rolls": ", ".join(rolls)}
         return {"batch": batch.public_id, "first": 1, "last": batch.count}
     texts = [request.GET.get(name, "") for name in ("first", "last")]
     if not all(text.isascii() and text.isdecimal() and len(text) <= 14 for text in texts):
@@ -200,23 +178,44 @@ def _asked_range(request: HttpRequest) -> dict[str, Any]:
     return {"batch": batch.public_id, "first": first - start + 1, "last": last - start + 1}
 
 
-def _range_facts(form: RangeForm) -> dict[str, Any]:
-    """Return the counts of the range in the form, as it stands."""
+def _approved(approval: Approval | None) -> dict[str, Any]:
+    """Return the form as it was when a second person was asked, where it named one range."""
+    if approval is None:
+        return {}
+    number, _colon, places = str(approval.payload["labels"]).partition(": ")
+    batch = Batch.objects.filter(number=number).first()
+    first, _dash, last = places.partition("-")
+    if batch is None or not last.isdecimal():
+        return {}
+    told = {name: approval.payload.get(name) for name in ("lot", "expires_on", "market", "valid_until", "document")}
+    return {"batch": batch.public_id, "first": int(first), "last": int(last), **told}
+
+
+def facts_of(form: RangeForm) -> dict[str, Any]:
+    """Return the counts of the labels that the form names, as it stands; ``ranges`` are they."""
     if form.is_bound:
         form.is_valid()
-        label_range, batch = form.label_range(), form.cleaned_data.get("batch")
+        ranges, batch = form.label_ranges(), form.cleaned_data.get("batch")
         reason = form.cleaned_data.get("reason", "")
     else:
         batch = Batch.objects.filter(public_id=form.initial.get("batch", "")).first()
         reason = form.initial.get("reason", "")
         start = batch.label_range.lower if batch else 0
-        label_range = (start + form.initial["first"] - 1, start + form.initial["last"]) if batch else None
-    if label_range is None:
-        return {"facts": None, "reason": reason}
+        has_places = batch is not None and "first" in form.initial
+        ranges = [(start + form.initial["first"] - 1, start + form.initial["last"])] if has_places else []
+    if not ranges:
+        return {"facts": None, "reason": reason, "ranges": []}
     return {
-        "facts": queries.range_facts(*label_range),
-        "batch": batch,
+        "facts": queries.facts_of_ranges(ranges),
+        "ranges": ranges,
+        "batch": batch or Batch.objects.filter(label_range__contains=ranges[0][0]).first(),
         "reason": reason,
         "is_final": reason in Block.FINAL,
         "spares": reason in Block.VOIDING,
+        "needs_second": needs_second_person(ranges),
     }
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - staff_view let nobody else in
+    return request.user

@@ -1,10 +1,12 @@
 """The pages of rolls: which there are, and the receipt of one in the warehouse."""
 
 from django.contrib import messages
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
+from brands.models import Brand
 from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
@@ -44,6 +46,7 @@ def roll_list(request: HttpRequest, public_id: str) -> HttpResponse:
         "state": state,
         "chips": [(value, label, counts[value]) for value, label in Roll.State.choices if counts[value]],
         "total": sum(counts.values()),
+        "needs_receipt": connection.tenant.activation_requires == Brand.ActivationRequires.RECEIVED,
         "may_receive": allowed(request.user, "labels.receive"),
         "may_activate": allowed(request.user, "labels.activate"),
     }

@@ -3,7 +3,9 @@
 Locks: the batch's row, then the roll's.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
@@ -14,7 +16,7 @@ from django.utils.translation import gettext as _, ngettext
 from common.db import inside_transaction
 from common.errors import Conflict, Invalid
 from labels import queries
-from labels.models import Batch, Block, HandoverHold, Roll
+from labels.models import Batch, Block, HandoverHold, Roll, Sighting
 from labels.services import ACTIVATE_WITHIN, merged
 
 MOST_PARTS = 500
@@ -122,50 +124,72 @@ def receive(
     """Take a roll into the warehouse with what was counted: good + spoiled + missing + set-up strips = lines.
 
     ``spoiled`` and ``missing`` are lines of the roll's file; their labels are void for ever. ``samples`` are serials
-    read from the roll: each must be of a good label on it. Raises `RollNotReady`, `BadLines`, `CountsDoNotAgree`,
-    `NotOfThisRoll`.
+    read from the roll: each must be of a good label on it, and what was read is kept even where that refuses the roll.
+    Raises `RollNotReady`, `BadLines`, `CountsDoNotAgree`, `NotOfThisRoll`.
     """
     read = queries.resolve_many([queries.Typed(serial, "serial", test_mode=True) for serial in samples])
-    with transaction.atomic(durable=True):
-        roll = lock_roll(roll_id)
-        if roll.state != Roll.State.HANDED_OVER or roll.lines is None:
-            raise RollNotReady(_("Only a roll that has been handed over can be received, and only once."))
-        parts = {
-            Block.Reason.SPOILED: _labels_of(roll, spoiled),
-            Block.Reason.UNACCOUNTED: _labels_of(roll, missing),
-        }
-        lost = [part for found in parts.values() for part in found]
-        _refuse_overlaps(lost)
-        counts = {reason: sum(end - first for first, end in found) for reason, found in parts.items()}
-        expected = roll.count - sum(counts.values())
-        if good != expected:
-            raise CountsDoNotAgree(
-                _("Of %(labels)s labels %(lost)s are spoiled or missing, so %(good)s must be good; you counted %(counted)s.")
-                % {"labels": f"{roll.count:,}", "lost": f"{roll.count - expected:,}", "good": f"{expected:,}",
-                   "counted": f"{good:,}"},
-                good=expected,
-            )  # fmt: skip
-        _refuse_strangers(roll, lost, samples, read)
-        Block.objects.bulk_create(
-            Block(
-                batch=roll.batch,
-                label_range=NumericRange(*part),
-                reason=reason,
-                spares_redeemed=True,
-                note=document,
-                opened_at=at,
-                opened_by=asked_by,
-            )
-            for reason, found in parts.items()
-            for part in found
+    counts = _Counts(good, spoiled, missing, len(samples), document)
+    try:
+        with transaction.atomic(durable=True):
+            roll = _receive(roll_id, counts, read, at=at, asked_by=asked_by)
+            _note(roll, read, at=at, asked_by=asked_by)
+    except NotOfThisRoll:
+        with transaction.atomic(durable=True):
+            _note(lock_roll(roll_id), read, at=at, asked_by=asked_by)
+        raise
+    return roll
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    good: int
+    spoiled: Lines
+    missing: Lines
+    samples: int
+    document: str
+
+
+@inside_transaction
+def _receive(roll_id: int, told: _Counts, read: Sequence[queries.Resolution], *, at: datetime, asked_by: str) -> Roll:
+    roll = lock_roll(roll_id)
+    if roll.state != Roll.State.HANDED_OVER or roll.lines is None:
+        raise RollNotReady(_("Only a roll that has been handed over can be received, and only once."))
+    parts = {
+        Block.Reason.SPOILED: _labels_of(roll, told.spoiled),
+        Block.Reason.UNACCOUNTED: _labels_of(roll, told.missing),
+    }
+    lost = [part for found in parts.values() for part in found]
+    _refuse_overlaps(lost)
+    counts = {reason: sum(end - first for first, end in found) for reason, found in parts.items()}
+    expected = roll.count - sum(counts.values())
+    if told.good != expected:
+        raise CountsDoNotAgree(
+            _("Of %(labels)s labels %(lost)s are spoiled or missing, so %(good)s must be good; you counted %(counted)s.")
+            % {"labels": f"{roll.count:,}", "lost": f"{roll.count - expected:,}", "good": f"{expected:,}",
+               "counted": f"{told.good:,}"},
+            good=expected,
+        )  # fmt: skip
+    _refuse_strangers(roll, lost, read)
+    Block.objects.bulk_create(
+        Block(
+            batch=roll.batch,
+            label_range=NumericRange(*part),
+            reason=reason,
+            spares_redeemed=True,
+            note=told.document,
+            opened_at=at,
+            opened_by=asked_by,
         )
-        roll.state, roll.good, roll.sampled = Roll.State.RECEIVED, good, len(samples)
-        roll.spoiled, roll.unaccounted = counts[Block.Reason.SPOILED], counts[Block.Reason.UNACCOUNTED]
-        roll.document, roll.received_at, roll.received_by = document, at, asked_by
-        roll.save()
-        if roll.batch.state == Batch.State.HANDED_OVER:
-            roll.batch.state = Batch.State.RECEIVED
-            roll.batch.save(update_fields=["state"])
+        for reason, found in parts.items()
+        for part in found
+    )
+    roll.state, roll.good, roll.sampled = Roll.State.RECEIVED, told.good, told.samples
+    roll.spoiled, roll.unaccounted = counts[Block.Reason.SPOILED], counts[Block.Reason.UNACCOUNTED]
+    roll.document, roll.received_at, roll.received_by = told.document, at, asked_by
+    roll.save()
+    if roll.batch.state == Batch.State.HANDED_OVER:
+        roll.batch.state = Batch.State.RECEIVED
+        roll.batch.save(update_fields=["state"])
     return roll
 
 
@@ -189,9 +213,7 @@ def _refuse_overlaps(parts: Sequence[tuple[int, int]]) -> None:
         raise BadLines(_("A line is named twice."))
 
 
-def _refuse_strangers(
-    roll: Roll, lost: Sequence[tuple[int, int]], samples: Sequence[str], read: Sequence[queries.Resolution]
-) -> None:
+def _refuse_strangers(roll: Roll, lost: Sequence[tuple[int, int]], read: Sequence[queries.Resolution]) -> None:
     """Raise `NotOfThisRoll` where a sample is not a good label of the roll."""
 
     def is_good(label_no: int | None) -> bool:
@@ -209,5 +231,16 @@ def _refuse_strangers(
             )
             % {"n": wrong}
         )
-    if len({resolution.label_no for resolution in read}) < len(samples):
+    if len({resolution.label_no for resolution in read}) < len(read):
         raise NotOfThisRoll(_("A serial was read twice: it is typed twice, or a label was printed twice."))
+
+
+@inside_transaction
+def _note(roll: Roll, read: Sequence[queries.Resolution], *, at: datetime, asked_by: str) -> None:
+    """Keep what was read from a roll, instead of what an earlier reading of it said (the roll is locked)."""
+    times = Counter(resolution.label_no for resolution in read if resolution.label_no is not None)
+    roll.sightings.all().delete()
+    Sighting.objects.bulk_create(
+        Sighting(roll=roll, label_no=label_no, times=count, seen_at=at, seen_by=asked_by)
+        for label_no, count in times.items()
+    )

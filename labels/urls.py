@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labels import link_views, range_views, roll_views, views
+from labels import link_views, range_views, roll_views, slot_views, views
 
 app_name = "labels"
 urlpatterns = [
@@ -22,12 +22,13 @@ urlpatterns = [
     path("batches/<slug:public_id>/restart", views.batch_restart, name="batch_restart"),
     path("batches/<slug:public_id>/rolls", roll_views.roll_list, name="rolls"),
     path("rolls/<int:pk>/receive", roll_views.roll_receive, name="roll_receive"),
+    path("slots", slot_views.slot_list, name="slots"),
+    path("slots/<int:pk>", slot_views.slot_detail, name="slot"),
+    path("slots/<int:pk>/change", slot_views.slot_change, name="slot_change"),
     path("activations", range_views.activation_list, name="activations"),
     path("activations/new", range_views.activation_new, name="activation_new"),
     path("activations/preview", range_views.activation_preview, name="activation_preview"),
     path("activations/<int:pk>/cancel", range_views.activation_cancel, name="activation_cancel"),
     path("blocks", range_views.block_list, name="blocks"),
-    path("blocks/new", range_views.block_new, name="block_new"),
-    path("blocks/preview", range_views.block_preview, name="block_preview"),
     path("blocks/<int:pk>/lift", range_views.block_lift, name="block_lift"),
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import zxingcpp
 
 from labels.codes.forms import BASE32
-from labels.digital_link import check_digit_is_right
+from labels.identifiers import check_digit_is_right
 from printing.symbols import SERIAL, Bytes, ProofFailed, Symbols, Unit, learn, packed, samples
 
 SIDE = 20

@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from labels.digital_link import CHARSET_82
+from labels.identifiers import CHARSET_82
 from labels.models import Batch
 from printing import designs
 from printing.models import Press, PrintJob, Template

@@ -19,7 +19,7 @@ from common.errors import Conflict, Invalid
 from labels import keys, queries
 from labels.codes.encode import cipher, encode
 from labels.codes.forms import R12
-from labels.digital_link import check_digit_is_right
+from labels.identifiers import check_digit_is_right
 from labels.models import Batch
 from printing import cards, designs, gs1, record_proof, records, zpl
 from printing.cards import CardRecord

@@ -226,6 +226,10 @@ def why(fault: BadLink) -> str:
             text = _("The check digit of ({ai}) does not fit.")
         case Reason.BAD_DATE:
             text = _("The value of ({ai}) is no date.")
+        case Reason.BAD_VALUE:
+            text = _("The value of ({ai}) is not one that this identifier can have.")
+        case Reason.BAD_PAIR:
+            text = _("({ai}) does not go with the rest of the address.")
         case Reason.QUALIFIER_IN_QUERY:
             text = _("({ai}) belongs in the path, not behind the question mark.")
     return text.format(ai=fault.ai)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from common.canonical import canonical
 from common.db import inside_transaction
 from common.errors import Conflict, Forbidden, NotFound
+from staff import audit
 from staff.models import Approval, User
 
 LIFE = timedelta(hours=72)
@@ -72,6 +73,12 @@ def consume(approval_id: int, kind: str, payload: dict[str, Any], *, at: datetim
     ).update(consumed_at=at)
     if not used:
         raise NotApproved(_("This act has not been approved by a second person, or no longer."))
+
+
+def refused(row: Approval, *, code: str, at: datetime) -> None:
+    """Keep in the trail that somebody tried to decide who may not; outside the transaction that was refused."""
+    facts = {"refused": code, "of": row.kind, "what": "decide"}
+    audit.record("refused", at=at, table=row._meta.db_table, row_id=str(row.pk), facts=facts)
 
 
 def approved_for(kind: str, payload: dict[str, Any], *, at: datetime) -> Approval | None:

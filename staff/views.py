@@ -226,6 +226,7 @@ def approval_decide(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Approval, pk=pk)
     user = _user(request)
     if not _may_decide(user, found):
+        approvals.refused(found, code="role", at=now())
         raise Http404
     approved = request.POST.get("decision") == "yes"
     try:
@@ -234,6 +235,7 @@ def approval_decide(request: HttpRequest, pk: int) -> HttpResponse:
                 pk, approved=approved, by=user, at=now(), note=request.POST.get("note", "").replace("\x00", "")
             )
     except DomainError as error:
+        approvals.refused(found, code=error.code, at=now())
         messages.error(request, str(error.detail))
     else:
         messages.success(request, _("Approved.") if approved else _("Refused."))

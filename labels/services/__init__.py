@@ -4,7 +4,9 @@ Locks: an order takes the counter's row; activation and block take the batch's r
 """
 
 from labels.services.activation import (
+    ACTIVATE_ACT,
     AlreadyActive,
+    NeedsSecondPerson,
     NotOnSale,
     OfGoods,
     RangeOutsideBatch,
@@ -16,8 +18,9 @@ from labels.services.activation import (
     cancel_activation,
     lock_batch_of,
     merged,
+    request_activation,
 )
-from labels.services.blocks import BlockIsFinal, NoSuchReason, block, lift
+from labels.services.blocks import BlockIsFinal, NoSuchReason, block, block_ranges, lift
 from labels.services.generation import ACTIVATE_WITHIN, JOB_KIND, NotReady, generate_batch, restart_generation
 from labels.services.orders import (
     LEAST_ROLL,
@@ -35,6 +38,7 @@ from labels.services.products import BadGtin, GtinTaken, change_product, create_
 from labels.services.slots import FormsClash, OddsTooHigh, Quote, SlotsInUse, max_odds_of_brand, odds, quote, shred_root
 
 __all__ = [
+    "ACTIVATE_ACT",
     "ACTIVATE_WITHIN",
     "JOB_KIND",
     "LEAST_ROLL",
@@ -48,6 +52,7 @@ __all__ = [
     "BlockIsFinal",
     "FormsClash",
     "GtinTaken",
+    "NeedsSecondPerson",
     "NoSuchReason",
     "NotOnSale",
     "NotReady",
@@ -64,6 +69,7 @@ __all__ = [
     "activate_ranges",
     "bind_anew",
     "block",
+    "block_ranges",
     "cancel_activation",
     "change_product",
     "create_product",
@@ -76,6 +82,7 @@ __all__ = [
     "odds",
     "order_batch",
     "quote",
+    "request_activation",
     "restart_generation",
     "shred_root",
     "strips_of",

@@ -17,6 +17,10 @@ from common.errors import Conflict, Invalid
 from labels import queries
 from labels.models import Activation, Batch, Product, Recall
 from labels.services.generation import NotReady
+from staff import approvals
+from staff.models import Approval, User
+
+ACTIVATE_ACT = "labels.activate"
 
 
 class RangeOutsideBatch(Invalid):
@@ -41,6 +45,12 @@ class NotOnSale(Conflict):
     """Not every label of the range is on sale."""
 
     code = "not_on_sale"
+
+
+class NeedsSecondPerson(Conflict):
+    """So many labels go on sale only with a second person's word; `request_activation` asks for it."""
+
+    code = "needs_second_person"
 
 
 class UnderRecall(Conflict):
@@ -90,11 +100,15 @@ def activate_ranges(
 ) -> list[Activation]:
     """Put ranges of labels (rolls, cartons) on sale, all or none; neighbours of one batch become one activation.
 
+    Above the brand's ``activation_limit`` an approval of exactly this is used up.
+
     Raises `RangeOutsideBatch`, `NotReady` (by the brand's ``activation_requires``, or lapsed), `WrongGtin`,
-    `AlreadyActive`, `UnderRecall`.
+    `AlreadyActive`, `UnderRecall`, `NeedsSecondPerson`.
     """
     with transaction.atomic(durable=True):
         made = []
+        if needs_second_person(label_ranges):
+            _use_approval(activation_payload(label_ranges, product, of_goods), at)
         for first, end in merged(label_ranges):
             batch = lock_batch_of((first, end))
             if end > batch.goods[1]:
@@ -107,6 +121,48 @@ def activate_ranges(
                 batch.state = Batch.State.ACTIVE
                 batch.save(update_fields=["state"])
     return made
+
+
+def needs_second_person(label_ranges: Sequence[tuple[int, int]]) -> bool:
+    """Return whether so many labels are above what one person may put on sale at once."""
+    limit = connection.tenant.activation_limit
+    return limit is not None and sum(end - first for first, end in label_ranges) > limit
+
+
+def activation_payload(
+    label_ranges: Sequence[tuple[int, int]], product: Product, of_goods: OfGoods
+) -> dict[str, str | int]:
+    """Return what a second person approves: labels by batch and place, and what they are put on."""
+    parts = []
+    for first, end in merged(label_ranges):
+        batch = Batch.objects.filter(label_range__contains=NumericRange(first, end)).first()
+        if batch is None:
+            raise RangeOutsideBatch(_("The range does not lie inside one batch."))
+        start = int(batch.label_range.lower)
+        parts.append(f"{batch.number}: {first - start + 1}-{end - start}")
+    told = {name: str(value) for name, value in of_goods.items() if value}
+    count = sum(end - first for first, end in label_ranges)
+    return {"labels": "; ".join(parts), "count": count, "product": product.public_id, **told}
+
+
+def request_activation(
+    *,
+    label_ranges: Sequence[tuple[int, int]],
+    product: Product,
+    by: User,
+    at: datetime,
+    **of_goods: Unpack[OfGoods],
+) -> Approval:
+    """Ask for a second person's word on putting exactly this on sale. Raises `RangeOutsideBatch`."""
+    return approvals.request(ACTIVATE_ACT, activation_payload(label_ranges, product, of_goods), by=by, at=at)
+
+
+@inside_transaction
+def _use_approval(payload: dict[str, str | int], at: datetime) -> None:
+    found = approvals.approved_for(ACTIVATE_ACT, payload, at=at)
+    if found is None:
+        raise NeedsSecondPerson(_("So many labels go on sale only with a second person's word."))
+    approvals.consume(found.pk, ACTIVATE_ACT, payload, at=at)
 
 
 @inside_transaction

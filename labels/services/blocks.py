@@ -3,6 +3,7 @@
 Locks: the batch's row, before its blocks.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import Conflict, Invalid
 from labels.models import Block
-from labels.services.activation import lock_batch_of
+from labels.services.activation import lock_batch_of, merged
 
 
 class NoSuchReason(Invalid):
@@ -40,20 +41,37 @@ def block(
     Unless said otherwise, reasons of production ("void") spare labels already redeemed, the others do not; a recall
     spares none. Raises `RangeOutsideBatch`, `NoSuchReason`.
     """
+    how = {"spares_redeemed": spares_redeemed, "note": note, "asked_by": asked_by}
+    return block_ranges(label_ranges=[label_range], reason=reason, at=at, **how)[0]  # type: ignore[arg-type]
+
+
+def block_ranges(
+    *,
+    label_ranges: Sequence[tuple[int, int]],
+    reason: str,
+    at: datetime,
+    spares_redeemed: bool | None = None,
+    note: str = "",
+    asked_by: str = "",
+) -> list[Block]:
+    """Block ranges of labels (rolls, a lot), all or none; neighbours become one block. Raises as `block`."""
     if reason not in Block.Reason.values:
         raise NoSuchReason(_("There is no such reason to block."))
     if spares_redeemed is None or reason == Block.Reason.RECALLED:
         spares_redeemed = reason in Block.VOIDING
     with transaction.atomic(durable=True):
-        return Block.objects.create(
-            batch=lock_batch_of(label_range),
-            label_range=NumericRange(*label_range),
-            reason=reason,
-            spares_redeemed=spares_redeemed,
-            note=note,
-            opened_at=at,
-            opened_by=asked_by,
-        )
+        return [
+            Block.objects.create(
+                batch=lock_batch_of(label_range),
+                label_range=NumericRange(*label_range),
+                reason=reason,
+                spares_redeemed=spares_redeemed,
+                note=note,
+                opened_at=at,
+                opened_by=asked_by,
+            )
+            for label_range in merged(label_ranges)
+        ]
 
 
 def lift(block: Block, *, at: datetime, asked_by: str = "") -> Block:

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from common.errors import Conflict, Invalid
-from labels.digital_link import check_digit_is_right
+from labels.identifiers import check_digit_is_right
 from labels.models import Product
 
 

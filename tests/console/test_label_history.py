@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 from brands.models import Brand
-from console.history import CHECKS, LABEL, POINTS, history_of
+from console.events import CHECKS, LABEL, POINTS
+from console.history import history_of
 from labels.services import block
 from redemption.services import redeem, reverse_redemption, verify
 from tests.conftest import NOW

@@ -12,7 +12,7 @@ from labels.models import Activation, Batch, Block, Recall
 from redemption.services import redeem
 from staff import approvals
 from staff.models import Approval, User
-from tests.makers import labels_of, make_active_batch, make_attempt, make_campaign, secret_of
+from tests.makers import labels_of, make_active_batch, make_attempt, make_batch, make_campaign, secret_of, serial_of
 
 Browse = Callable[..., Client]
 
@@ -98,3 +98,31 @@ def test_labels_are_bound_anew(browse: Browse, batch: Batch) -> None:
 
     assert warehouse.post(path, {**fields, "first": 4}).status_code == 302
     assert Activation.objects.get(lot="L2").count == 1
+
+
+def test_the_holders_of_a_recall_are_counted_and_listed(browse: Browse, batch: Batch) -> None:
+    fields = {"of": "lot", "product": batch.product_id, "lot": "L1", "typed": "10"}
+    page = browse().post("/console/recalls/new", fields)["Location"]
+    serial = serial_of(labels_of(batch)[2])
+
+    shown = browse("auditor").get(f"{page}/holders").content.decode()
+    lines = browse("support").get(f"{page}/holders?format=csv").content.decode()
+
+    assert serial[:4] in shown
+    assert "138****8000" in shown
+    assert serial in lines
+    assert lines.count("\n") == 2
+    assert browse("warehouse").get(f"{page}/holders").status_code == 403
+    assert f"{page}/holders" not in browse("warehouse").get(page).content.decode()
+    assert f"{page}/holders" in browse("auditor").get(page).content.decode()
+
+
+def test_all_rolls_are_listed_by_state_and_batch(browse: Browse, at: datetime) -> None:
+    batch = make_batch(count=30, roll_labels=10, at=at)
+    warehouse = browse("warehouse")
+
+    assert warehouse.get("/console/rolls").content.decode().count(f"{batch.number}/") >= 3
+    assert f"{batch.number}/" not in warehouse.get("/console/rolls?state=received").content.decode()
+    assert f"{batch.number}/" not in warehouse.get("/console/rolls?q=9999-Z").content.decode()
+    lines = warehouse.get(f"/console/rolls?q={batch.number}&format=csv").content.decode().splitlines()
+    assert len(lines) == 4

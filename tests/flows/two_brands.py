@@ -25,6 +25,7 @@ from staff.apikeys import create_key
 from staff.models import Approval, User
 from tests.browser.world import populate
 from tests.makers import labels_of, make_active_batch, make_batch, secrets_of, serial_of
+from tests.printing.versions import make_version
 
 HOST, STRANGER_HOST = "brand.localhost", "stranger.localhost"
 
@@ -120,7 +121,8 @@ def _printed(requester: User, approver: User) -> dict[str, str]:
     for which, name in enumerate(("Red Press", "Blue Press")):
         press = create_press(name=name, recipient=str(pyrage.x25519.Identity.generate().to_public()), at=now())
         check_key(press, read_out=press.fingerprint, at=now(), asked_by="ada")
-        row = request_print(NewPrint(batch, 1 + 2 * which, 2 + 2 * which, press), by=requester, at=now())
+        drawn = {"output": "pdf", "version": make_version(now())} if which else {}
+        row = request_print(NewPrint(batch, 1 + 2 * which, 2 + 2 * which, press, **drawn), by=requester, at=now())
         found |= {("own_" if which else "") + key: value for key, value in _files_of(row, approver).items()}
     create_account(press, username="ren", at=now(), asked_by="ada")
     return found
@@ -198,6 +200,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("console/presses/", {"public_id": things["press"]}),
         ("console/press/files/<slug:public_id>/acknowledge", {"public_id": things["own_fetched"]}),
         ("console/press/files/", {"public_id": things["own_handover"]}),
+        ("console/prints/<slug:public_id>/sample.pdf", {"public_id": things["own_print"]}),
         ("console/prints/", {"public_id": things["print"]}),
         ("console/handovers/<slug:public_id>/acknowledge", {"public_id": things["fetched"]}),
         ("console/handovers/", {"public_id": things["handover"]}),

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from labels.digital_link import CHARSET_82, BadLink, Link, Reason, build, check_digit_is_right, parse
+from labels.digital_link import BadLink, Link, Reason, build, parse
+from labels.identifiers import CHARSET_82, check_digit_is_right
 
 GTIN = "09501101530003"
 BASE = f"/01/{GTIN}"
@@ -112,6 +113,59 @@ def test_query_gives_attributes_link_type_and_the_rest_in_order() -> None:
 )
 def test_a_bad_link_says_why(path: str, query: str, reason: Reason, ai: str) -> None:
     assert parse(path, query) == BadLink(reason, ai)
+
+
+GOOD = """
+11=271200 12=270301 17=280229 20=07 240=A-1 242=000042 250=S2 254=EXT 30=24
+3103=001250 3202=000001 3902=1050 3912=9781050 3925=150 3932=978150 3941=0500 3950=000150
+400=PO7 403=R1 410=9506000134352 417=9506000134352 420=310000 421=156310000 422=156 423=156392 425=156 427=ZJ
+4300=Xilan%2BTea 4302=1%2520Lake 4307=CN 4308=%2B8657100 4309=12026600020280234000 4318=310000 4321=0 4324=2711009999
+4325=2711301830 4326=271130 4330=002500- 4331=000200 7001=1234567890123 7002=CUT 7003=2711301830 7004=1234 7005=67.1
+7006=271130 7007=271101271130 7007=271101 7008=COD 7009=OTB 7010=2 7011=271130 7011=2711301200 7020=R7 7023=GIAI1
+7030=156AB 7039=999C 7040=1ABC 710=PZN 715=NDC 716=AIC 7230=EMX 7240=P1 7241=09 7242=V1
+8001=12340123401219 8002=8613800138000 8005=000150 8007=DE89370400440532013000 8008=2711301830 8008=271130183015 8008=27113018
+8009=SN 8011=120 8012=V2 8019=4 8020=REF 8026=095011015300030102 8110=C1 8111=0050 8112=C2 8200=HTTPS://X 90=A 99=Z
+"""
+BAD = """
+7005=1234567890123:bad_length 7003=27113018:bad_length 7003=2711302460:bad_date 7003=2711001830:bad_date
+7007=271101271:bad_length 7007=271101279999:bad_date 7011=2711301260:bad_date 4326=271100:bad_date 4324=2711002400:bad_date
+4307=cn:bad_value 4309=18000000010000000000:bad_value 4321=2:bad_value 4330=002500x:bad_value 4300=A%25G:bad_value
+421=15:bad_length 421=A56310:bad_character 423=15639:bad_length 3912=97:bad_length 8001=00000123401219:bad_value
+8001=12340123401234:bad_value 8007=DE89370400440532013001:bad_value 8008=2711302460:bad_date 8008=271130186:bad_length
+8011=012:bad_value 8026=095011015300040102:bad_check_digit 8026=095011015300030002:bad_value 416=9506000134353:bad_check_digit
+3106=000001:unknown_ai 4327=1:unknown_ai 7012=1:unknown_ai 717=A:unknown_ai 8025=1:unknown_ai 9=1:unknown_ai 100=1:unknown_ai
+253=9506000134352:qualifier_in_query 8003=1:qualifier_in_query 8017=1:qualifier_in_query 402=1:qualifier_in_query
+02=09501101530003:bad_pair 37=24:bad_pair 3103=000001&3102=000001:bad_pair 4330=002500&4331=000200:bad_pair
+421=156310000&420=310000:bad_pair 426=156&422=156:bad_pair 3902=1&3911=9781:bad_pair 3922=1&3932=9781:bad_pair 11=:missing_value
+"""
+
+
+@pytest.mark.parametrize("pair", GOOD.split())
+def test_an_attribute_of_the_general_specifications_is_read(pair: str) -> None:
+    found = parse(BASE if not pair.startswith("8026") else "/00/106141412345678908", pair)
+
+    assert isinstance(found, Link), found
+    assert len(found.attributes) == 1
+
+
+@pytest.mark.parametrize("case", BAD.split())
+def test_an_attribute_that_cannot_be_is_refused(case: str) -> None:
+    pair, _colon, reason = case.rpartition(":")
+
+    found = parse(BASE, pair)
+
+    assert isinstance(found, BadLink), found
+    assert found.reason == reason
+
+
+def test_what_is_inside_a_pallet_stands_in_its_query() -> None:
+    sscc = "/00/106141412345678908"
+    found = parse(sscc, "02=09501101530003&37=24&10=L1")
+
+    assert isinstance(found, Link)
+    assert found.attributes == {"02": "09501101530003", "37": "24", "10": "L1"}
+    assert parse(sscc, "21=A") == BadLink(Reason.QUALIFIER_IN_QUERY, "21")
+    assert parse(sscc, "10=L1&10=L1") == BadLink(Reason.REPEATED_AI, "10")
 
 
 def test_check_digits() -> None:

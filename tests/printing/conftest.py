@@ -40,11 +40,11 @@ class Handing:
 @pytest.fixture
 def handing(brand: Brand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Handing:
     monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
+    batch = make_batch(count=50, roll_labels=20, at=now())
     at = now()
     red, blue = (checked_press(name, at) for name in ("Red Press", "Blue Press"))
     pia = User.objects.create_user("pia", password="x", role="production")
     ola = User.objects.create_user("ola", password="x", role="owner")
-    batch = make_batch(count=50, roll_labels=20, at=at)
     row = services.request(services.NewPrint(batch, 1, 3, red), by=pia, at=at)
     files = list(build(row, ola, at).handovers.order_by("roll__number"))
     return Handing(batch, red, blue, pia, ola, files, at)

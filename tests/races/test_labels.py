@@ -14,12 +14,16 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import Client
 
 from brands.models import Brand
 from common.models import Job
 from labels import services
-from labels.models import Activation, Batch, LabelCounter, Product
+from labels.models import Activation, Batch, LabelCounter, Product, Recall
+from labels.queries import Status, states
+from labels.recalls import Scope, recall
 from labels.services import activate, create_product, generate_batch, order_batch
+from staff.models import User
 from tests.environment import BRAND, CLUSTER, ROOT, child_environment
 
 pytestmark = pytest.mark.races
@@ -68,6 +72,63 @@ def test_eight_activations_at_once_never_overlap(real_commits: Brand, product: P
     spans = sorted((part.lower, part.upper) for part in Activation.objects.values_list("label_range", flat=True))
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
     assert len(spans) == len(won)
+
+
+def test_two_operators_and_one_range_one_wins_and_the_other_hears_why(
+    real_commits: Brand, product: Product, at: datetime
+) -> None:
+    batch = order_batch(order_key="k", product=product, count=1000, at=at)
+    generate_batch(batch.pk, clock=lambda: at)
+    for name in ("one", "two"):
+        User.objects.create_user(name, role="warehouse")
+    barrier, pages = Barrier(2), {}
+
+    def press_the_button(name: str, first: int, last: int) -> None:
+        connection.set_tenant(real_commits)
+        try:
+            client = Client(HTTP_HOST="brand.localhost")
+            client.force_login(User.objects.get(username=name))
+            form = {"batch": batch.public_id, "first": first, "last": last}
+            barrier.wait(timeout=30)
+            pages[name] = client.post("/console/activations/new", form)
+        finally:
+            connection.close()
+
+    operators = [Thread(target=press_the_button, args=args) for args in (("one", 1, 600), ("two", 500, 1000))]
+    for operator in operators:
+        operator.start()
+    for operator in operators:
+        operator.join(timeout=60)
+
+    lost = next(page for page in pages.values() if page.status_code != 302)
+    assert sorted(page.status_code for page in pages.values()) == [302, 422]
+    assert "Some labels of the range are active already." in lost.content.decode()
+    only = Activation.objects.get()
+    assert (only.first, only.last) in {(1, 600), (500, 1000)}
+    assert only.activated_by == next(name for name, page in pages.items() if page.status_code == 302)
+
+
+def test_a_recall_and_an_activation_at_once_leave_nothing_on_sale(
+    real_commits: Brand, product: Product, at: datetime
+) -> None:
+    batch = order_batch(order_key="k", product=product, count=1000, at=at)
+    generate_batch(batch.pk, clock=lambda: at)
+    activate(label_range=(1, 2), product=product, lot="L1", at=at)
+
+    def act(number: int) -> Any:
+        if number == 0:
+            return recall(Scope(product=product, lot="L1"), at=at)
+        first = 2 + 100 * number
+        return activate(label_range=(first, first + 100), product=product, lot="L1", at=at)
+
+    answers = at_once(real_commits, act)
+
+    assert isinstance(answers[0], Recall)
+    assert all(isinstance(answer, Activation | services.UnderRecall) for answer in answers[1:])
+    active = Activation.objects.filter(cancelled_at=None)
+    recalled = states([int(row.label_range.lower) for row in active], at)
+    assert {state.status for state in recalled.values()} == {Status.RECALLED}
+    assert sum(isinstance(answer, Activation) for answer in answers) + 1 == active.count()
 
 
 def test_one_order_key_at_once_is_one_batch(real_commits: Brand, product: Product, at: datetime) -> None:
