@@ -48,7 +48,7 @@ class NotOnSale(Conflict):
 
 
 class NeedsSecondPerson(Conflict):
-    """So many labels go on sale only with a second person's word; `request_activation` asks for it."""
+    """So many labels go on sale only with a second person's word."""
 
     code = "needs_second_person"
 
