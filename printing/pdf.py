@@ -15,28 +15,9 @@ import PIL.Image
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from printing import code128, fonts
+from printing import code128, fonts, template as layouts
 from printing.layout import Layout, layout
 from printing.stencil import Bytes, Slot, Stencil, decimals
-from printing.template import (
-    CardNo,
-    Code,
-    Code128,
-    DataMatrix,
-    Element,
-    Field,
-    Gs1,
-    Image,
-    Line,
-    Name,
-    Qr,
-    Rect,
-    ScratchArea,
-    Serial,
-    Template,
-    Text,
-    cmyk,
-)
 
 KIDS = 256  # of a node of the page tree
 LABELS_AT_A_TIME = 4_096
@@ -46,8 +27,8 @@ BLACK, GREY = "0 0 0 1 k", "0 0 0 0.15 k"
 BOLD = 0.035  # ems that the outline of bold letters is thick
 SHIFT = {"left": 0.0, "center": 0.5, "right": 1.0}  # parts of a text that stand left of its x
 Columns = dict[str, Bytes]
-Symbol = Qr | DataMatrix | Code128 | Gs1
-Variable = Symbol | Serial | Code | CardNo | Name | Field
+Symbol = layouts.Qr | layouts.DataMatrix | layouts.Code128 | layouts.Gs1
+Variable = Symbol | layouts.Serial | layouts.Code | layouts.CardNo | layouts.Name | layouts.Field
 
 
 class Sink(Protocol):
@@ -62,7 +43,7 @@ class Document:
 
     def __init__(
         self,
-        template: Template,
+        template: layouts.Template,
         *,
         count: int,
         shapes: Mapping[str, tuple[int, int]],
@@ -120,7 +101,7 @@ class Document:
         """Return one label's variable content; equally long at every place."""
         parts: list[bytes | Slot] = []
         for element in self.template.elements:
-            if isinstance(element, Variable) and not (isinstance(element, Code128) and element.of.isdecimal()):
+            if isinstance(element, Variable) and not (isinstance(element, layouts.Code128) and element.of.isdecimal()):
                 parts += self._draw(element, place)
         return Stencil(parts)
 
@@ -129,15 +110,19 @@ class Document:
         if isinstance(element, Symbol):
             name = column_of(element)
             wide, high = self.shapes[name]
-            height = template.dots(element.height) if isinstance(element, Code128 | Gs1) else element.dots * high
+            height = (
+                template.dots(element.height)
+                if isinstance(element, layouts.Code128 | layouts.Gs1)
+                else element.dots * high
+            )
             y = self.layout.height - self.layout.y(place, element.y) - height
             size = f"{_short(template.points(element.dots * wide))} 0 0 {_short(template.points(height))}"
             at = f"{self._fixed(x)} {self._fixed(y)}"
             head = f"q {size} {at} cm BI/W {wide}/H {high}/IM true/F/AHx ID "
             return [head.encode(), Slot(name, 2 * -(-wide // 8) * high), b">\nEI Q\n"]
         at = f"{self._fixed(x)} {self._fixed(self.layout.height - self.layout.y(place, element.y))}"
-        name, hexed = column_of(element), isinstance(element, Name | Field)
-        font = "/F2" if isinstance(element, Name) or name == "field partner" else "/F1"
+        name, hexed = column_of(element), isinstance(element, layouts.Name | layouts.Field)
+        font = "/F2" if isinstance(element, layouts.Name) or name == "field partner" else "/F1"
         head = f"BT{font} {_short(element.size)} Tf {at} Td{'<' if hexed else '('}"
         return [head.encode(), Slot(name, self.widths[name]), f"{'>' if hexed else ')'}Tj ET\n".encode()]
 
@@ -324,7 +309,11 @@ _ART = b"/S0 Do " + BLACK.encode() + b"\n"
 
 def column_of(element: Variable) -> str:
     """Return the name of the column of something that differs from label to label."""
-    return f"{element.type} {element.of}" if isinstance(element, Code128 | Gs1 | Field) else element.type
+    return (
+        f"{element.type} {element.of}"
+        if isinstance(element, layouts.Code128 | layouts.Gs1 | layouts.Field)
+        else element.type
+    )
 
 
 def hexadecimal(images: Bytes, size: int) -> Bytes:
@@ -410,34 +399,34 @@ class _Statics:
             f"{GREY} BT /F1 {_short(size)} Tf {_short(wide / 20)} {_short((high - 0.7 * size) / 2)} Td ({mark}) Tj ET"
         )
 
-    def _drawn(self, element: Element) -> str:
+    def _drawn(self, element: layouts.Element) -> str:
         """Draw something that is the same on all labels; the origin is the label's lower left corner."""
         template, (_, high) = self._document.template, self._label_size()
         x, y = template.points(template.dots(element.x)), high - template.points(template.dots(element.y))
         match element:
-            case Text() if self._document.wide and element.text:
+            case layouts.Text() if self._document.wide and element.text:
                 wide, string = self._document.wide, self._document.wide.string(element.text)
                 x -= SHIFT[element.align] * wide.width(element.text, element.size)
-                ink = cmyk(element.color)
+                ink = layouts.cmyk(element.color)
                 bold = f"2 Tr {_short(BOLD * element.size)} w " if element.bold else ""
                 return f"q {ink} k {ink} K BT {bold}/F2 {_short(element.size)} Tf {_short(x)} {_short(y)} Td <{string}> Tj ET Q"
-            case Line():
+            case layouts.Line():
                 end = f"{_short(element.x2 * 72 / 25.4)} {_short(high - element.y2 * 72 / 25.4)}"
                 width = _short(element.width * 72 / 25.4)
-                return f"q {cmyk(element.color)} K {width} w {_short(x)} {_short(y)} m {end} l S Q"
-            case Rect():
-                box, ink = _box(element, high), cmyk(element.color)
+                return f"q {layouts.cmyk(element.color)} K {width} w {_short(x)} {_short(y)} m {end} l S Q"
+            case layouts.Rect():
+                box, ink = _box(element, high), layouts.cmyk(element.color)
                 tinted = " ".join(_short(float(part) * element.tint) for part in ink.split())
                 fill = f"q {tinted} k {box} re f Q" if element.tint else ""
                 line = f"q {ink} K {_short(element.line * 72 / 25.4)} w {box} re S Q" if element.line else ""
                 return f"{fill}\n{line}".strip()
-            case ScratchArea():
+            case layouts.ScratchArea():
                 return f"q /GS0 gs /CS0 CS 1 SCN 0.5 w [2 1] 0 d {_box(element, high)} re S Q"
-            case Image():
+            case layouts.Image():
                 name = f"/P{self._picture(element.data)}"
                 at = _box(element, high).split()
                 return f"q {at[2]} 0 0 {at[3]} {at[0]} {at[1]} cm {name} Do Q"
-            case Code128() if element.of.isdecimal():
+            case layouts.Code128() if element.of.isdecimal():
                 bars = code128.modules(np.frombuffer(element.of.encode(), np.uint8).reshape(1, -1))
                 digits = np.packbits(1 - bars, axis=1).tobytes().hex().upper()
                 across = template.points(element.dots * bars.shape[1])
@@ -509,7 +498,7 @@ class _Statics:
         return len(self._bodies)
 
 
-def _box(element: Rect | ScratchArea | Image, high: float) -> str:
+def _box(element: layouts.Rect | layouts.ScratchArea | layouts.Image, high: float) -> str:
     left, wide, tall = (value * 72 / 25.4 for value in (element.x, element.width, element.height))
     bottom = high - element.y * 72 / 25.4 - tall
     return " ".join(_short(value) for value in (left, bottom, wide, tall))

@@ -39,112 +39,104 @@ class BadTemplate(Invalid):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Qr:
+class _Placed:
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Box(_Placed):
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qr(_Placed):
     """The link of the label. ``dots`` of the device make a module; x, y are the symbol's corner, without quiet zone."""
 
     type: ClassVar[str] = "qr"
-    x: float
-    y: float
     dots: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataMatrix:
+class DataMatrix(_Placed):
     """GTIN and serial as a GS1 DataMatrix of 20 × 20 modules."""
 
     type: ClassVar[str] = "datamatrix"
-    x: float
-    y: float
     dots: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code128:
+class Code128(_Placed):
     """A bar code of set C: ``of`` is "card_no", "code" (a form of digits only), or the digits themselves."""
 
     type: ClassVar[str] = "code128"
-    x: float
-    y: float
     height: float
     of: str
     dots: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Serial:
+class Serial(_Placed):
     """The serial, in the monospaced font; x, y are the left end of its base line, ``size`` is in points."""
 
     type: ClassVar[str] = "serial"
-    x: float
-    y: float
     size: float = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(_Placed):
     """The hidden code in print groups."""
 
     type: ClassVar[str] = "code"
-    x: float
-    y: float
     size: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CardNo:
+class CardNo(_Placed):
     """The number of a member card, in groups of four."""
 
     type: ClassVar[str] = "card_no"
-    x: float
-    y: float
     size: float = 9.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+class Name(_Placed):
     """The name on a member card, at most ``longest`` characters."""
 
     type: ClassVar[str] = "name"
-    x: float
-    y: float
     size: float = 10.0
     longest: int = 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(_Placed):
     """A text of the record of a case, a shelf talker or a coupon (`FIELDS`), at most ``longest`` characters."""
 
     type: ClassVar[str] = "field"
-    x: float
-    y: float
     of: Literal["sscc", "first", "last", "count", "seq", "partner", "partner_no", "coupon"]
     size: float = 9.0
     longest: int = 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gs1:
+class Gs1(_Placed):
     """A GS1-128 bar code: the SSCC (00), the content of a pack (02, 37, 10), or the number of a coupon (255)."""
 
     type: ClassVar[str] = "gs1_128"
-    x: float
-    y: float
     height: float
     of: Literal["sscc", "content", "coupon"]
     dots: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(_Placed):
     """Text that is the same on all labels of a file, in any language; ``{product}`` and its like are filled in once.
 
     ``x`` is the left end of the base line, its middle or its right end.
     """
 
     type: ClassVar[str] = "text"
-    x: float
-    y: float
     text: str
     size: float = 7.0
     color: str = BLACK
@@ -153,12 +145,10 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(_Placed):
     """A line, ``width`` thick."""
 
     type: ClassVar[str] = "line"
-    x: float
-    y: float
     x2: float
     y2: float
     width: float = 0.25
@@ -166,38 +156,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rect:
+class Rect(_Box):
     """A rectangle: an outline ``line`` thick (0: none), filled with ``tint`` parts of its colour (0: not)."""
 
     type: ClassVar[str] = "rect"
-    x: float
-    y: float
-    width: float
-    height: float
     line: float = 0.25
     tint: float = 0.0
     color: str = BLACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(_Box):
     """A picture: ``data`` is a PNG or JPEG file in base64."""
 
     type: ClassVar[str] = "image"
-    x: float
-    y: float
-    width: float
-    height: float
     data: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScratchArea:
+class ScratchArea(_Box):
     """Where the scratch layer goes: an outline on a printing plate of its own, which is not ink on the label."""
 
     type: ClassVar[str] = "scratch_area"
-    x: float
-    y: float
     width: float
     height: float
 
