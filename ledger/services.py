@@ -47,7 +47,8 @@ from ledger.posting import (
 )
 from ledger.queries import group_of
 from ledger.seals import anchor, seal
-from staff import audit
+from staff import approvals, audit
+from staff.models import Approval, User
 
 __all__ = [
     "AccountClosed",
@@ -94,6 +95,8 @@ __all__ = [
     "void",
 ]
 
+REVERSE_ACT = "ledger.reverse"
+LARGE_REVERSAL = 1_000  # points: more are taken back by two persons
 FINAL = frozenset({Kind.REVERSAL, Kind.CLAWBACK, Kind.EXPIRE})  # kinds that are never reversed
 GRACE_DAYS = 30  # what a refund returns to an ended lot is good for so long, unless the brand lets it lapse
 
@@ -380,11 +383,11 @@ def reverse_many(
     return [rows[i] for i, entry in zip(posted, entries, strict=True) if entry.kind == Kind.REVERSAL]
 
 
-def reverse_group(transfer_id: int, *, at: datetime, asked_by: str, reason: str) -> list[Transfer]:
+def reverse_group(transfer_id: int, *, at: datetime, by: User, reason: str) -> list[Transfer]:
     """Take back a transfer and all that were posted with it, as asked by a person, in a transaction of its own.
 
-    What the floor above keeps about the cause it takes back itself: `NotReversible` for redemptions. See also
-    `reverse_many`.
+    What the floor above keeps about the cause it takes back itself: `NotReversible` for redemptions. More than
+    `LARGE_REVERSAL` points need a second person: `staff.approvals.NeedsApproval`. See also `reverse_many`.
     """
     with transaction.atomic(durable=True):
         first = Transfer.objects.filter(pk=transfer_id).first()
@@ -392,17 +395,19 @@ def reverse_group(transfer_id: int, *, at: datetime, asked_by: str, reason: str)
             raise NotFound
         if first.cause_kind == Cause.REDEMPTION:
             raise NotReversible(_("A redemption is reversed on the page of its receipt."))
-        ids = list(group_of(first).exclude(kind__in=FINAL).values_list("id", flat=True))
         if first.kind in FINAL:
             raise NotReversible
-        audit.record(
-            "reverse",
-            at=at,
-            table="ledger_transfer",
-            row_id=str(transfer_id),
-            facts={"reason": reason, "transfers": ids},
-        )
-        return reverse_many(ids, at=at, recorded_by=asked_by)
+        amounts = dict(group_of(first).exclude(kind__in=FINAL).values_list("id", "amount"))
+        points = sum(amounts.values())
+        asked: Approval | None = None
+        if points > LARGE_REVERSAL:
+            payload = {"transfer": transfer_id, "points": points, "reason": reason}
+            asked = approvals.ask_or_consume(REVERSE_ACT, payload, about=("transfer", "points"), by=by, at=at)
+        if asked is None:
+            facts = {"reason": reason, "transfers": list(amounts)}
+            audit.record("reverse", at=at, table="ledger_transfer", row_id=str(transfer_id), facts=facts)
+            return reverse_many(amounts, at=at, recorded_by=by.username)
+    raise approvals.NeedsApproval(asked)
 
 
 @inside_transaction
@@ -441,6 +446,7 @@ def close(*, account_id: int, at: datetime) -> None:
     if side.posted or side.held or (debt and debt.posted):
         raise NotEmpty
     Account.objects.filter(pk=account_id).update(status=Account.Status.CLOSED)
+    _note(account_id, Account.Status.CLOSED, at)
 
 
 @inside_transaction
@@ -481,6 +487,12 @@ def _set_status(account_id: int, status: str, at: datetime) -> None:
     if side.status == Account.Status.CLOSED:
         raise AccountClosed
     Account.objects.filter(pk=account_id).update(status=status)
+    _note(account_id, status, at)
+
+
+def _note(account_id: int, status: str, at: datetime) -> None:
+    """Leave a row in the trail: rows of accounts change with every transfer, so no trigger watches them."""
+    audit.record("status", at=at, table="ledger_account", row_id=str(account_id), facts={"status": status})
 
 
 def _change_held(changes: Counter[int]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -22,6 +22,7 @@ from common.tables import CSV_ROWS, Column, csv_response, keyset_page, wants_csv
 from ledger import queries, services
 from ledger.forms import FindForm, MomentForm, ReverseForm
 from ledger.models import Account, Cause, Hold, Kind, Transfer
+from staff.approvals import NeedsApproval
 from staff.models import User
 from staff.permissions import allowed, staff_view
 
@@ -163,9 +164,12 @@ def reverse(request: HttpRequest, transfer_id: int) -> HttpResponse:
             services.reverse_group(
                 transfer_id,
                 at=now(),
-                asked_by=request.user.username if isinstance(request.user, User) else "",
+                by=cast("User", request.user),
                 reason=form.cleaned_data["reason"],
             )
+        except NeedsApproval as asked:
+            messages.warning(request, str(asked.detail))
+            return redirect(f"/console/approvals/{asked.approval.pk}")
         except DomainError as error:
             form.add_error(None, error.detail)
         else:

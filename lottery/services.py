@@ -16,8 +16,11 @@ from common.db import array, ask, inside_transaction
 from common.errors import Conflict, Invalid, NotFound
 from lottery.models import Award, Budget, BudgetSlot, Campaign
 from lottery.rules import SLOTS
+from staff import approvals
+from staff.models import User
 
 MAX_POINTS = 2**53 - 1
+BUDGET_ACT = "lottery.budget"
 
 
 class BadCampaign(Invalid):
@@ -246,6 +249,21 @@ def top_up(campaign_id: int, *, points: int, at: datetime) -> None:
         for slot, more in enumerate(_spread(points)):
             hand.left[budget.pk][slot] += more
         hand.save()
+
+
+def raise_budget(campaign_id: int, *, points: int, by: User, at: datetime) -> None:
+    """Top up as a person asks, once another one has approved so many points for this campaign.
+
+    Raises as `top_up`, and `staff.approvals.NeedsApproval`.
+    """
+    with transaction.atomic(durable=True):
+        campaign = _locked(campaign_id)
+        payload = {"campaign": campaign.public_id, "name": campaign.name, "points": points}
+        asked = approvals.ask_or_consume(BUDGET_ACT, payload, about=("campaign", "points"), by=by, at=at)
+        if asked is None:
+            top_up(campaign_id, points=points, at=at)
+    if asked is not None:
+        raise approvals.NeedsApproval(asked)
 
 
 def rebalance(budget_id: int) -> None:

@@ -1,6 +1,6 @@
 """The pages of campaigns."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
@@ -18,6 +18,8 @@ from lottery.forms import MOST_ROWS, AwardFormSet, CampaignForm, HaltForm, TopUp
 from lottery.models import Campaign
 from lottery.queries import campaigns
 from lottery.services import NewAward
+from staff.approvals import NeedsApproval
+from staff.models import User
 from staff.permissions import staff_view
 
 
@@ -199,13 +201,21 @@ def campaign_top_up(request: HttpRequest, public_id: str) -> HttpResponse:
     if not form.is_valid():
         context = {**_detail(_find(public_id)), "top_up_form": form}
         return render(request, "lottery/campaign.html", context, status=422)
-    points = form.cleaned_data["points"]
-    return _act(request, public_id, lambda pk: services.top_up(pk, points=points, at=now()), _("The budget is raised."))
+    points, user = form.cleaned_data["points"], cast("User", request.user)
+    return _act(
+        request,
+        public_id,
+        lambda pk: services.raise_budget(pk, points=points, by=user, at=now()),
+        _("The budget is raised."),
+    )
 
 
 def _act(request: HttpRequest, public_id: str, act: Any, done: str) -> HttpResponse:
     try:
         act(_find(public_id).pk)
+    except NeedsApproval as asked:
+        messages.warning(request, str(asked.detail))
+        return redirect(f"/console/approvals/{asked.approval.pk}")
     except DomainError as error:
         messages.error(request, error.detail)
     else:

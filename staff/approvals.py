@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from common.canonical import canonical
 from common.db import inside_transaction
-from common.errors import Conflict, Forbidden, NotFound
+from common.errors import Conflict, DomainError, Forbidden, NotFound
 from staff import audit
 from staff.models import Approval, User
 
@@ -36,6 +36,16 @@ class SamePerson(Forbidden):
     """Who asks cannot approve."""
 
     code = "same_person"
+
+
+class NeedsApproval(DomainError):
+    """A second person has to approve; the request is made."""
+
+    code = "needs_approval"
+
+    def __init__(self, approval: Approval) -> None:
+        super().__init__(_("Another person has to approve this. The request is made."))
+        self.approval = approval
 
 
 def request(kind: str, payload: dict[str, Any], *, by: User, at: datetime) -> Approval:
@@ -79,6 +89,24 @@ def refused(row: Approval, *, code: str, at: datetime) -> None:
     """Keep in the trail that somebody tried to decide who may not; outside the transaction that was refused."""
     facts = {"refused": code, "of": row.kind, "what": "decide"}
     audit.record("refused", at=at, table=row._meta.db_table, row_id=str(row.pk), facts=facts)
+
+
+@inside_transaction
+def ask_or_consume(
+    kind: str, payload: dict[str, Any], *, about: tuple[str, ...], by: User, at: datetime
+) -> Approval | None:
+    """Use up an approval of the same act, where ``about`` names what of the payload makes it the same.
+
+    Where there is none, ask for one and return the request: the caller commits it and raises `NeedsApproval`.
+    """
+    same = {f"payload__{name}": payload[name] for name in about}
+    open_ones = Approval.objects.filter(kind=kind, approved=True, consumed_at=None, expires_at__gt=at, **same)
+    found = open_ones.order_by("pk").first()
+    if found is None:
+        waits = waiting(at).filter(kind=kind, **same).first()
+        return waits or request(kind, payload, by=by, at=at)
+    consume(found.pk, kind, found.payload, at=at)
+    return None
 
 
 def approved_for(kind: str, payload: dict[str, Any], *, at: datetime) -> Approval | None:

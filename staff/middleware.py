@@ -13,6 +13,7 @@ from common.clock import now
 from common.net import client_ip, ip_prefix
 from staff import audit
 from staff.models import User
+from staff.sessions import device_of
 
 IDLE_S = 30 * 60
 _SEEN_EVERY_S = 60
@@ -47,6 +48,9 @@ class StaffMiddleware:
             return
         at = int(time.time())
         began = request.session.setdefault("began", at)
+        if "device" not in request.session:
+            request.session["device"] = device_of(request.headers.get("User-Agent", ""))
+            request.session["network"] = ip_prefix(client_ip(request))
         seen = request.session.get("seen", at)
         if at - seen > IDLE_S or at - began > settings.SESSION_COOKIE_AGE:
             logout(request)

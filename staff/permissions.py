@@ -1,10 +1,14 @@
 """Who may do what: the role × operation table, as data, and the decorator that asks it."""
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from allauth.account import app_settings
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.reauthentication import suspend_request
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -73,6 +77,8 @@ DECIDES: dict[str, str] = {
     "labels.activate": "labels.activate",
     "labels.close": "labels.void",
     "printing.handover": "printing.approve",
+    "ledger.reverse": "ledger.reverse",
+    "lottery.budget": "lottery.publish",
 }
 WRITING = frozenset(operation for operation in TABLE if not operation.endswith(".read"))
 
@@ -119,6 +125,26 @@ def staff_view(operation: str) -> Callable[[View], View]:
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def fresh_second_factor(view: View) -> View:
+    """Ask for the second factor anew where one is set up, unless it was given moments ago; then go on."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        from allauth.mfa.utils import is_mfa_enabled
+
+        if is_mfa_enabled(request.user) and not _gave_second_factor(request):
+            return suspend_request(request, reverse("mfa_reauthenticate"))  # type: ignore[no-any-return]
+        return view(request, *args, **kwargs)
+
+    return guarded  # type: ignore[return-value]
+
+
+def _gave_second_factor(request: HttpRequest) -> bool:
+    since = time.time() - app_settings.REAUTHENTICATION_TIMEOUT
+    records = get_authentication_records(request, request.user)
+    return any(one["method"] == "mfa" and one.get("reauthenticated") and one["at"] >= since for one in records)
 
 
 def denied(request: HttpRequest, operation: str) -> HttpResponse:

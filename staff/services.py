@@ -7,8 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from common.db import inside_transaction
-from common.errors import Conflict, DomainError
+from common.errors import Conflict
 from staff import approvals
 from staff.models import Approval, Role, User
 
@@ -25,16 +24,6 @@ class LastOwner(Conflict):
     """The brand needs at least one owner."""
 
     code = "last_owner"
-
-
-class NeedsApproval(DomainError):
-    """A second owner has to approve; the request is made."""
-
-    code = "needs_approval"
-
-    def __init__(self, approval: Approval) -> None:
-        super().__init__(_("Another owner has to approve this. The request is made."))
-        self.approval = approval
 
 
 def create_staff(*, username: str, role: str, language: str = "", by: User, at: datetime) -> tuple[User, str]:
@@ -57,7 +46,7 @@ def change_staff(user: User, *, role: str, is_active: bool, language: str, by: U
     """Give a role, or close or open the account.
 
     A third owner needs another owner's approval (a brand's second one cannot be approved by anybody else).
-    Raises `LastOwner` or `NeedsApproval`.
+    Raises `LastOwner` or `approvals.NeedsApproval`.
     """
     asked: Approval | None = None
     with transaction.atomic(durable=True):
@@ -67,24 +56,13 @@ def change_staff(user: User, *, role: str, is_active: bool, language: str, by: U
         if owns and not will_own and _owners() == 1:
             raise LastOwner(_("The brand needs at least one owner."))
         if will_own and not owns and _owners() > 1:
-            asked = _ask_or_consume(row, by=by, at=at)
+            asked = approvals.ask_or_consume(OWNER_ACT, owner_payload(row), about=("user",), by=by, at=at)
         if asked is None:
             row.role, row.is_active, row.language = role, is_active, language
             row.save(update_fields=["role", "is_active", "language"])
     if asked is not None:
-        raise NeedsApproval(asked)
+        raise approvals.NeedsApproval(asked)
     return row
-
-
-@inside_transaction
-def _ask_or_consume(user: User, *, by: User, at: datetime) -> Approval | None:
-    """Use up an approval for this owner; where there is none, ask for one and return the request."""
-    payload = owner_payload(user)
-    found = approvals.approved_for(OWNER_ACT, payload, at=at)
-    if found is None:
-        return approvals.request(OWNER_ACT, payload, by=by, at=at)
-    approvals.consume(found.pk, OWNER_ACT, payload, at=at)
-    return None
 
 
 def new_password(user: User) -> str:

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_POST
 from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
-from staff import apikeys, approvals, queries, services
+from staff import apikeys, approvals, queries, services, sessions
 from staff.forms import AuditFilter, DecisionForm, EditStaffForm, KeyForm, NewStaffForm
 from staff.models import ApiKey, Approval, Audit, Role, User
-from staff.permissions import DECIDES, TABLE, allowed, staff_view
+from staff.permissions import DECIDES, TABLE, allowed, fresh_second_factor, staff_view
 
 
 class SignInView(LoginView):  # type: ignore[misc]  # allauth has no type stubs
@@ -86,7 +86,7 @@ def _change_person(request: HttpRequest, found: User, form: EditStaffForm) -> Ht
     if form.is_valid():
         try:
             services.change_staff(found, **form.cleaned_data, by=_user(request), at=now())
-        except services.NeedsApproval as error:
+        except approvals.NeedsApproval as error:
             messages.warning(request, str(error.detail))
             return redirect(f"/console/approvals/{error.approval.pk}")
         except DomainError as error:
@@ -125,6 +125,31 @@ def roles(request: HttpRequest) -> HttpResponse:
 
 def _granted(index: int) -> Callable[[Any], str]:
     return lambda row: "x" if row[1][index] else ""
+
+
+# --- sessions ------------------------------------------------------------------------------------------------------
+
+
+@staff_view("console.read")
+def own_sessions(request: HttpRequest) -> HttpResponse:
+    """List where one is signed in; end one of them."""
+    return _sessions(request, _user(request), "/console/account/sessions")
+
+
+@staff_view("staff.edit")
+def person_sessions(request: HttpRequest, pk: int) -> HttpResponse:
+    """List where somebody is signed in; an owner ends one of them."""
+    return _sessions(request, get_object_or_404(User, pk=pk), f"/console/staff/{pk}/sessions")
+
+
+def _sessions(request: HttpRequest, person: User, here: str) -> HttpResponse:
+    if request.method == "POST":
+        ended = sessions.end(person, request.POST.get("session", ""), at=now())
+        if ended:
+            messages.success(request, _("That session has ended."))
+        return redirect(here)
+    found = sessions.of(person, here=request.session.session_key or "", at=now())
+    return render(request, "staff/sessions.html", {"person": person, "sessions": found, "here": here})
 
 
 # --- keys --------------------------------------------------------------------------------------------------------
@@ -220,6 +245,7 @@ def approval(request: HttpRequest, pk: int) -> HttpResponse:
 
 @staff_view("approvals.decide")
 @require_POST
+@fresh_second_factor
 @reauthentication_required
 def approval_decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Say yes or no, with a fresh password or second factor."""

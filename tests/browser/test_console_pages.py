@@ -59,6 +59,7 @@ PAGES = {
     "staff": "/console/staff",
     "staff-new": "/console/staff/new",
     "staff-person": "/console/staff/3",
+    "sessions": "/console/account/sessions",
     "roles": "/console/staff/roles",
     "keys": "/console/keys",
     "key-new": "/console/keys/new",

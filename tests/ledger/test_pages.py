@@ -6,10 +6,12 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
+from common.clock import now
 from ledger.models import Account, Kind, Transfer
 from ledger.queries import verify
 from ledger.services import NewTransfer, hold, post, reverse
-from staff.models import Audit, User
+from staff import approvals
+from staff.models import Approval, Audit, User
 
 LATER = date(2027, 11, 30)
 
@@ -171,6 +173,25 @@ def test_a_group_is_reversed_with_a_reason(finance, books, world, balances):
     assert (entry.actor, entry.after["reason"]) == ("finance-1", "granted twice")
     assert Transfer.objects.get(kind=Kind.REVERSAL, cause_id=grant.pk).recorded_by == "finance-1"
     assert finance.post(f"{path}/reverse", {"reason": "again"}).status_code == 422
+    assert not list(verify())
+
+
+def test_more_than_a_thousand_points_are_reversed_by_two_persons(finance, world, balances):
+    with transaction.atomic():
+        [grant] = post([NewTransfer(world.issuance, world.consumer, 1001, "award", "manual", 77)], at=world.at)
+    path = f"/console/ledger/transfers/{grant.pk}/reverse"
+
+    asked = finance.post(path, {"reason": "granted twice"})
+    approval = Approval.objects.get(kind="ledger.reverse")
+    before = balances(world.consumer)
+    again = finance.post(path, {"reason": "granted twice"})
+    with transaction.atomic():
+        approvals.decide(approval.pk, approved=True, by=User.objects.create_user("ola", role="owner"), at=now())
+    finance.post(path, {"reason": "granted twice"})
+
+    assert asked["Location"] == again["Location"] == f"/console/approvals/{approval.pk}"
+    assert approval.payload == {"transfer": grant.pk, "points": 1001, "reason": "granted twice"}
+    assert (before, balances(world.consumer)) == ([1001], [0])
     assert not list(verify())
 
 

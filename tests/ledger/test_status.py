@@ -21,6 +21,7 @@ from ledger.services import (
     set_credit_limit,
     unfreeze,
 )
+from staff.models import Audit
 
 
 def act(verb, account, world, **more):
@@ -38,6 +39,8 @@ def test_nothing_leaves_a_frozen_account_but_value_arrives(world, balances):
     assert balances(world.consumer) == [105]
 
     act(unfreeze, world.consumer, world)
+    trail = Audit.objects.filter(table_name="ledger_account", row_id=str(world.consumer)).order_by("id")
+    assert [row.after["status"] for row in trail] == ["frozen", "open"]
     world.spend(world.consumer, 105)
     assert balances(world.consumer) == [0]
     assert not list(verify())

@@ -2,12 +2,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from brands.models import Brand
+from common.clock import now
 from lottery.models import Campaign
 from lottery.queries import points_left
 from lottery.services import CampaignState, NewAward, edit_campaign
+from staff import approvals
 from staff.models import User
 from tests.conftest import NOW
 from tests.makers import make_campaign, make_product
@@ -43,7 +46,13 @@ def test_a_campaign_is_made_changed_opened_raised_and_halted(browse: Callable[..
 
     client.post(f"{page}/edit", typed(budget="500", **{"awards-0-consumer": "120"}))
     client.post(f"{page}/open")
+    asked = client.post(f"{page}/top-up", {"points": "50"})
+    assert points_left(campaign.pk) == 500
+    number = int(asked["Location"].rsplit("/", 1)[1])
+    with transaction.atomic():
+        approvals.decide(number, approved=True, by=User.objects.create_user("ola", role="owner"), at=now())
     client.post(f"{page}/top-up", {"points": "50"})
+    client.post(f"{page}/top-up", {"points": "50"})  # used up: asks again
 
     campaign.refresh_from_db()
     assert (campaign.state, campaign.budget.total, points_left(campaign.pk)) == ("open", 550, 550)

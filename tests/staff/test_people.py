@@ -79,7 +79,7 @@ def test_a_third_owner_needs_two_persons(two_owners: tuple[User, User], at: date
     kim = User.objects.create_user("kim", role="auditor")
     change = {"role": "owner", "is_active": True, "language": "", "by": ada, "at": at}
 
-    with pytest.raises(services.NeedsApproval) as asked:
+    with pytest.raises(approvals.NeedsApproval) as asked:
         services.change_staff(kim, **change)
     kim.refresh_from_db()
     assert kim.role == "auditor"

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -7,8 +7,9 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_valu
 from django.test import Client, override_settings
 
 from brands.models import Brand
-from staff import middleware
-from staff.models import Audit, User
+from common.clock import now
+from staff import approvals, middleware
+from staff.models import Approval, Audit, User
 from tests.staff.conftest import PASSWORD
 
 
@@ -161,6 +162,69 @@ def test_nobody_signs_up(browse: Callable[..., Client]) -> None:
     assert browse().get("/accounts/signup/").status_code == 404
 
 
+def code_of(secret: str) -> str:
+    return f"{hotp_value(secret, next(iter(yield_hotp_counters_from_time()))):06}"
+
+
+def confirmed(client: Client, name: str = "ada") -> None:
+    sign_in(client, name)
+    assert client.post("/console/account/confirm", {"password": PASSWORD}).status_code == 302
+
+
+@pytest.fixture
+def asked(brand: Brand, at: datetime) -> Approval:
+    mia = User.objects.create_user("mia", role="marketer")
+    return approvals.request("labels.void", {"batch": "bat_1"}, by=mia, at=now())
+
+
+def test_who_decides_gives_the_second_factor_anew(owner: User, browse: Callable[..., Client], asked: Approval) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(owner, secret)
+    client = browse(owner)
+    decide = f"/console/approvals/{asked.pk}/decide"
+
+    held = client.post(decide, {"decision": "yes"})
+    asked.refresh_from_db()
+    assert asked.approved is None
+    assert held["Location"].startswith("/console/account/confirm-code")
+
+    client.post(held["Location"], {"code": "000000"})
+    asked.refresh_from_db()
+    assert asked.approved is None
+
+    client.post(held["Location"], {"code": code_of(secret)}, follow=True)
+    asked.refresh_from_db()
+    assert asked.approved
+
+
+@pytest.mark.parametrize(("role", "why"), [("marketer", "role"), ("production", "same_person")])
+def test_who_may_not_decide_leaves_a_trace(
+    brand: Brand, browse: Callable[..., Client], asked: Approval, role: str, why: str
+) -> None:
+    user = User.objects.create_user("pia", password=PASSWORD, role=role)
+    if why == "same_person":
+        Approval.objects.filter(pk=asked.pk).update(requested_by=user)
+    client = browse()
+    confirmed(client, "pia")
+
+    client.post(f"/console/approvals/{asked.pk}/decide", {"decision": "yes"})
+
+    asked.refresh_from_db()
+    assert asked.approved is None
+    trace = Audit.objects.get(act="refused")
+    assert (trace.actor, trace.row_id, trace.after["refused"]) == ("pia", str(asked.pk), why)
+
+
+def test_who_decides_too_late_leaves_a_trace(owner: User, browse: Callable[..., Client], asked: Approval) -> None:
+    Approval.objects.filter(pk=asked.pk).update(expires_at=now() - timedelta(seconds=1))
+    client = browse()
+    confirmed(client)
+
+    client.post(f"/console/approvals/{asked.pk}/decide", {"decision": "yes"})
+
+    assert Audit.objects.get(act="refused").after["refused"] == "no_such_approval"
+
+
 def test_a_second_factor_is_asked_for_and_kept_encrypted(
     owner: User, browse: Callable[..., Client], at: timedelta
 ) -> None:
@@ -173,6 +237,5 @@ def test_a_second_factor_is_asked_for_and_kept_encrypted(
 
     assert first["Location"].startswith("/console/sign-in/code")
     assert client.get("/console/").status_code == 302
-    code = f"{hotp_value(secret, next(iter(yield_hotp_counters_from_time()))):06}"
-    assert client.post("/console/sign-in/code", {"code": code})["Location"] == "/console/"
+    assert client.post("/console/sign-in/code", {"code": code_of(secret)})["Location"] == "/console/"
     assert client.get("/console/").status_code == 200
