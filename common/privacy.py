@@ -180,11 +180,11 @@ REGISTER: dict[str, Declared] = {
     "lottery.Commitment": Declared("id campaign attempt kind content hash key signature at made_by"),
     "lottery.Play": Declared("id label_no scan_id account at campaign pool tier outcome reason version over_budget"),
     "lottery.Draw": Declared(
-        "id public_id uuid campaign number opens_at close_at state rules rules_hash rules_signature prizes round root"
+        "id public_id uuid campaign number opens_at close_at state rules rules_hash rules_key rules_signature rules_at prizes round root"
         " root_json root_signature excluded seed result listed_at published_at"
     ),
     "lottery.Entry": Declared(
-        "id draw account who kin weight source source_id ref leaf state void_reason at voided_at"
+        "id draw account who kin weight source source_id request_id ref leaf state void_reason at voided_at"
     ),
     "lottery.FreeEntry": Declared("id draw account request_id at"),
     "lottery.Pick": Declared("id draw pick_no entry tier unit role tries"),

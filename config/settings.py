@@ -321,6 +321,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "lapse what nobody claimed": {"task": "members.tasks.lapse_pending", "schedule": 3600.0},
     "even out budgets": {"task": "lottery.tasks.rebalance", "schedule": 60.0},
     "close campaigns": {"task": "lottery.tasks.close_due", "schedule": 300.0},
+    "open, draw and close games": {"task": "lottery.tasks.go_on", "schedule": 30.0},
     "close batches that have ended": {"task": "redemption.tasks.close_ended", "schedule": 3600.0},
     "forget places and failures": {"task": "redemption.tasks.forget_old", "schedule": 3600.0},
     # done once a day, but sent more often: a day ends when the brand's does
@@ -335,6 +336,10 @@ CELERY_TASK_ROUTES = {
     "labels.tasks.generate": {"queue": "long"},
     "printing.tasks.build": {"queue": "long"},
 }
+
+# --- draws ----------------------------------------------------------------------------------------------------------
+DRAW_BEACON = env("DRAW_BEACON", "quicknet" if PRODUCTION else "private")
+DRAND_RELAYS = env("DRAND_RELAYS", "https://api.drand.sh https://api2.drand.sh https://drand.cloudflare.com").split()
 
 # --- ledger ---------------------------------------------------------------------------------------------------------
 SEALS_FOLDER = env("SEALS_FOLDER", str(VAR_DIR / "seals"))  # the last seal of each day is written here

@@ -78,6 +78,11 @@ def receipt_vector() -> Vector:
     return _kept(f"{brand_uuid().hex()}/receipts", lambda: vector(receipt_key(), R12, 0, 0, chunk=RECEIPTS))
 
 
+def manifest_key() -> bytes:
+    """Return the key of the salts of manifests."""
+    return derive(root_key(), brand_uuid(), purpose="manifest", form="none")
+
+
 def audit_mac(data: bytes) -> bytes:
     """Return HMAC-SHA256 of ``data`` under the brand's audit key: for comparing what must not be stored."""
     return auditor()(data)

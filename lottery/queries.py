@@ -4,10 +4,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from common.db import array, ask
-from lottery.models import Campaign
+from lottery.draw import who_of
+from lottery.models import Campaign, Draw, Exclusion
+from members.models import Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,21 @@ def points_left(campaign_id: int) -> int | None:
     """Return what is left in a campaign's budget, or None if it has no budget."""
     found = Campaign.objects.filter(pk=campaign_id).aggregate(left=Sum("budget__slots__left"))
     return found["left"]  # type: ignore[no-any-return]
+
+
+# --- who takes no part -------------------------------------------------------------------------------------------------
+
+
+def excluded(*, phones: Collection[bytes] = (), devices: Collection[bytes] = ()) -> set[bytes]:
+    """Return those of the blind indexes (phones) and device marks that take part in nothing. One query."""
+    if not phones and not devices:
+        return set()
+    by = Q(by=Exclusion.By.PHONE, index__in=list(phones)) | Q(by=Exclusion.By.DEVICE, index__in=list(devices))
+    return {bytes(index) for index in Exclusion.objects.filter(by, removed_at=None).values_list("index", flat=True)}
+
+
+def excluded_names(draw: Draw, key: bytes) -> list[str]:
+    """Return, sorted, the names that excluded members would have in a draw: its hash stops exclusions invented later."""
+    phones = Exclusion.objects.filter(by=Exclusion.By.PHONE, removed_at=None, added_at__lte=draw.close_at)
+    members = Member.objects.filter(phone_index__in=phones.values("index")).values_list("uuid", flat=True)
+    return sorted(who_of(key, member) for member in members)

@@ -1,9 +1,11 @@
-"""Periodic work on campaigns."""
+"""Periodic work on campaigns. Each task may be sent twice, and die anywhere."""
 
 from celery import shared_task
 
 from common.clock import now
+from common.periodic import advisory_lock
 from lottery import services
+from lottery.services import arming, beaconing
 
 
 @shared_task
@@ -16,3 +18,18 @@ def rebalance() -> None:
 def close_due() -> None:
     """Mark campaigns closed whose time is over."""
     services.close_due(at=now())
+
+
+@shared_task
+def go_on() -> None:
+    """Open and close games and draws, fetch the public values that are waited for, and draw what is due."""
+    at = now()
+    with advisory_lock("lottery.go_on") as free:
+        if not free:
+            return
+        arming.open_due(at=at)
+        services.advance_due(at=at)
+        for beacon, round_no in arming.rounds_waited_for(at=at):
+            beaconing.fetch(beacon, round_no, at=at)
+        services.advance_due(at=at)
+        arming.close_due(at=at)

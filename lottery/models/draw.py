@@ -40,7 +40,9 @@ class Draw(models.Model):
     state = models.CharField(_("state"), max_length=9, choices=State.choices, default=State.SCHEDULED)
     rules = models.BinaryField(null=True)
     rules_hash = models.BinaryField(max_length=32, null=True)
+    rules_key = models.BinaryField(_("public key"), max_length=32, null=True)
     rules_signature = models.BinaryField(max_length=64, null=True)
+    rules_at = models.DateTimeField(_("rules signed at"), null=True)
     prizes = models.JSONField(null=True)
     round = models.BigIntegerField(_("round of the beacon"), null=True)
     root = models.BinaryField(max_length=32, null=True)
@@ -99,6 +101,7 @@ class Entry(models.Model):
     weight = models.PositiveIntegerField(_("weight"))
     source = models.CharField(_("source"), max_length=6, choices=Source.choices)
     source_id = models.BigIntegerField(help_text=_("label number, hold, free entry, or entry of the draw before"))
+    request_id = models.CharField(max_length=100, blank=True, default="")
     ref = models.CharField(max_length=32)
     leaf = models.BinaryField(max_length=32)
     state = models.CharField(_("state"), max_length=6, choices=State.choices, default=State.LIVE)
@@ -109,6 +112,11 @@ class Entry(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["draw", "ref"], name="reference_enters_a_draw_once"),
+            models.UniqueConstraint(
+                fields=["draw", "account", "request_id"],
+                condition=~Q(request_id=""),
+                name="entry_is_asked_for_once",
+            ),
             models.CheckConstraint(condition=Q(weight__gte=1), name="entry_weighs_something"),
             models.CheckConstraint(
                 condition=Q(state="live", void_reason="", voided_at=None)

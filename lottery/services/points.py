@@ -1,48 +1,21 @@
-"""Campaigns' verbs, and the exact taking from their budgets and caps.
+"""The life of a campaign that offers points: draft, open, closed or halted."""
 
-Locks: caps by key, then budget slots by (budget, slot), as in docs/architecture.md, "the one lock order".
-"""
-
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import NamedTuple
+from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from common.db import array, ask, inside_transaction
-from common.errors import Conflict, Invalid, NotFound
+from lottery.errors import BadCampaign, CampaignState, NoSuchCampaign
 from lottery.models import Award, Budget, BudgetSlot, Campaign
-from lottery.rules import SLOTS
+from lottery.services.budgets import Hand, spread
 from staff import approvals
 from staff.models import User
 
 MAX_POINTS = 2**53 - 1
 BUDGET_ACT = "lottery.budget"
-
-
-class BadCampaign(Invalid):
-    """The campaign is not complete or contradicts itself."""
-
-    code = "bad_campaign"
-
-
-class NoSuchCampaign(NotFound):
-    """There is no such campaign."""
-
-    code = "campaign_not_found"
-
-
-class CampaignState(Conflict):
-    """The campaign's state does not allow that."""
-
-    code = "campaign_state"
-
-
-class BudgetShort(Exception):
-    """A slot holds less than is needed: roll back to the savepoint and serve in turn with `Hand`. Never leaves here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +24,6 @@ class NewAward:
     points: int
     product_id: int | None = None
     expires_after_months: int | None = None
-
-
-class Need(NamedTuple):
-    """What one redemption takes from a budget, starting at a slot."""
-
-    budget_id: int
-    slot: int
-    amount: int
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One paid code of one consumer, to be counted against the caps of a campaign."""
-
-    campaign_id: int
-    account_id: int
-    day: date
-    daily_cap: int | None
-    total_cap: int | None
 
 
 # --- the life of a campaign ----------------------------------------------------------------------------------------
@@ -148,7 +102,7 @@ def _write_terms(campaign: Campaign, *, awards: Sequence[NewAward], budget: int 
     if budget is not None:
         row = Budget.objects.create(campaign=campaign, total=budget)
         BudgetSlot.objects.bulk_create(
-            BudgetSlot(budget=row, slot=slot, left=left) for slot, left in enumerate(_spread(budget))
+            BudgetSlot(budget=row, slot=slot, left=left) for slot, left in enumerate(spread(budget))
         )
 
 
@@ -178,7 +132,8 @@ def _require_sound(
 
 
 def _locked(campaign_id: int) -> Campaign:
-    campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).first()
+    points = Campaign.objects.filter(kind=Campaign.Kind.POINTS)
+    campaign = points.select_for_update(no_key=True).filter(pk=campaign_id).first()
     if campaign is None:
         raise NoSuchCampaign
     return campaign
@@ -223,7 +178,7 @@ def close_due(*, at: datetime) -> int:
     """Close the open campaigns whose closing time is past; return how many. For reports: offers end by themselves."""
     with transaction.atomic():
         due = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(
-            state=Campaign.State.OPEN, closes_at__lte=at
+            kind=Campaign.Kind.POINTS, state=Campaign.State.OPEN, closes_at__lte=at
         )
         rows = list(due.order_by("pk"))
         for campaign in rows:
@@ -246,7 +201,7 @@ def top_up(campaign_id: int, *, points: int, at: datetime) -> None:
         budget.total += points
         budget.save(update_fields=["total"])
         hand = Hand([budget.pk])
-        for slot, more in enumerate(_spread(points)):
+        for slot, more in enumerate(spread(points)):
             hand.left[budget.pk][slot] += more
         hand.save()
 
@@ -270,186 +225,15 @@ def rebalance(budget_id: int) -> None:
     """Spread what is left of a budget evenly over its slots."""
     with transaction.atomic():
         hand = Hand([budget_id])
-        hand.left[budget_id] = _spread(sum(hand.left[budget_id]))
+        hand.left[budget_id] = spread(sum(hand.left[budget_id]))
         hand.save()
 
 
 def rebalance_all() -> int:
     """Rebalance the budgets of open campaigns in which a slot has run empty while others have not; return how many."""
-    uneven = BudgetSlot.objects.filter(budget__campaign__state=Campaign.State.OPEN, left=0)
+    of_open = Q(budget__campaign__state=Campaign.State.OPEN) | Q(budget__tier__campaign__state=Campaign.State.OPEN)
+    uneven = BudgetSlot.objects.filter(of_open, left=0)
     budgets = set(uneven.values_list("budget_id", flat=True))
     for budget_id in sorted(budgets):
         rebalance(budget_id)
     return len(budgets)
-
-
-def _spread(points: int) -> list[int]:
-    share, rest = divmod(points, SLOTS)
-    return [share + (slot < rest) for slot in range(SLOTS)]
-
-
-# --- taking, inside a redemption -------------------------------------------------------------------------------------
-
-
-@inside_transaction
-def ask_take(needs: Iterable[Need]) -> Callable[[], None]:
-    """Take all needs, each from its own slot, netted per slot and locked in order.
-
-    What is returned raises `BudgetShort` if a slot held less than is needed: roll back then.
-    """
-    netted = _netted(needs)
-    if not netted:
-        return lambda: None
-    taken = ask(
-        """
-        WITH need AS (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS n (budget_id, slot, amount)),
-             held AS (SELECT s.id, need.amount
-                        FROM lottery_budgetslot s JOIN need USING (budget_id, slot)
-                       ORDER BY budget_id, slot FOR NO KEY UPDATE OF s)
-        UPDATE lottery_budgetslot s SET "left" = s."left" - held.amount
-          FROM held WHERE s.id = held.id AND s."left" >= held.amount
-        """,
-        [array(key[0] for key in netted), array(key[1] for key in netted), array(netted.values())],
-    )
-
-    def check() -> None:
-        if taken.count < len(netted):
-            raise BudgetShort
-
-    return check
-
-
-def _netted(needs: Iterable[Need]) -> dict[tuple[int, int], int]:
-    netted: dict[tuple[int, int], int] = {}
-    for budget_id, slot, amount in needs:
-        netted[budget_id, slot] = netted.get((budget_id, slot), 0) + amount
-    return netted
-
-
-class Hand:
-    """All slots of some budgets, locked in order: needs are served in turn, and refused only where the sum is short."""
-
-    def __init__(self, budget_ids: Iterable[int]) -> None:
-        slots = BudgetSlot.objects.filter(budget_id__in=set(budget_ids)).order_by("budget_id", "slot")
-        rows = slots.select_for_update(no_key=True).values_list("budget_id", "slot", "left")
-        self.left: dict[int, list[int]] = defaultdict(lambda: [0] * SLOTS)
-        for budget_id, slot, left in rows:
-            self.left[budget_id][slot] = left
-
-    def covers(self, need: Need) -> bool:
-        """Return whether the budget still holds the amount."""
-        return sum(self.left[need.budget_id]) >= need.amount
-
-    def take(self, need: Need) -> None:
-        """Take an amount that is covered, beginning at the need's own slot."""
-        rest = need.amount
-        left = self.left[need.budget_id]
-        for step in range(SLOTS):
-            slot = (need.slot + step) % SLOTS
-            part = min(rest, left[slot])
-            left[slot] -= part
-            rest -= part
-        if rest:
-            raise RuntimeError("taken without asking whether it is covered")
-
-    def save(self) -> None:
-        """Write what is left."""
-        rows = [(budget, slot, left) for budget, slots in self.left.items() for slot, left in enumerate(slots)]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                UPDATE lottery_budgetslot s SET "left" = n."left"
-                  FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS n (budget_id, slot, "left")
-                 WHERE s.budget_id = n.budget_id AND s.slot = n.slot AND s."left" <> n."left"
-                """,
-                [list(column) for column in zip(*rows, strict=True)] or [[], [], []],
-            )
-
-
-@inside_transaction
-def give_back(needs: Iterable[Need]) -> None:
-    """Put amounts back into their slots: the reverse of `ask_take`."""
-    for (budget_id, slot), amount in sorted(_netted(needs).items()):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                'UPDATE lottery_budgetslot SET "left" = "left" + %s WHERE budget_id = %s AND slot = %s',
-                [amount, budget_id, slot],
-            )
-
-
-@inside_transaction
-def count_uses(uses: Sequence[Use]) -> list[bool]:
-    """Count paid codes against the caps of their campaigns; return which of them, in turn, stay within every cap.
-
-    Counters are netted per key and locked by one sorted statement; what is refused is given back by a second one.
-    """
-    wanted: dict[tuple[int, int, date | None], int] = defaultdict(int)
-    for use in uses:
-        for key, _cap in _keys(use):
-            wanted[key] += 1
-    if not wanted:
-        return [True] * len(uses)
-    before = {key: used - wanted[key] for key, used in _add(wanted).items()}
-    unused: dict[tuple[int, int, date | None], int] = defaultdict(int)
-    allowed = []
-    for use in uses:
-        fits = all(before[key] < cap for key, cap in _keys(use))
-        allowed.append(fits)
-        for key, _cap in _keys(use):
-            if fits:
-                before[key] += 1
-            else:
-                unused[key] += 1
-    if unused:
-        _give_back_uses(unused)
-    return allowed
-
-
-@inside_transaction
-def uncount_uses(uses: Sequence[Use]) -> None:
-    """Take back what `count_uses` allowed and was not used."""
-    amounts: dict[tuple[int, int, date | None], int] = defaultdict(int)
-    for use in uses:
-        for key, _cap in _keys(use):
-            amounts[key] += 1
-    if amounts:
-        _give_back_uses(amounts)
-
-
-def _keys(use: Use) -> list[tuple[tuple[int, int, date | None], int]]:
-    keys: list[tuple[tuple[int, int, date | None], int]] = []
-    if use.daily_cap is not None:
-        keys.append(((use.campaign_id, use.account_id, use.day), use.daily_cap))
-    if use.total_cap is not None:
-        keys.append(((use.campaign_id, use.account_id, None), use.total_cap))
-    return keys
-
-
-def _add(amounts: dict[tuple[int, int, date | None], int]) -> dict[tuple[int, int, date | None], int]:
-    keys = list(amounts)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO lottery_capuse AS c (campaign_id, account_id, day, used)
-            SELECT campaign_id, account_id, day, used
-              FROM unnest(%s::bigint[], %s::bigint[], %s::date[], %s::int[]) AS n (campaign_id, account_id, day, used)
-             ORDER BY campaign_id, account_id, day
-                ON CONFLICT (campaign_id, account_id, day) DO UPDATE SET used = c.used + excluded.used
-            RETURNING campaign_id, account_id, day, used
-            """,
-            [*([key[part] for key in keys] for part in range(3)), list(amounts.values())],
-        )
-        return {(campaign, account, day): used for campaign, account, day, used in cursor.fetchall()}
-
-
-def _give_back_uses(amounts: dict[tuple[int, int, date | None], int]) -> None:
-    keys = list(amounts)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE lottery_capuse c SET used = c.used - n.used
-              FROM unnest(%s::bigint[], %s::bigint[], %s::date[], %s::int[]) AS n (campaign_id, account_id, day, used)
-             WHERE c.campaign_id = n.campaign_id AND c.account_id = n.account_id AND c.day IS NOT DISTINCT FROM n.day
-            """,
-            [*([key[part] for key in keys] for part in range(3)), list(amounts.values())],
-        )

@@ -1,0 +1,343 @@
+"""Entries of draws: by a redemption, a losing play, points, or free; taken back while the draw is open.
+
+Locks, in the one order: the draw's advisory lock (shared), limit counters, then accounts by the ledger. The state of the
+draw under the lock decides; ``at`` is only recorded.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from common.db import array, inside_transaction
+from ledger.services import HoldEnded, hold, void
+from lottery import keys
+from lottery.draw import Entry as Line, carried_ref, kin_of, ref_of, who_of
+from lottery.errors import BadEntry, DrawState, KeysMissing, LimitReached, MayNotTakePart, NoSuchDraw, NoSuchEntry
+from lottery.keys import DrawKeys
+from lottery.models import Draw, Entry, FreeEntry
+from lottery.services import limits
+from lottery.services.arming import lock_games
+from staff.keys import brand_uuid
+
+KEEP_HOLD = timedelta(days=7)  # a hold of points outlives the close by so much
+_PENDING = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122, name space of identifiers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enter:
+    """One label just redeemed, that may enter draws. ``lost``: its play won nothing. See `playing.Ask` for the rest."""
+
+    label_no: int
+    account_id: int
+    at: datetime
+    product_id: int | None = None
+    lost: bool = False
+    subjects: Mapping[str, bytes] = field(default_factory=dict)
+    excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry about to be written."""
+
+    draw_id: int
+    account_id: int
+    weight: int
+    source: str
+    source_id: int
+    ref: str
+    at: datetime
+    request_id: str = ""
+
+
+def open_draws(at: datetime) -> dict[int, tuple[int, int]]:
+    """Return campaign → (draw, moment it closes) of the draw that each open campaign's entries go to now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (d.campaign_id) d.campaign_id, d.id, extract(epoch FROM d.close_at)::bigint"
+            " FROM lottery_draw d JOIN lottery_campaign c ON c.id = d.campaign_id AND c.state IN ('open', 'closing')"
+            " WHERE d.state = 'open' AND d.close_at > %s ORDER BY d.campaign_id, d.close_at, d.id",
+            [at],
+        )
+        return {campaign: (draw, until) for campaign, draw, until in cursor.fetchall()}
+
+
+@inside_transaction
+def enter(labels: Sequence[Enter]) -> dict[int, list[Entry]]:
+    """Enter redeemed labels into the open draws whose rules take them; return the entries by label.
+
+    Excluded people and those over a limit enter nothing. A label enters a draw once, by the draw's own key. Raises
+    `KeysMissing` if a draw's keys were not loaded.
+    """
+    wanted = [one for one in labels if not one.excluded]
+    if not wanted:
+        return {}
+    draws = open_draws(min(one.at for one in wanted))
+    if not draws:
+        return {}
+    tables = _tables(draws)
+    lock_games([draw for draw, _until in draws.values()])
+    still_open = set(
+        Draw.objects.filter(pk__in=[draw for draw, _until in draws.values()], state=Draw.State.OPEN).values_list(
+            "pk", flat=True
+        )
+    )
+    rows: list[_Row] = []
+    acts: list[limits.Act] = []
+    for one in wanted:
+        for campaign_id, (draw_id, _until) in draws.items():
+            found = tables[campaign_id]
+            weight = found.terms.weights["label"] + (found.terms.weights["losing_play"] if one.lost else 0)
+            if draw_id not in still_open or not weight or not found.terms.takes(one.product_id):
+                continue
+            key = found.draws[draw_id].key
+            ref = ref_of(key, "label", one.label_no)
+            weight = min(weight, found.terms.max_weight)
+            rows.append(_Row(draw_id, one.account_id, weight, Entry.Source.LABEL, one.label_no, ref, one.at))
+            acts.append(limits.Act(campaign_id, "entry", one.at, "UTC", one.subjects, found.terms.limits))
+    allowed = limits.count(acts)
+    written = write([row for row, fits in zip(rows, allowed, strict=True) if fits], tables.values())
+    by_label: dict[int, list[Entry]] = {}
+    for entry in written:
+        by_label.setdefault(entry.source_id, []).append(entry)
+    return by_label
+
+
+def _tables(campaign_ids: Collection[int]) -> dict[int, DrawKeys]:
+    tables: dict[int, DrawKeys] = {}
+    for campaign_id in campaign_ids:
+        found = keys.kept(campaign_id)
+        if found is None or found.draws is None:
+            raise KeysMissing(set(campaign_ids))
+        tables[campaign_id] = found.draws
+    return tables
+
+
+@inside_transaction
+def write(rows: Sequence[_Row], tables: Collection[DrawKeys]) -> list[Entry]:
+    """Write entries with their leaves; one whose reference is in the draw already is left out."""
+    if not rows:
+        return []
+    names = holders([row.account_id for row in rows])
+    table_of = {draw_id: table for found in tables for draw_id, table in found.draws.items()}
+    entries = []
+    for number, row in zip(_reserve(len(rows)), rows, strict=True):
+        key = table_of[row.draw_id].key
+        person, household = names[row.account_id]
+        line = Line(
+            entry=number,
+            who=who_of(key, person),
+            kin=kin_of(key, household),
+            weight=row.weight,
+            src=row.source,
+            ref=row.ref,
+        )
+        entries.append(
+            Entry(
+                id=number,
+                draw_id=row.draw_id,
+                account_id=row.account_id,
+                who=line.who,
+                kin=line.kin,
+                weight=row.weight,
+                source=row.source,
+                source_id=row.source_id,
+                ref=row.ref,
+                leaf=line.leaf(),
+                at=row.at,
+                request_id=row.request_id,
+            )
+        )
+    entries.sort(key=lambda entry: (entry.draw_id, entry.ref))
+    Entry.objects.bulk_create(entries, ignore_conflicts=True)
+    there = set(Entry.objects.filter(pk__in=[entry.pk for entry in entries]).values_list("pk", flat=True))
+    return [entry for entry in entries if entry.pk in there]
+
+
+def _reserve(n: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('lottery_entry', 'id')) FROM generate_series(1, %s)", [n])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def holders(account_ids: Collection[int]) -> dict[int, tuple[UUID, UUID | None]]:
+    """Return each account's holder: a member's uuid and household, or a pending holder's own uuid."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.account_id, m.uuid, h.household FROM members_member m"
+            " LEFT JOIN lottery_household h ON h.index = m.phone_index WHERE m.account_id = ANY(%s::bigint[])",
+            [array(set(account_ids))],
+        )
+        found: dict[int, tuple[UUID, UUID | None]] = {
+            account: (person, household) for account, person, household in cursor.fetchall()
+        }
+    for account in set(account_ids) - found.keys():
+        found[account] = (uuid5(_PENDING, f"{brand_uuid().hex}/pending/{account}"), None)
+    return found
+
+
+def _draw_keys(draw_id: int) -> tuple[Draw, DrawKeys]:
+    """Return a draw with its keys, loaded if need be. Not inside a transaction. Raises `NoSuchDraw`."""
+    draw = Draw.objects.select_related("campaign").filter(pk=draw_id).first()
+    if draw is None or draw.campaign.published_at is None:
+        raise NoSuchDraw
+    if keys.kept(draw.campaign_id) is None:
+        keys.load([draw.campaign_id])
+    return draw, _tables([draw.campaign_id])[draw.campaign_id]
+
+
+@inside_transaction
+def _open(draw: Draw, at: datetime) -> None:
+    """Take the draw's lock and look whether it is open. Raises `DrawState`."""
+    lock_games([draw.pk])
+    state = Draw.objects.values_list("state", flat=True).get(pk=draw.pk)
+    if state != Draw.State.OPEN or at >= draw.close_at:
+        raise DrawState(_("This draw does not take entries now."))
+
+
+@inside_transaction
+def _count(found: DrawKeys, subjects: Mapping[str, bytes], at: datetime, zone: str) -> None:
+    act = limits.Act(found.campaign_id, "entry", at, zone, subjects, found.terms.limits)
+    if not all(limits.count([act])):
+        raise LimitReached
+
+
+def enter_by_points(
+    draw_id: int,
+    *,
+    account_id: int,
+    weight: int,
+    request_id: str,
+    at: datetime,
+    subjects: Mapping[str, bytes] | None = None,
+    excluded: bool = False,
+) -> Entry:
+    """Enter a draw for points: they are held until the close, and spent then. The same request again: the same entry.
+
+    Raises `BadEntry`, `DrawState`, `LimitReached`, `MayNotTakePart`, `NoSuchDraw`, and what the ledger's hold raises.
+    """
+    draw, found = _draw_keys(draw_id)
+    terms = found.terms
+    if not terms.points_price or not 1 <= weight <= terms.max_weight or not request_id:
+        raise BadEntry(_("This draw takes entries of 1 to %(most)s for points.") % {"most": terms.max_weight})
+    if excluded:
+        raise MayNotTakePart
+    with transaction.atomic(durable=True):
+        _open(draw, at)
+        earlier = Entry.objects.filter(draw=draw, account_id=account_id, request_id=request_id).first()
+        if earlier is not None:
+            if (earlier.source, earlier.weight) != (Entry.Source.POINTS, weight):
+                raise BadEntry(_("This request was sent before with other content."))
+            return earlier
+        _count(found, subjects or {}, at, draw.campaign.zone)
+        [number] = _reserve(1)
+        held = hold(
+            account_id=account_id,
+            amount=weight * terms.points_price,
+            cause_kind="draw",
+            cause_id=number,
+            at=at,
+            expires_at=draw.close_at + KEEP_HOLD,
+        )
+        ref = ref_of(found.draws[draw.pk].key, "points", held.pk)
+        row = _Row(draw.pk, account_id, weight, Entry.Source.POINTS, held.pk, ref, at, request_id)
+        return write([row], [found])[0]
+
+
+def enter_free(
+    draw_id: int,
+    *,
+    account_id: int,
+    request_id: str,
+    at: datetime,
+    subjects: Mapping[str, bytes] | None = None,
+    excluded: bool = False,
+) -> Entry:
+    """Enter a draw without a purchase. The same request again: the same entry. Raises as `enter_by_points`."""
+    draw, found = _draw_keys(draw_id)
+    weight = min(found.terms.weights["free"], found.terms.max_weight)
+    if not weight or not request_id:
+        raise BadEntry(_("This draw takes no free entries."))
+    if excluded:
+        raise MayNotTakePart
+    with transaction.atomic(durable=True):
+        _open(draw, at)
+        earlier = Entry.objects.filter(draw=draw, account_id=account_id, request_id=request_id).first()
+        if earlier is not None:
+            return earlier
+        _count(found, subjects or {}, at, draw.campaign.zone)
+        free = FreeEntry.objects.create(
+            draw=draw, account_id=account_id, request_id=f"{account_id}/{request_id}"[:100], at=at
+        )
+        ref = ref_of(found.draws[draw.pk].key, "free", free.pk)
+        row = _Row(draw.pk, account_id, weight, Entry.Source.FREE, free.pk, ref, at, request_id)
+        return write([row], [found])[0]
+
+
+def cancel(entry_id: int, *, account_id: int, at: datetime) -> Entry:
+    """Take back an entry for points while its draw is open: the entry is void, the points are free again.
+
+    Repeated, it changes nothing. Raises `NoSuchEntry`, `DrawState`.
+    """
+    entry = Entry.objects.select_related("draw").filter(pk=entry_id, account_id=account_id).first()
+    if entry is None or entry.source != Entry.Source.POINTS:
+        raise NoSuchEntry
+    with transaction.atomic(durable=True):
+        _open(entry.draw, at)
+        entry = Entry.objects.select_for_update().get(pk=entry.pk)
+        if entry.state == Entry.State.LIVE:
+            void(hold_id=entry.source_id, at=at)
+            entry.state, entry.void_reason, entry.voided_at = Entry.State.VOIDED, "cancelled", at
+            entry.save(update_fields=["state", "void_reason", "voided_at"])
+    return entry
+
+
+def void_of_reversed(label_nos: Collection[int], *, at: datetime) -> int:
+    """Void the entries of labels whose redemption was taken back, in draws that are not listed; return how many."""
+    live = Entry.objects.filter(source=Entry.Source.LABEL, source_id__in=label_nos, state=Entry.State.LIVE)
+    draws = sorted(set(live.filter(draw__root=None).values_list("draw_id", flat=True)))
+    with transaction.atomic():
+        lock_games(draws)
+        return live.filter(draw__in=draws, draw__state=Draw.State.OPEN).update(
+            state=Entry.State.VOIDED, void_reason="reversed", voided_at=at
+        )
+
+
+@inside_transaction
+def carry_over(draw: Draw, following: Draw, found: DrawKeys, *, won: Collection[int], at: datetime) -> int:
+    """Carry the live entries of a draw that did not win over to the next of its series; return how many.
+
+    Both draws' locks are held by the caller. Each carried entry names its earlier reference; done again, nothing is added.
+    """
+    key = found.draws[following.pk].key
+    rows = [
+        _Row(
+            following.pk,
+            entry.account_id,
+            entry.weight,
+            Entry.Source.CARRY,
+            entry.pk,
+            carried_ref(key, entry.ref),
+            at,
+        )
+        for entry in draw.entries.filter(state=Entry.State.LIVE).exclude(pk__in=won).order_by("id")
+    ]
+    return len(write(rows, [found]))
+
+
+def give_holds_back(draw: Draw, *, at: datetime) -> int:
+    """Void the holds of a halted draw's entries; return how many were open."""
+    count = 0
+    for entry in draw.entries.filter(source=Entry.Source.POINTS, state=Entry.State.LIVE).order_by("id"):
+        with transaction.atomic():
+            with suppress(HoldEnded):  # it has expired by itself
+                void(hold_id=entry.source_id, at=at)
+            count += Entry.objects.filter(pk=entry.pk, state=Entry.State.LIVE).update(
+                state=Entry.State.VOIDED, void_reason="halted", voided_at=at
+            )
+    return count

@@ -1,0 +1,286 @@
+"""Playing: what a redeemed label wins, decided inside the transaction of its redemption.
+
+Locks, in the one order: games (advisory, shared), limit counters, budget slots; accounts are the caller's, last. Keys
+are in memory before: `KeysMissing` says that they are not. Call `play` only for labels whose redemption has just been
+written, so that the label's own unique key lets one play.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from common.db import array, ask as send, inside_transaction, moments
+from ledger.services import NewTransfer, system_account
+from lottery import keys
+from lottery.errors import KeysMissing
+from lottery.keys import Game
+from lottery.models import Campaign, Claim, ClaimMove, Play, PrizeTier
+from lottery.rules import claim_deadline
+from lottery.services import limits
+from lottery.services.arming import lock_games
+from lottery.services.budgets import BudgetShort, Hand, Need, ask_take
+
+log = logging.getLogger(__name__)
+_O, _R = Play.Outcome, Play.Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One label just redeemed. ``slot``: where its need starts (0..15). ``subjects``: who is counted, by kind.
+
+    ``excluded``: the caller knows that this person takes part in nothing (`lottery.queries.excluded`).
+    """
+
+    label_no: int
+    scan_id: int
+    account_id: int
+    member_id: int | None
+    at: datetime
+    slot: int
+    subjects: Mapping[str, bytes] = field(default_factory=dict)
+    excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a label's play came to. ``prize``: the tier's row if it won; ``play_id``: cause of a transfer of points."""
+
+    play_id: int
+    label_no: int
+    account_id: int
+    campaign_id: int
+    outcome: int
+    reason: int
+    prize: PrizeTier | None
+    over_budget: bool
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One label on its way through a play."""
+
+    ask: Ask
+    game: Game
+    pool_id: int
+    tier: int | None = None
+    outcome: int = _O.NO_PRIZE
+    reason: int = _R.NONE
+    over_budget: bool = False
+
+    @property
+    def prize(self) -> PrizeTier | None:
+        return self.game.tiers[self.tier] if self.outcome == _O.WON and self.tier else None
+
+    def only_points(self, reason: int) -> None:
+        self.outcome, self.reason = _O.POINTS_ONLY, reason
+
+
+@inside_transaction
+def play(asks: Sequence[Ask]) -> dict[int, Played]:
+    """Play the games of labels; labels that are in no open game are missing from the answer (label_no → `Played`).
+
+    Takes units of prizes, writes Plays, and a Claim for each prize that is not given at once. Points that were won are
+    the caller's to post with all else, by `transfers_of`. Raises `KeysMissing` if a game was not loaded.
+    """
+    found = _pools([ask.label_no for ask in asks], at=max((ask.at for ask in asks), default=None))
+    if not found:
+        return {}
+    lock_games([-campaign for campaign, _pool in found.values()])
+    states = dict(
+        Campaign.objects.filter(pk__in={campaign for campaign, _pool in found.values()}).values_list("pk", "state")
+    )
+    running = (Campaign.State.OPEN, Campaign.State.HALTED)
+    games = _games({campaign for campaign, state in states.items() if state in running})
+    turns = [
+        _Turn(ask, games[campaign], pool)
+        for ask in asks
+        if ask.label_no in found
+        for campaign, pool in [found[ask.label_no]]
+        if campaign in games
+    ]
+    for turn in turns:
+        if states[turn.game.campaign_id] == Campaign.State.HALTED:
+            turn.only_points(_R.HALTED)
+        elif not turn.game.pools[turn.pool_id].takes(turn.ask.label_no):
+            turn.only_points(_R.TOUCHED)
+        elif turn.ask.excluded:
+            turn.only_points(_R.EXCLUDED)
+    _limit(turns)
+    _evaluate(turns)
+    _take(turns)
+    return _write(turns)
+
+
+def transfers_of(played: Mapping[int, Played]) -> list[NewTransfer]:
+    """Return the transfers of the points that were won, to be posted with the redemption's own."""
+    won = [one for one in played.values() if one.prize is not None and one.prize.points]
+    if not won:
+        return []
+    issuance = system_account("issuance")
+    return [
+        NewTransfer(issuance, one.account_id, one.prize.points, "prize", "play", one.play_id)
+        for one in won
+        if one.prize is not None and one.prize.points
+    ]
+
+
+def _pools(label_nos: Sequence[int], *, at: datetime | None) -> dict[int, tuple[int, int]]:
+    """Return the game and pool of each label that is in one that is open, or was halted before its end."""
+    rows = send(
+        """
+            SELECT l.label_no, c.id, r.pool_id FROM unnest(%s::bigint[]) AS l (label_no)
+              JOIN lottery_poolrange r ON r.label_range @> l.label_no
+              JOIN lottery_campaign c ON c.id = r.campaign_id AND (c.state = 'open' OR c.state = 'halted' AND c.closes_at > %s)
+             ORDER BY c.state = 'open', c.id
+            """,
+        [array(label_nos), at],
+    )
+    return {label: (campaign, pool) for label, campaign, pool in rows()}
+
+
+def _games(campaign_ids: set[int]) -> dict[int, Game]:
+    """Return the games from memory. Raises `KeysMissing`."""
+    games: dict[int, Game] = {}
+    for campaign_id in campaign_ids:
+        found = keys.kept(campaign_id)
+        if found is None:
+            raise KeysMissing(campaign_ids)
+        if found.game is not None:
+            games[campaign_id] = found.game
+    return games
+
+
+def _limit(turns: Sequence[_Turn]) -> None:
+    """Over a limit points are paid, and the label plays for nothing: its unit goes to the reserve."""
+    counted = [turn for turn in turns if turn.outcome != _O.POINTS_ONLY and turn.game.terms.limits]
+    acts = [
+        limits.Act(
+            turn.game.campaign_id, "play", turn.ask.at, turn.game.zone, turn.ask.subjects, turn.game.terms.limits
+        )
+        for turn in counted
+    ]
+    for turn, allowed in zip(counted, limits.count(acts), strict=True):
+        if not allowed:
+            turn.only_points(_R.LIMIT)
+
+
+def _evaluate(turns: Sequence[_Turn]) -> None:
+    by_pool: dict[int, list[_Turn]] = defaultdict(list)
+    for turn in turns:
+        if turn.outcome != _O.POINTS_ONLY:
+            by_pool[turn.pool_id].append(turn)
+    for pool_id, own in by_pool.items():
+        for turn, tier in zip(own, own[0].game.tiers_of(pool_id, [turn.ask.label_no for turn in own]), strict=True):
+            turn.tier = tier
+            if tier is not None:
+                turn.outcome = _O.WON
+    winners = [turn for turn in turns if turn.outcome == _O.WON and turn.game.terms.limits]
+    acts = [
+        limits.Act(turn.game.campaign_id, "win", turn.ask.at, turn.game.zone, turn.ask.subjects, turn.game.terms.limits)
+        for turn in winners
+    ]
+    for turn, allowed in zip(winners, limits.count(acts), strict=True):
+        if not allowed:
+            turn.only_points(_R.LIMIT)
+
+
+def _take(turns: Sequence[_Turn]) -> None:
+    """Take a unit for each winner. Counts are exact, so no budget can be short: where one is, the prize is owed."""
+    winners = [turn for turn in turns if turn.outcome == _O.WON and turn.tier is not None]
+    needs = {id(turn): Need(turn.game.budgets[turn.tier or 0], turn.ask.slot, 1) for turn in winners}
+    try:
+        with transaction.atomic():
+            ask_take(needs.values())()
+    except BudgetShort:
+        hand = Hand(need.budget_id for need in needs.values())
+        for turn in winners:
+            need = needs[id(turn)]
+            if hand.covers(need):
+                hand.take(need)
+            else:
+                turn.over_budget = True
+                log.critical("a prize is over budget", extra={"campaign": turn.game.public_id, "tier": turn.tier})
+        hand.save()
+
+
+def _write(turns: Sequence[_Turn]) -> dict[int, Played]:
+    if not turns:
+        return {}
+    rows = [
+        (
+            turn.game.campaign_id,
+            turn.ask.label_no,
+            turn.ask.scan_id,
+            turn.ask.account_id,
+            turn.pool_id,
+            turn.prize.pk if turn.prize else None,
+            int(turn.outcome),
+            int(turn.reason),
+            turn.game.version,
+            turn.over_budget,
+        )
+        for turn in turns
+    ]
+    written = send(
+        """
+            INSERT INTO lottery_play (campaign_id, label_no, scan_id, account_id, pool_id, tier_id, outcome, reason,
+                   version, over_budget, at)
+            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                   %s::smallint[], %s::smallint[], %s::smallint[], %s::boolean[], %s::timestamptz[])
+             ORDER BY 1, 2
+            RETURNING label_no, id
+            """,
+        [*(array(column) for column in zip(*rows, strict=True)), moments(turn.ask.at for turn in turns)],
+    )
+    ids: dict[int, int] = dict(written())
+    _claim(turns, ids)
+    return {
+        turn.ask.label_no: Played(
+            ids[turn.ask.label_no],
+            turn.ask.label_no,
+            turn.ask.account_id,
+            turn.game.campaign_id,
+            turn.outcome,
+            turn.reason,
+            turn.prize,
+            turn.over_budget,
+        )
+        for turn in turns
+    }
+
+
+def _claim(turns: Sequence[_Turn], ids: Mapping[int, int]) -> None:
+    """Write the claims of what is not given at once; points and coupons are done with the play."""
+    claims = [
+        Claim(
+            campaign_id=turn.game.campaign_id,
+            tier=turn.prize,
+            play_id=ids[turn.ask.label_no],
+            unit=0,
+            account_id=turn.ask.account_id,
+            member_id=turn.ask.member_id,
+            state=Claim.State.DONE if turn.prize.kind in PrizeTier.AT_ONCE else Claim.State.WON,
+            won_at=turn.ask.at,
+            deadline_at=claim_deadline(turn.ask.at, turn.prize.claim_days, turn.game.zone),
+        )
+        for turn in turns
+        if turn.prize is not None
+    ]
+    if claims:
+        Claim.objects.bulk_create(claims)
+        ClaimMove.objects.bulk_create(ClaimMove(claim=claim, after=claim.state, at=claim.won_at) for claim in claims)
+
+
+def units_left(campaign_id: int) -> dict[int, int]:
+    """Return the units of each tier that nobody has won yet: all that a page may show while a game is open."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT t.tier, sum(s."left")::bigint FROM lottery_prizetier t JOIN lottery_budget b ON b.tier_id = t.id'
+            " JOIN lottery_budgetslot s ON s.budget_id = b.id WHERE t.campaign_id = %s GROUP BY t.tier ORDER BY t.tier",
+            [campaign_id],
+        )
+        return dict(cursor.fetchall())

@@ -1,0 +1,142 @@
+"""A world for games and draws: drafts, approvals of two persons, seals, and the private chain's rounds."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from labels import manifests
+from labels.models import Batch, Manifest
+from ledger.services import NewTransfer, post, system_account
+from lottery import private_chain
+from lottery.models import Campaign, Draw
+from lottery.services import (
+    NewDraw,
+    NewGame,
+    NewPool,
+    NewTier,
+    arm,
+    arm_payload,
+    draft_game,
+    open_due,
+    prepare_pools,
+    publish,
+    publish_payload,
+)
+from lottery.services.beaconing import store
+from staff import approvals
+from staff.models import User
+from tests.conftest import NOW
+from tests.makers import make_member
+
+OPENS, CLOSES = NOW + timedelta(hours=1), NOW + timedelta(days=7)
+
+
+def user(name: str, role: str = "marketer") -> User:
+    return User.objects.get_or_create(username=name, defaults={"role": role})[0]
+
+
+def approved(kind: str, payload: dict[str, Any], *, at: datetime = NOW) -> int:
+    """Return the approval of a second person."""
+    row = approvals.request(kind, payload, by=user("proposer"), at=at)
+    with transaction.atomic():
+        approvals.decide(row.pk, approved=True, by=user("approver"), at=at)
+    return row.pk
+
+
+def tier(
+    number: int, quantity: int, *, use: str = "instant", kind: str = "goods", price: int = 0, **values: Any
+) -> NewTier:
+    return NewTier(
+        use=use,
+        tier=number,
+        kind=kind,
+        name=f"Prize {number}",
+        name_zh=f"奖品 {number}",
+        quantity=quantity,
+        unit_cost=100,
+        market_price=price or 1000 // number,
+        currency="CNY",
+        points=values.pop("points", 50 if kind == "points" else None),
+        **values,
+    )
+
+
+def instant(ranges: Sequence[tuple[int, int]], *tiers: NewTier, **values: Any) -> Campaign:
+    """Draft an instant game over one pool."""
+    return draft(kind="instant", tiers=tiers, pools=[NewPool(number=1, ranges=ranges)], **values)
+
+
+def draws(*tiers: NewTier, closes: Sequence[datetime] = (OPENS + timedelta(days=1),), **values: Any) -> Campaign:
+    """Draft a campaign of draws."""
+    new = [NewDraw(number=number, opens_at=OPENS, close_at=at) for number, at in enumerate(closes, 1)]
+    return draft(kind="draw", tiers=tiers, draws=new, **values)
+
+
+def draft(**values: Any) -> Campaign:
+    given = {"name": "Spring", "name_zh": "春季", "opens_at": OPENS, "closes_at": CLOSES, "zone": "Asia/Shanghai"}
+    return draft_game(NewGame(**{**given, **values}), at=NOW, asked_by="maker")
+
+
+def published(campaign: Campaign, *, touched: Sequence[int] = (), at: datetime = NOW, **values: Any) -> Campaign:
+    if campaign.has_instant:
+        for batch in prepare_pools(campaign.pk, at=at):
+            manifests.make(Manifest.objects.get(batch=batch).pk)
+    publish(
+        campaign.pk,
+        approval_id=approved("lottery.publish", publish_payload(campaign), at=at),
+        touched=touched,
+        at=at,
+        published_by="maker",
+        **values,
+    )
+    return Campaign.objects.get(pk=campaign.pk)
+
+
+def beacon_out(round_no: int, *, at: datetime) -> None:
+    """Let the private chain's round come out."""
+    store(private_chain.beacon(), round_no, private_chain.sign(round_no), at=at)
+
+
+def armed(campaign: Campaign, *, at: datetime = NOW + timedelta(minutes=40), **values: Any) -> Campaign:
+    from lottery.services.arming import first_commitment
+
+    _commitment, value = first_commitment(campaign)
+    beacon_out(value["beacon"]["round"], at=at)
+    arm(
+        campaign.pk,
+        approval_id=approved("lottery.arm", arm_payload(campaign), at=at),
+        at=at,
+        armed_by="maker",
+        **values,
+    )
+    return Campaign.objects.get(pk=campaign.pk)
+
+
+def opened(campaign: Campaign, *, at: datetime = OPENS) -> Campaign:
+    open_due(at=at)
+    return Campaign.objects.get(pk=campaign.pk)
+
+
+def open_game(batch: Batch, *tiers: NewTier, touched: Sequence[int] = (), **values: Any) -> Campaign:
+    """Make, publish, arm and open an instant game over a batch."""
+    ranges = [(batch.label_range.lower, batch.label_range.upper)]
+    return opened(armed(published(instant(ranges, *tiers, **values), touched=touched)))
+
+
+def open_draws(*tiers: NewTier, **values: Any) -> tuple[Campaign, list[Draw]]:
+    campaign = opened(published(draws(*tiers, **values)))
+    return campaign, list(campaign.draws.order_by("number"))
+
+
+def rich_member(phone: str, points: int = 1000) -> Any:
+    """Make a member with points."""
+    member = make_member(phone)
+    with transaction.atomic():
+        account = system_account("issuance")
+        post([NewTransfer(account, member.account_id, points, "award", "purchase", member.pk)], at=NOW)
+    return member
+
+
+ENTER_ALL = {"label": 1, "losing_play": 1, "points": 1, "points_price": 10, "free": 1}
