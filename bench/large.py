@@ -56,10 +56,33 @@ def figures() -> Iterator[Figure]:
             0.7,
             note=f"{statistics.median(rates['full']):,.0f}/s and {statistics.median(rates['empty']):,.0f}/s; filled in {seconds:,.0f} s",
         )
+        yield from reports()
+
+
+def reports() -> Iterator[Figure]:
+    """Time what reads all transfers: they are reports, taken in the background or with patience, not for each page."""
+    from django.db import connection
+
+    from bench.stock import use_brand
+    from ledger import queries
+
+    use_brand(FULL)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+    for name, run in (
+        ("trial balance, all transfers read once", queries.trial_balance),
+        ("proof of the ledger, every check", lambda: list(queries.verify())),
+    ):
+        started = time.perf_counter()
+        run()
+        yield Figure(f"{name}, beside {ROWS:,} redemptions", time.perf_counter() - started, unit="s")
 
 
 def fill(bench: Bench) -> None:
-    """Multiply the redemptions of `FULL`: new ids, labels, causes and request ids; the same accounts and times."""
+    """Multiply the redemptions of `FULL`: new ids, labels, causes and request ids; the same accounts and times.
+
+    Indexes are left alone while rows are written, and built anew afterwards.
+    """
     for table in TABLES:
         names = _sql(
             bench,
@@ -67,12 +90,16 @@ def fill(bench: Bench) -> None:
             f" WHERE table_schema = '{FULL}' AND table_name = '{table}'",
         ).split(",")
         values = ", ".join(_value(name) for name in names)
+        indexes = f"UPDATE pg_index SET indisready = {{}} WHERE indrelid = '{FULL}.{table}'::regclass"
+        _sql(bench, indexes.format(False))
         _sql(
             bench,
-            "SET session_replication_role = replica;"
+            f"SET session_replication_role = replica; SET synchronous_commit = off; CREATE TEMP TABLE t AS TABLE {FULL}.{table};"
             f" INSERT INTO {FULL}.{table} ({', '.join(names)})"
-            f" SELECT {values} FROM generate_series(1, {ROWS // TEMPLATE}) AS g, {FULL}.{table} AS t ORDER BY g",
+            f" SELECT {values} FROM generate_series(1, {ROWS // TEMPLATE}) AS g, t ORDER BY g",
         )
+        _sql(bench, indexes.format(True))
+        _sql(bench, f"SET maintenance_work_mem = '512MB'; REINDEX TABLE {FULL}.{table}")
         if "id" in names:
             _sql(
                 bench, f"SELECT setval(pg_get_serial_sequence('{FULL}.{table}', 'id'), max(id) + 1) FROM {FULL}.{table}"
