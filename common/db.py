@@ -4,12 +4,12 @@ Each operation sends one SQL statement per execution, since schema-based shardin
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.utils import CursorDebugWrapper
 from django.db.migrations.operations.base import Operation
@@ -56,9 +56,21 @@ class Xid8Field(models.BigIntegerField):
 def array(values: Iterable[object]) -> str:
     """Return numbers (or None) as the text of a PostgreSQL array, to be cast: ``%s::bigint[]``.
 
-    Building one text is ten times cheaper than having the driver adapt each element.
+    Building one text is ten times cheaper than having the driver adapt each element. Most columns of a batch hold one
+    value all the way down; its text is made once.
     """
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    values = values if isinstance(values, list | tuple) else list(values)
+    if not values:
+        return "{}"
+    if values.count(values[0]) == len(values):
+        texts = [_text(values[0])] * len(values)
+    else:
+        texts = list(map(_text, values) if None in values else map(str, values))
+    return "{" + ",".join(texts) + "}"
+
+
+def _text(value: object) -> str:
+    return "NULL" if value is None else str(value)
 
 
 def bytes_array(values: Iterable[bytes]) -> str:
@@ -68,20 +80,25 @@ def bytes_array(values: Iterable[bytes]) -> str:
 
 def moments(values: Iterable[datetime]) -> str:
     """Return moments as the text of a PostgreSQL array, to be cast: ``%s::timestamptz[]``."""
-    return "{" + ",".join(['"' + value.isoformat() + '"' for value in values]) + "}"
+    last, text, texts = None, "", []
+    for value in values:  # those of one request or bulk call are one object
+        if value is not last:
+            last, text = value, '"' + value.isoformat() + '"'
+        texts.append(text)
+    return "{" + ",".join(texts) + "}"
 
 
 class Rows:
     """The rows that a statement will bring. Read after the block of `pipelined` in which it was sent."""
 
-    __slots__ = ("_cursor",)
+    __slots__ = ("_cursor", "_errors")
 
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
+    def __init__(self, cursor: Any, errors: AbstractContextManager[None]) -> None:
+        self._cursor, self._errors = cursor, errors
 
     def __call__(self) -> list[Any]:
         """Return the rows, once."""
-        with connection.wrap_database_errors:
+        with self._errors:
             return self._cursor.fetchall()  # type: ignore[no-any-return]
 
     @property
@@ -97,14 +114,15 @@ def ask(statement: str, values: Sequence[object] | Mapping[str, object]) -> Rows
     that the connection has seen before keeps its plan (PostgreSQL plans it again when the search path changes).
     Within `pipelined` the answer is not waited for.
     """
-    cursor: Any = Cursor(_connected())
-    if connection.queries_logged:  # tests count statements
-        cursor = CursorDebugWrapper(cursor, connection)
+    database = _connected()
+    cursor: Any = Cursor(database.connection)
+    if database.queries_logged:  # tests count statements
+        cursor = CursorDebugWrapper(cursor, database)
         cursor.execute(statement, values)
     else:
-        with connection.wrap_database_errors:
+        with database.wrap_database_errors:
             cursor.execute(statement, values)
-    return Rows(cursor)
+    return Rows(cursor, database.wrap_database_errors)
 
 
 @contextmanager
@@ -114,15 +132,19 @@ def pipelined() -> Iterator[None]:
     They run in the order in which they were sent; one that fails stops those behind it and raises at the end of the
     block, at the latest. Read rows after the block: within it, reading waits.
     """
-    with connection.wrap_database_errors, _connected().pipeline():
+    database = _connected()
+    with database.wrap_database_errors, database.connection.pipeline():
         yield
 
 
 def _connected() -> Any:
-    """Return the driver's connection, pointed at the brand's schema."""
-    if not connection.search_path_set_schemas:  # type: ignore[attr-defined]  # of django-tenants
-        connection.cursor().close()  # connects, and points at the brand's schema
-    return connection.connection
+    """Return this thread's connection, pointed at the brand's schema."""
+    database: Any = connections[
+        DEFAULT_DB_ALIAS
+    ]  # itself: going through `django.db.connection` costs at each attribute
+    if not database.search_path_set_schemas:
+        database.cursor().close()  # connects, and points at the brand's schema
+    return database
 
 
 class _Statements(Operation):

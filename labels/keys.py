@@ -23,7 +23,7 @@ from staff.keys import brand_uuid, root_key
 
 KEEP_S = 3600.0
 KEEP_COUNT = 64
-RECEIPTS = 512  # numbered at once
+BATCH = 512  # codes or receipts at once
 _of_thread = threading.local()
 _era = 0  # raised by `forget`, so that every thread drops what it keeps
 T = TypeVar("T")
@@ -63,6 +63,13 @@ def slot_vector(slot: SlotRef) -> Vector:
     return vector(slot_key(slot), slot.form, slot.number, slot.generation)
 
 
+def batch_vector(slot: SlotRef) -> Vector:
+    """Return the permutation of a slot for arrays of the size of a batch, for this thread."""
+    return _kept(
+        f"{slot.ident}/batch", lambda: vector(slot_key(slot), slot.form, slot.number, slot.generation, chunk=BATCH)
+    )
+
+
 def receipt_key() -> bytes:
     """Return the key of receipt numbers."""
     return derive(root_key(), brand_uuid(), purpose="receipt", form=R12.name)
@@ -75,7 +82,7 @@ def receipt_cipher() -> Scalar:
 
 def receipt_vector() -> Vector:
     """Return the permutation of scan ids for arrays of the size of a batch, for this thread."""
-    return _kept(f"{brand_uuid().hex()}/receipts", lambda: vector(receipt_key(), R12, 0, 0, chunk=RECEIPTS))
+    return _kept(f"{brand_uuid().hex()}/receipts", lambda: vector(receipt_key(), R12, 0, 0, chunk=BATCH))
 
 
 def manifest_key() -> bytes:

@@ -19,8 +19,9 @@ from common.db import array, ask
 from labels import keys
 from labels.codes import bulk
 from labels.codes.checks import check_is_right
-from labels.codes.decode import BatchRow, Purpose, Resolution, SlotRef, Status, Table, decode
+from labels.codes.decode import BatchRow, Keys, Purpose, Resolution, SlotRef, Status, Table, decode, readings
 from labels.codes.encode import encode
+from labels.codes.ff1 import Scalar
 from labels.codes.forms import DECIMAL, FORMS, LABEL_FORMS, R12, Form
 from labels.codes.normalise import normalise
 from labels.models import Activation, Batch, Block, LabelCounter, Slot
@@ -95,11 +96,12 @@ def resolve_many(typed: Sequence[Typed]) -> list[Resolution]:
 
 
 def _decode(typed: Sequence[Typed], table: Table) -> list[Resolution]:
+    ready: Keys = keys.ThreadKeys if len(typed) < _MANY_CODES else _Ahead(typed, table)
     return [
         decode(
             one.code,
             table,
-            keys.ThreadKeys,
+            ready,
             purpose=one.purpose,
             serial=one.serial,
             gtin=one.gtin,
@@ -107,6 +109,41 @@ def _decode(typed: Sequence[Typed], table: Table) -> list[Resolution]:
         )
         for one in typed
     ]
+
+
+_MANY_CODES = 16  # from here on a vector is cheaper than one code after another
+
+
+class _Known:
+    """Codes of one slot, decrypted together; any other is decrypted when it is asked for."""
+
+    def __init__(self, slot: SlotRef, cores: Sequence[int]) -> None:
+        labels = keys.batch_vector(slot).decrypt(np.array(cores, np.uint64)).tolist()
+        self.found: dict[int, int] = dict(zip(cores, labels, strict=True))
+        self.scalar = keys.slot_cipher(slot)
+
+    def decrypt(self, number: int) -> int:
+        """Return the decrypted number."""
+        label_no = self.found.get(number)
+        return self.scalar.decrypt(number) if label_no is None else label_no
+
+
+class _Ahead(keys.ThreadKeys):
+    """The brand's keys, with the well-formed codes of a batch decrypted slot by slot beforehand."""
+
+    def __init__(self, typed: Sequence[Typed], table: Table) -> None:
+        cores: dict[SlotRef, list[int]] = {}
+        for one in typed:
+            found = readings(one.code, table, one.purpose)
+            if one.serial is not None:
+                found += readings(one.serial, table, "serial")
+            for slot, core in found:
+                cores.setdefault(slot, []).append(core)
+        self.known = {slot: _Known(slot, some) for slot, some in cores.items() if len(some) >= _MANY_CODES}
+
+    def cipher(self, slot: SlotRef) -> Scalar | _Known:  # type: ignore[override]
+        """Return the permutation of a slot, or what stands in for it."""
+        return self.known.get(slot) or keys.slot_cipher(slot)
 
 
 def secret_lengths() -> frozenset[int]:

@@ -1,7 +1,8 @@
 """Failure budgets: they protect secrets by counting what went wrong, and cost an honest attempt one round trip.
 
-Before an attempt one MGET reads the flags ``blocked:{subject}``; after the commit each failure alone is counted in
-moving windows (`limits`), and a window that is full sets the flag. If the store is gone or slow, this process falls
+Before an attempt one MGET asks whether any flag is raised at all, and only then a second one reads the flags
+``blocked:{subject}``; after the commit each failure alone is counted in moving windows (`limits`), and a window that is
+full sets the flag. If the store is gone or slow, this process falls
 back to a tenth of each budget in its own memory; if the store comes back empty (no epoch key), it is counted again
 from `FailureRow` before the first answer. Numbers: docs/algorithms/redemption.md, "Failure budgets".
 """
@@ -82,6 +83,7 @@ class Failure:
 BRAND = Subject("brand", b"")
 PLATFORM = Subject("platform", b"")
 PLATFORM_FLAG = "budget:blocked:platform"
+RAISED = "raised"  # kept as long as any flag of the brand
 
 
 Mac = Callable[[bytes], bytes]
@@ -99,11 +101,15 @@ def subjects_of(attempt: Attempt, mac: Mac = audit_mac) -> list[Subject]:
     elif attempt.cookie:
         found.append(_subject("asker", attempt.cookie, mac))
     if attempt.client_id is not None:
-        found.append(Subject("key", attempt.client_id.to_bytes(8, "big")))
+        found.append(_key_subject(attempt.client_id))
     elif attempt.ip_prefix and attempt.door is Door.WEB:
         found.append(_subject("ip", attempt.ip_prefix, mac))
     found.append(BRAND)
     return found
+
+
+def _key_subject(client_id: int) -> Subject:
+    return Subject("key", client_id.to_bytes(8, "big"))
 
 
 def subject_macs(*, member_id: int, phone: str) -> list[bytes]:
@@ -125,9 +131,14 @@ def target_of(*, label_no: int | None, mac: bytes | None) -> int:
 
 def ask(attempts: Sequence[Attempt]) -> list[Refusal | None]:
     """Return, for each attempt, the budget that refuses it, or None. One round trip to the store."""
+    store = _store()
+    try:
+        if store.usable() and store.is_calm(attempts):
+            return [None] * len(attempts)
+    except _GONE:
+        store.fail()
     mac = auditor()
     subjects = [subjects_of(attempt, mac) for attempt in attempts]
-    store = _store()
     if store.usable():
         try:
             return store.blocked(subjects, [attempt.proof for attempt in attempts])
@@ -191,6 +202,16 @@ class _Store:
             self.down_since = self.down_since or time.time()
             self.retry_at = time.monotonic() + RETRY_STORE_S
 
+    def is_calm(self, attempts: Sequence[Attempt]) -> bool:
+        """Return whether no flag at all is raised, so that nobody need be asked for by name; if so, count the attempts."""
+        names = ["epoch", f"blocked:{BRAND.key}", RAISED]
+        epoch, *raised = cast("list[str | None]", self.client.mget([*map(self.name, names), PLATFORM_FLAG]))
+        if epoch is None or self.down_since is not None or any(raised):
+            return False
+        clients = Counter(attempt.client_id for attempt in attempts if attempt.client_id is not None)
+        self._count_attempts(Counter({_key_subject(client): count for client, count in clients.items()}))
+        return True
+
     def blocked(self, groups: Sequence[list[Subject]], proofs: Sequence[str]) -> list[Refusal | None]:
         """Return each attempt's refusal. ``proofs``: the puzzle solved for each, or "". Also counts the attempts of API keys, whose budget is a share of them."""
         subjects = list(dict.fromkeys(subject for group in groups for subject in group if subject is not BRAND))
@@ -203,7 +224,7 @@ class _Store:
         if values[0] is None or self.down_since is not None:
             self._count_again()
             return self.blocked(groups, proofs)
-        self._count_attempts(groups)
+        self._count_attempts(Counter(subject for group in groups for subject in group if subject.kind == "key"))
         breaker = _later(values[1], values[2])
         flags = dict(zip(subjects, values[3 : 3 + len(subjects)], strict=True))
         if breaker is None and not any(flags.values()):
@@ -234,10 +255,9 @@ class _Store:
         names = [self.name(f"failed:{subject.key}") for subject in persons]
         return dict(zip(persons, cast("list[str | None]", self.client.mget(names)), strict=True))
 
-    def _count_attempts(self, groups: Sequence[list[Subject]]) -> None:
+    def _count_attempts(self, counted: "Counter[Subject]") -> None:
         """Count the attempts of API keys, whose budget is a share of them; told to the store a hundred at a time."""
         hour = int(time.time() // HOUR_S)
-        counted = Counter(subject for group in groups for subject in group if subject.kind == "key")
         with self.lock:
             for subject, count in counted.items():
                 name = self.name(f"attempts:{subject.key}:{hour}")
@@ -274,7 +294,10 @@ class _Store:
                     self._raise_flag(self.name(f"stopped:{subject.key}"), stats)
 
     def _raise_flag(self, name: str, stats: WindowStats) -> None:
-        self.client.set(name, str(stats.reset_time), ex=max(1, int(stats.reset_time - time.time())))
+        seconds = max(1, int(stats.reset_time - time.time()))
+        self.client.set(self.name(RAISED), "1", ex=seconds, nx=True)
+        self.client.expire(self.name(RAISED), seconds, gt=True)
+        self.client.set(name, str(stats.reset_time), ex=seconds)
 
     def _windows_of(self, subject: Subject) -> list[RateLimitItemPerSecond]:
         items = limits_of(subject.kind)
@@ -372,6 +395,9 @@ class _NoStore:
 
     def fail(self) -> None:
         """Stay as it is."""
+
+    def is_calm(self, attempts: Sequence[Attempt]) -> bool:
+        raise NotImplementedError
 
     def blocked(self, groups: Sequence[list[Subject]], proofs: Sequence[str]) -> list[Refusal | None]:
         raise NotImplementedError

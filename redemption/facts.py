@@ -1,6 +1,6 @@
 """What is known about attempts before they are decided: the typed code, the asker, the label's past. Reads only."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -109,11 +109,12 @@ class Case:
     @property
     def askers(self) -> list[int]:
         """Every number under which this asker may have been here before, the strongest first."""
-        found = []
-        if self.holder and self.holder.member_id is not None:
-            found.append(asker_key(AskerKind.MEMBER, self.holder.member_id))
-        if self.holder and self.holder.pending_id is not None:
-            found.append(asker_key(AskerKind.PENDING, self.holder.pending_id))
+        found, holder = [], self.holder
+        if holder is not None:
+            if holder.member_id is not None:
+                found.append(asker_key(AskerKind.MEMBER, holder.member_id))
+            if holder.pending_id is not None:
+                found.append(asker_key(AskerKind.PENDING, holder.pending_id))
         if self.visitor_id is not None:
             found.append(asker_key(AskerKind.VISITOR, self.visitor_id))
         return found
@@ -135,12 +136,16 @@ class Case:
             }
             self.need = sum(self.points.values())
 
-    def payments(self) -> Iterator[tuple[int, int, int | None]]:
-        """Yield (account, points, months until they expire) of those whom this attempt pays."""
-        if isinstance(self.offer, Offer):
-            for party, earner in (("consumer", self.holder), ("retailer", self.retailer), ("promoter", self.promoter)):
-                if earner is not None and self.points[party]:
-                    yield earner.account_id, self.points[party], self.offer.awards[party].expires_after_months
+    def payments(self) -> list[tuple[int, int, int | None]]:
+        """Return (account, points, months until they expire) of those whom this attempt pays."""
+        if not isinstance(self.offer, Offer):
+            return []
+        points, awards = self.points, self.offer.awards
+        return [
+            (earner.account_id, points[party], awards[party].expires_after_months)
+            for party, earner in (("consumer", self.holder), ("retailer", self.retailer), ("promoter", self.promoter))
+            if earner is not None and points[party]
+        ]
 
     def redeemed_by(self) -> By | None:
         """Return whose redemption stands on the label, as this asker may know it; None if the secret is unused."""

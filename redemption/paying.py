@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from django.db import connection
 
-from brands.queries import brand_date
+from brands.queries import brand_date, brand_zone
 from common.db import Rows, array, ask, moments, pipelined
 from ledger import services as posting
 from ledger.models import Cause, Kind
@@ -223,11 +223,12 @@ def pay(won: Won) -> Balances:
     """
     if won.book is None:
         return Balances({}, {})
+    zone = brand_zone()
     days: dict[tuple[date, int | None], date | None] = {}
     awards = []
     for case in won.cases:
-        earned_on = brand_date(case.attempt.at)
-        payments = list(case.payments())
+        earned_on = case.attempt.at.astimezone(zone).date()
+        payments = case.payments()
         for account, points, months in payments:
             key = earned_on, months
             if key not in days:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from brands.queries import brand_date
 from common.db import array, ask, moments, pipelined
@@ -85,7 +86,7 @@ def told(case: Case, verdict: Verdict, *, balance: int = 0, tries_left: int | No
         pk=case.scan_id,
         at=case.attempt.at,
         label_no=case.label_no,
-        asker=next(iter(case.askers), None),
+        asker=askers[0] if (askers := case.askers) else None,
         points=_points_told(case, verdict),
         balance=balance,
         first_scan_id=past.first_scan_id or (past.spent.scan_id if spent and past.spent else None),
@@ -116,28 +117,27 @@ def _points_told(case: Case, verdict: Verdict) -> int:
     return 0
 
 
+_CODES: dict[str, dict[Any, int | None]] = {
+    name: {None: None} | {member: code for code, member in enumerate(order)}
+    for name, order in (("act", ACTS), ("door", DOORS), ("outcome", OUTCOMES), ("detail", DETAILS), ("by", BYS))
+}
+
+
 def _insert_scans(scans: Sequence[Told]) -> None:
-    numbers = [
-        (
-            scan.pk, scan.label_no, scan.asker, scan.points, scan.balance, scan.first_scan_id, scan.client_id,
-            scan.product_id, scan.earlier_count, ACTS.index(scan.act), DOORS.index(scan.door),
-            OUTCOMES.index(scan.outcome), None if scan.detail is None else DETAILS.index(scan.detail),
-            None if scan.by is None else BYS.index(scan.by), scan.want, scan.got, scan.tries_left,
-            scan.opens_visit, scan.by_serial, scan.spent, scan.ended_on,
-        )
-        for scan in scans
-    ]  # fmt: skip
+    columns: dict[str, Sequence[Any]] = dict(zip(Told._fields, zip(*scans, strict=True), strict=True))
+    for name, codes in _CODES.items():
+        columns[name] = [codes[member] for member in columns[name]]
+    at = moments(columns.pop("at"))
     ask(
         """
-        INSERT INTO redemption_scan (id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
-               earlier_count, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent,
-               ended_on, at)
-        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-               %s::int[], %s::int[], %s::int[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[],
-               %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bool[], %s::bool[], %s::bool[],
-               %s::date[], %s::timestamptz[])
+        INSERT INTO redemption_scan (at, id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
+               earlier_count, ended_on, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent)
+        SELECT * FROM unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+               %s::bigint[], %s::int[], %s::int[], %s::int[], %s::date[], %s::smallint[], %s::smallint[], %s::smallint[],
+               %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bool[], %s::bool[],
+               %s::bool[])
         """,
-        [*(array(column) for column in zip(*numbers, strict=True)), moments(scan.at for scan in scans)],
+        [at, *map(array, columns.values())],  # in the order of Told
     )
 
 

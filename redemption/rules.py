@@ -69,11 +69,12 @@ class AskerKind(StrEnum):
 
 
 _ASKER_KINDS = tuple(AskerKind)
+_ASKER_NUMBERS = {kind: number for number, kind in enumerate(_ASKER_KINDS)}
 
 
 def asker_key(kind: AskerKind, number: int) -> int:
     """Return the one number by which scans name an asker: opaque, and the same for one person at two doors."""
-    return number * 4 + _ASKER_KINDS.index(kind)
+    return number * 4 + _ASKER_NUMBERS[kind]
 
 
 def asker_of(key: int) -> tuple[AskerKind, int]:
@@ -144,8 +145,7 @@ class Redeemed:
     by: By
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
+class Paid(NamedTuple):
     party: str
     points: int
     partner_id: int | None = None

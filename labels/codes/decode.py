@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple, Protocol
 
 from labels.codes.checks import check_is_right
 from labels.codes.encode import split
-from labels.codes.ff1 import Scalar
 from labels.codes.forms import B12, B14, B16, DECIMAL, N16, N18, N20, Form
 from labels.codes.normalise import count_symbols, symbols_of
 
@@ -144,13 +143,20 @@ class Table:
         return batch if label_no < batch.end else None
 
 
+class Opener(Protocol):
+    """A permutation, as far as decoding needs it."""
+
+    def decrypt(self, number: int) -> int:
+        """Return the decrypted number."""
+
+
 class Keys(Protocol):
     """The keys of a brand, for the calling thread."""
 
-    def cipher(self, slot: SlotRef) -> Scalar:
+    def cipher(self, slot: SlotRef) -> Opener:
         """Return the permutation of a slot."""
 
-    def dummy(self, form: Form) -> Scalar:
+    def dummy(self, form: Form) -> Opener:
         """Return a permutation that stands in where there is no slot."""
 
     def mac(self, data: bytes) -> bytes:
@@ -218,6 +224,18 @@ def decode(
         None,
         scanned_no,
     )
+
+
+def readings(typed: str, table: Table, purpose: Purpose) -> list[tuple[SlotRef, int]]:
+    """Return the slots whose permutations `decode` will ask about a well-formed code, each with its core."""
+    code = symbols_of(typed)
+    lane = None if code is None else table.lanes[purpose].get(len(code))
+    if code is None or lane is None or (lane.form.radix == DECIMAL and not code.isdigit()):
+        return []
+    if not check_is_right(lane.form.radix, code):
+        return []
+    number, core = split(lane.form, code)
+    return [(slot, core) for slot in lane.slots.get(number, ()) if slot is not None and not slot.retired]
 
 
 def _of_gtin(batch: BatchRow, gtin: str | None) -> bool:

@@ -483,3 +483,25 @@ def test_keys_are_dropped_after_an_hour(brand: Brand, monkeypatch: pytest.Monkey
 
     assert keys.receipt_cipher() is not one
     forget_keys()
+
+
+def test_many_codes_resolve_together_as_each_does_alone(make_batch: MakeBatch) -> None:
+    batches = [make_batch(secret_form=form) for form in ("N16", "B12")]
+    typed = [
+        one
+        for batch in batches
+        for offset in range(20)
+        for one in (
+            Typed(secret(batch, offset), "secret"),
+            Typed(secret(batch, offset), "secret", serial=serial(batch, offset + offset % 2)),
+            Typed(serial(batch, offset), "serial"),
+            Typed(serial(batch, offset), "secret"),
+            Typed(wrong_digit(secret(batches[0], offset)), "secret"),
+            Typed(unissued(), "secret", serial="no serial"),
+        )
+    ]
+
+    together = resolve_many(typed)
+
+    assert together == [resolve_many([one])[0] for one in typed]
+    assert len({one.status for one in together}) >= 4

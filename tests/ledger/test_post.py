@@ -5,24 +5,30 @@ from datetime import date
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from ledger.models import MAX_AMOUNT, Account, Lot, LotUse, Transfer
+from ledger.models import MAX_AMOUNT, Account, Cause, Kind, Lot, LotUse, Transfer
 from ledger.queries import trial_balance, verify
 from ledger.services import (
     AccountClosed,
+    Award,
     BadAmount,
     BalanceTooLow,
     CauseReused,
+    CreditExpires,
     NewTransfer,
     SelfTransfer,
     UnitMix,
     UnknownAccount,
     WrongSides,
+    ask_book,
     close,
     open_account,
     open_accounts,
     post,
+    post_awards,
     post_batch,
     post_many,
+    reverse,
+    set_credit_limit,
     system_account,
 )
 
@@ -340,3 +346,84 @@ def test_the_database_itself_refuses(world, statement, constraint):
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():  # noqa: SIM117
         with connection.cursor() as cursor:
             cursor.execute(f"{statement} WHERE {key} = %s", [world.consumer])
+
+
+# --- awards, whose causes are new -------------------------------------------------------------------------------------
+
+
+def award(world, awards):
+    """Post awards as a redemption does; return the balances."""
+    with transaction.atomic():
+        book = ask_book({one.credit for one in awards}, at=world.at)()
+        return post_awards(
+            awards, book, issuer=world.issuance, kind=Kind.AWARD, cause_kind=Cause.REDEMPTION, at=world.at
+        )
+
+
+def books(world):
+    """Everything that stands, all but the numbers of transfers, transactions and causes."""
+    accounts = dict(Account.objects.values_list("pk", "posted"))
+    lots = {(lot.account_id, lot.expires_on): lot.left for lot in Lot.objects.exclude(left=0)}
+    columns = ("debit", "credit", "amount", "posted_at", "expires_on", "kind", "cause_kind", "linked", "recorded_by")
+    return accounts, lots, sorted(Transfer.objects.values_list(*columns))
+
+
+def test_awards_leave_the_books_as_any_posting_would(world):
+    amounts = [
+        (world.consumer, 100, LATER),
+        (world.retailer, 10, None),
+        (world.consumer, 7, LATER),
+        (world.promoter, 5, SOON),
+    ]
+    general, special = [
+        [
+            NewTransfer(world.issuance, account, n, "award", "redemption", cause, expires_on=expires)
+            for cause, (account, n, expires) in enumerate(amounts, 1)
+        ],
+        [Award(account, n, cause, 1, expires) for cause, (account, n, expires) in enumerate(amounts, 101)],
+    ]
+    with transaction.atomic():
+        expected = post_batch(general, at=world.at).balances
+        usual = books(world)
+        transaction.set_rollback(True)
+
+    assert award(world, special) == expected
+    assert books(world) == usual
+    assert not list(verify())
+
+
+def test_an_award_pays_first_what_its_holder_owes(world):
+    first = world.award(world.consumer, 50)
+    world.spend(world.consumer, 40)
+    with transaction.atomic():
+        reverse(first.pk, at=world.at)
+
+    assert award(world, [Award(world.consumer, 100, 9, 1, LATER)])[world.consumer] == 60
+    assert not list(verify())
+
+
+def test_an_award_of_a_known_cause_is_refused_by_its_key(world):
+    award(world, [Award(world.consumer, 5, 9, 1, LATER)])
+
+    with pytest.raises(IntegrityError):
+        award(world, [Award(world.consumer, 5, 9, 1, LATER)])
+    assert lots_of(world.consumer) == {LATER: 5}
+
+
+@pytest.mark.parametrize(
+    ("error", "change"),
+    [
+        (AccountClosed, lambda world: close(account_id=world.consumer, at=world.at)),
+        (CreditExpires, lambda world: set_credit_limit(account_id=world.consumer, limit=100)),
+    ],
+)
+def test_awards_are_refused_where_any_posting_is(world, error, change):
+    with transaction.atomic():
+        change(world)
+
+    with pytest.raises(error):
+        award(world, [Award(world.consumer, 5, 9, 1, LATER)])
+    with pytest.raises(WrongSides):
+        award(world, [Award(world.redeemed, 5, 9, 1, None)])
+    with pytest.raises(BadAmount):
+        award(world, [Award(world.retailer, 0, 9, 1, None)])
