@@ -12,6 +12,7 @@ from labels.codes.decode import mask
 from labels.digital_link import BadLink
 from labels.elements import Candidate
 from labels.queries import Status
+from printing.runs import pack_of
 from redemption.resolver import why
 
 # A link of any host, in any case, perhaps behind the identifier of a scanner.
@@ -134,7 +135,8 @@ def _of_candidate(candidate: Candidate) -> Reading:
         case "gtin":
             return Reading("GTIN", (("GTIN", value),), gtin=value)
         case "sscc":
-            return Reading("SSCC", (("SSCC", value),), (_("No case or pallet of this number is known."),))
+            notes = () if pack_of(value) else (_("No case or pallet of this number is known."),)
+            return Reading("SSCC", (("SSCC", value),), notes)
         case "serial":
             return Reading(_("Serial"), ((_("Serial"), groups(value)),), _notes_on(None, value), serial=value)
     return Reading(_("Receipt number"), ((pgettext("document", "Receipt"), groups(value)),))

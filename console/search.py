@@ -20,8 +20,11 @@ from labels import queries as labels
 from labels.models import Batch, Product
 from ledger.models import Account
 from lottery.models import Campaign
+from members.card_numbers import member_id_of
 from members.models import Member
 from members.queries import member_by_phone
+from printing.models import Run, Template
+from printing.runs import pack_of
 from redemption.models import Scan
 from staff.models import User
 from staff.permissions import allowed
@@ -70,6 +73,7 @@ def kinds() -> list[str]:
         _("batch number"),
         _("GTIN or product name"),
         _("telephone number of a member"),
+        _("number of a member's card"),
         _("partner number or name"),
         _("name of a campaign"),
         _("any id with a prefix, such as bat_ or mem_"),
@@ -121,8 +125,27 @@ def _products(text: str, read: Sequence[Reading]) -> Iterable[Hit]:
         yield Hit(_("Product"), "box", str(product), product.gtin, f"/console/products/{product.public_id}")
 
 
+def _packs(_text: str, read: Sequence[Reading]) -> Iterable[Hit]:
+    for sscc in [value for reading in read for name, value in reading.parts if name == "SSCC"]:
+        pack = pack_of(sscc)
+        if pack is not None:
+            detail = _("{count} × {product}").format(
+                count=pack.count, product=pack.run.batch and pack.run.batch.product
+            )
+            yield Hit(str(pack.run.get_kind_display()), "box", sscc, detail, f"/console/runs/{pack.run.public_id}")
+
+
+def _designs(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
+    for run in Run.objects.select_related("version__template").filter(public_id=text):
+        yield Hit(_("Print"), "printer", run.public_id, str(run.version), f"/console/runs/{run.public_id}")
+    wanted = Q(public_id=text) | Q(name__icontains=text) if _is_word(text) else Q(public_id=text)
+    for one in Template.objects.filter(wanted)[:MOST_HITS]:
+        yield Hit(_("Template"), "pencil", one.name, str(one.get_kind_display()), f"/console/templates/{one.public_id}")
+
+
 def _members(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
-    member = Member.objects.filter(public_id=text).first() or _member_at(text)
+    of_card = member_id_of(text)
+    member = Member.objects.filter(Q(public_id=text) | Q(pk=of_card)).first() or _member_at(text)
     if member:
         detail = str(member.get_state_display())
         yield Hit(
@@ -174,6 +197,8 @@ _KINDS: list[tuple[str, Callable[[str, Sequence[Reading]], Iterable[Hit]]]] = [
     ("redemption.read", _receipts),
     ("labels.read", _batches),
     ("labels.read", _products),
+    ("templates.read", _packs),
+    ("templates.read", _designs),
     ("members.read", _members),
     ("channel.read", _partners),
     ("lottery.read", _campaigns),

@@ -85,7 +85,7 @@ def svg(template: Template, sample: Sample, *, bleed: bool = False, mark: bool =
     whole = f"{start} {start} {wide + 2 * edge:g} {high + 2 * edge:g}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide + 2 * edge:g}mm" height="{high + 2 * edge:g}mm" '
-        f'viewBox="{whole}" role="img"><rect x="{start}" y="{start}" width="{wide + 2 * edge:g}" '
+        f'viewBox="{whole}"><rect x="{start}" y="{start}" width="{wide + 2 * edge:g}" '
         f'height="{high + 2 * edge:g}" fill="#fff"/>{body}{word if mark else ""}</svg>'
     )
 

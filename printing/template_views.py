@@ -184,6 +184,8 @@ def _form(draft: Draft, shown: Shown) -> dict[str, Any]:
 
 
 def _shown(draft: Draft, posted: Mapping[str, str]) -> Shown:
+    if draft.faults:
+        return Shown(SafeString(), 1, 1, next(iter(draft.faults.values())))
     sample, values = designs.sample(draft.kind, _product(posted), longest=posted.get("sample") == "longest")
     try:
         template = designs.checked(draft.layout, draft.kind).filled(values)
@@ -248,7 +250,8 @@ def art_new(request: HttpRequest) -> HttpResponse:
             fault = error.detail
     pictures = list(Art.objects.order_by("-id").values_list("sha256", "name", "width", "height", "created_at")[:50])
     context = {"fault": fault, "pictures": pictures, "made": made if not fault else None}
-    return render(request, "printing/art.html", context, status=422 if fault else 200)
+    page = "printing/art_list.html" if request.headers.get("HX-Request") else "printing/art.html"
+    return render(request, page, context, status=422 if fault else 200)
 
 
 @staff_view("templates.read")

@@ -35,6 +35,7 @@ from labels.linkset import (
     with_query,
 )
 from labels.models import Product
+from printing.runs import pack_of
 from redemption import page as pages, services, views
 from redemption.door import ConsumerRequest, consumer_page, page
 from redemption.forms import EntryForm
@@ -138,7 +139,7 @@ def _root(request: ConsumerRequest) -> str:
 def _find(request: ConsumerRequest, link: Link) -> Known | HttpResponse:
     """Return what the link names, or the answer that it names nothing of ours."""
     if link.gtin is None:
-        return _nothing(request, _("We know no case or pallet of this number."))
+        return _pack_page(request, link)
     if link.serial is not None:
         return _find_label(request, Target(link.serial, link.gtin))
     product = Product.objects.filter(gtin=link.gtin).first()
@@ -169,6 +170,16 @@ def _product_page(request: ConsumerRequest, product: Product) -> HttpResponse:
         visit_token=make_token("visit"),
         product=product,
     )
+
+
+def _pack_page(request: ConsumerRequest, link: Link) -> HttpResponse:
+    """Say what is in a case or on a pallet of ours; only the number on a product itself can be checked and redeemed."""
+    pack = pack_of(link.value)
+    if pack is None or pack.run.batch is None or link.link_type is not None:
+        return _nothing(request, _("We know no case or pallet of this number."))
+    line = _("{count} × {product}").format(count=pack.count, product=pack.run.batch.product.display_name)
+    verdict = Verdict("calm", _("A case or a pallet of ours"), line)
+    return _entry_page(request, verdict, status=200)
 
 
 def _nothing(request: ConsumerRequest, line: str) -> HttpResponse:
