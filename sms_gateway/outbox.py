@@ -6,6 +6,7 @@ next sweep, so a message is sent at least once. Five failures park it with its r
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -164,7 +165,9 @@ def send_one(claimed: Claimed, clock: Callable[[], datetime] = now) -> None:
     if not numbers:
         _failed(row, Temporary("no number"), elsewhere=False, at=clock())
         return
-    number = numbers[(row.attempts - 1) % len(numbers)]
+    tried = Counter(row.tries.values_list("number", flat=True)) if row.attempts > 1 else Counter[str]()
+    number = min(numbers, key=lambda one: tried[one.e164])  # the first of those tried least
+    elsewhere = any(tried[one.e164] <= tried[number.e164] for one in numbers if one is not number)
     kind = carrier_named(number.account.carrier)
     began = time.monotonic()
     result: Accepted | SendError
@@ -187,7 +190,7 @@ def send_one(claimed: Claimed, clock: Callable[[], datetime] = now) -> None:
         if isinstance(result, Stopped):
             with transaction.atomic(durable=True):
                 suppress(claimed.to, source=Suppression.Source.CARRIER, at=at)
-        _failed(row, result, elsewhere=row.attempts % len(numbers) != 0, at=at)
+        _failed(row, result, elsewhere=elsewhere, at=at)
 
 
 def candidates(claimed: Claimed, *, at: datetime) -> list[Number]:

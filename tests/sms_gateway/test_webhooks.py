@@ -1,6 +1,5 @@
 """Where messages come in: whose they are, who may bring them, and what comes back."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -11,16 +10,6 @@ from sms_gateway.models import TEXT_FIELD, InboundMessage, OutboundMessage
 from staff import vault
 from tests.sms_gateway import world
 from tests.sms_gateway.world import NEXT_TOKEN, OURS, make_twilio, signed, text
-
-HEARD = "tests.sms_gateway.world.echo"
-
-
-@pytest.fixture(autouse=True)
-def _handlers(settings: pytest.FixtureRequest) -> Iterator[None]:
-    settings.SMS_HANDLER, settings.SMS_ROUTER = HEARD, "tests.sms_gateway.world.slots"
-    world.forget()
-    yield
-    world.forget()
 
 
 def test_a_signed_message_is_kept_decided_and_answered(brand: Brand, at: datetime, client: Client) -> None:
