@@ -6,6 +6,7 @@
 The host says nothing here: a number names its brand, and on a shared number the code does.
 """
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 
@@ -33,6 +34,7 @@ from sms_gateway.inbound import New
 from sms_gateway.language import language_of_text
 from sms_gateway.reports import reference_of
 
+log = logging.getLogger(__name__)
 View = Callable[[HttpRequest, Carrier, Number | None], HttpResponse]
 # A shared number answers strangers at the platform's expense.
 UNROUTED_ANSWERS = Budget("unrouted", per_hour=3, per_day=10)
@@ -76,6 +78,8 @@ def _plain(error: DomainError, status: int) -> HttpResponse:
 
 def _proven(request: HttpRequest, kind: type[Carrier], secret: str) -> tuple[Carrier, Number | None]:
     """Return the adapter of the account that the request comes from, and our number that it names."""
+    if kind.signs == bool(secret):
+        raise BadSignature
     if secret:
         account = account_of_path(kind.name, secret)
         if account is None:
@@ -224,5 +228,12 @@ def _turn(
         digits=digits,
         at=now(),
     )
-    said = calls.answer(asked, answering.line_of(number), step_url=f"/webhooks/{carrier.name}/voice/step")
+    try:
+        said = calls.answer(asked, answering.line_of(number), step_url=f"/webhooks/{carrier.name}/voice/step")
+    except DomainError:
+        raise
+    except Exception as error:
+        # Whatever it was, the turn is open: asked again, it may be answered. The error's text may hold what was keyed.
+        log.warning("a call could not be answered: %s", type(error).__name__)
+        raise TwinInFlight from error
     return HttpResponse(said, content_type="text/xml; charset=utf-8")

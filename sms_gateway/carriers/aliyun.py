@@ -64,6 +64,7 @@ class Aliyun:
 
     name: ClassVar[str] = "aliyun"
     templates_only = True
+    signs = False
     inline = False
     wait_s = 1.5
 

@@ -118,6 +118,7 @@ class Carrier(Protocol):
 
     name: ClassVar[str]
     templates_only: bool  # approved template ids, no free text
+    signs: bool  # else its webhooks have a secret in their path
     inline: bool  # whether the answer to the webhook can carry the reply
     wait_s: float  # how long the carrier waits for that answer, with room to spare
 

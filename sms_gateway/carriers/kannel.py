@@ -55,6 +55,7 @@ class Kannel:
 
     name: ClassVar[str] = "kannel"
     templates_only = False
+    signs = False
     inline = True
     wait_s = 1.5
 

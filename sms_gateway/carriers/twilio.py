@@ -60,6 +60,7 @@ class Twilio:
 
     name: ClassVar[str] = "twilio"
     templates_only = False
+    signs = True
     inline = True
     wait_s = 8.0
 
