@@ -197,6 +197,12 @@ def keep_number(e164: str, *, account: CarrierAccount, brand: Brand | None, at: 
     return row
 
 
+def change_number(number_id: int, **fields: Any) -> None:
+    """Change how a number is used."""
+    PhoneNumber.objects.filter(pk=number_id).update(**fields)
+    forget_numbers()
+
+
 def _aad(row: CarrierAccount) -> bytes:
     return b"carrier-account/v1" + row.uuid.bytes
 

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("console.urls")),
     path("console/", include("lottery.urls")),
     path("console/", include("redemption.console_urls")),
+    path("console/", include("sms_gateway.console_urls")),
     path("webhooks/", include("sms_gateway.webhook_urls")),
     path("dev/label", label),
     path("dev/phone", phone_views.phone),

@@ -67,6 +67,14 @@ MENU = (
         ),
     ),
     Group(
+        _("Messages"),
+        (
+            Item(_("Message log"), "/console/messages", "message", "messages.read"),
+            Item(_("Numbers and routing"), "/console/numbers", "phone", "messages.read"),
+            Item(_("Cost and limits"), "/console/spending", "coin", "messages.money.read"),
+        ),
+    ),
+    Group(
         _("Trade"),
         (
             Item(_("Partners"), "/console/partners", "truck", "channel.read"),

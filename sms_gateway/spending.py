@@ -12,11 +12,13 @@ from datetime import date, datetime
 
 import phonenumbers
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from common.db import array, inside_transaction, schema_name
+from common.errors import Conflict, NotFound
 from sms_gateway.models import CountryRate, SpendingBudget, Subject
-from staff import vault
+from staff import approvals, vault
+from staff.models import User
 
 KEEP_S = 10.0
 BLOCK_DIGITS = 4
@@ -213,3 +215,46 @@ def correct(need: Need, difference: int, *, day: date) -> None:
 def _texts(values: Iterable[str]) -> str:
     """Return texts without commas and quotes as an array; an empty one has to be written as such."""
     return "{" + ",".join([value or '""' for value in values]) + "}"
+
+
+def limit_of(subject: str, key: str) -> int | None:
+    """Return a subject's limit a day as it is applied (scaled), or None if there is none."""
+    return _rules().limit((subject, key))
+
+
+# --- changing the limits -----------------------------------------------------------------------------------------------
+
+BUDGET_ACT = "messages.budget"
+
+
+class RaiseNeedsApproval(Conflict):
+    """A higher limit needs a second person: it was asked for. Once it is approved, make the same change again."""
+
+    code = "raise_needs_approval"
+
+
+def change_budget(budget_id: int, *, per_day: int, by: User, at: datetime) -> SpendingBudget:
+    """Set a limit: a lower one at once, a higher one once a second person has approved exactly that.
+
+    Raises `NotFound`, `RaiseNeedsApproval` (the request for the approval is then written).
+    """
+    asked = False
+    with transaction.atomic(durable=True):
+        row = SpendingBudget.objects.select_for_update().filter(pk=budget_id).first()
+        if row is None:
+            raise NotFound
+        if per_day > row.per_day:
+            payload = {"subject": row.subject, "key": row.key, "from": row.per_day, "to": per_day}
+            found = approvals.approved_for(BUDGET_ACT, payload, at=at)
+            if found is None:
+                approvals.request(BUDGET_ACT, payload, by=by, at=at)
+                asked = True
+            else:
+                approvals.consume(found.pk, BUDGET_ACT, payload, at=at)
+        if not asked:
+            row.per_day = per_day
+            row.save(update_fields=["per_day"])
+    forget_rules()
+    if asked:
+        raise RaiseNeedsApproval
+    return row

@@ -55,6 +55,10 @@ TABLE: dict[str, frozenset[Role]] = {
     "channel.read": _ALL,
     "channel.edit": frozenset({_R.OWNER, _R.MARKETER, _R.REGIONAL}),
     "messages.read": frozenset({_R.OWNER, _R.SUPPORT, _R.AUDITOR}),
+    "messages.replay": frozenset({_R.OWNER, _R.SUPPORT}),
+    "messages.budget": frozenset({_R.OWNER, _R.FINANCE}),
+    "messages.money.read": frozenset({_R.OWNER, _R.SUPPORT, _R.FINANCE, _R.AUDITOR}),
+    "messages.numbers": frozenset({_R.OWNER}),
     "texts.read": frozenset({_R.OWNER, _R.MARKETER, _R.LEGAL, _R.SUPPORT, _R.AUDITOR}),
     "texts.edit": frozenset({_R.OWNER, _R.MARKETER}),
     "calls.answer": frozenset({_R.OWNER, _R.SUPPORT}),
@@ -79,6 +83,7 @@ DECIDES: dict[str, str] = {
     "printing.handover": "printing.approve",
     "ledger.reverse": "ledger.reverse",
     "lottery.budget": "lottery.publish",
+    "messages.budget": "messages.budget",
 }
 WRITING = frozenset(operation for operation in TABLE if not operation.endswith(".read"))
 

@@ -45,6 +45,10 @@ members.erase       x . . . . . . x . . .
 channel.read        x x x x x x x x x x x
 channel.edit        x x . . . . x . . . .
 messages.read       x . . . . . . . x . x
+messages.replay     x . . . . . . . x . .
+messages.numbers    x . . . . . . . . . .
+messages.budget     x . . . . . . . . x .
+messages.money.read x . . . . . . . x x x
 texts.read          x x . . . . . x x . x
 texts.edit          x x . . . . . . . . .
 calls.answer        x . . . . . . . x . .
