@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
@@ -110,19 +111,19 @@ def health(*, at: datetime) -> list[Health]:
     """Return each number by which this brand may be reached or write, with its last day."""
     since = at - HEALTH_WINDOW
     came = InboundMessage.objects.filter(received_at__gt=since)
-    counts = {
+    counts: dict[str, dict[str, Any]] = {
         row["number"]: row
         for row in came.values("number").annotate(
             all=Count("id"), open=Count("id", filter=~Q(state=InboundMessage.State.DECIDED))
         )
     }
-    tries = {
+    tries: dict[str, dict[str, Any]] = {
         row["number"]: row
         for row in SendTry.objects.filter(at__gt=since)
         .values("number")
         .annotate(all=Count("id"), failed=Count("id", filter=Q(ok=False)))
     }
-    ends = {
+    ends: dict[str, dict[str, Any]] = {
         row["number"]: row
         for row in OutboundMessage.objects.filter(created_at__gt=since)
         .values("number")
