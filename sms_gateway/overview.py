@@ -1,6 +1,6 @@
 """What the console shows of messages: numbers masked, codes hidden; numbers and their health; budgets and alarms."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import quantiles
@@ -111,19 +111,19 @@ def health(*, at: datetime) -> list[Health]:
     """Return each number by which this brand may be reached or write, with its last day."""
     since = at - HEALTH_WINDOW
     came = InboundMessage.objects.filter(received_at__gt=since)
-    counts: dict[str, dict[str, Any]] = {
+    counts: dict[str, Mapping[str, Any]] = {
         row["number"]: row
         for row in came.values("number").annotate(
             all=Count("id"), open=Count("id", filter=~Q(state=InboundMessage.State.DECIDED))
         )
     }
-    tries: dict[str, dict[str, Any]] = {
+    tries: dict[str, Mapping[str, Any]] = {
         row["number"]: row
         for row in SendTry.objects.filter(at__gt=since)
         .values("number")
         .annotate(all=Count("id"), failed=Count("id", filter=Q(ok=False)))
     }
-    ends: dict[str, dict[str, Any]] = {
+    ends: dict[str, Mapping[str, Any]] = {
         row["number"]: row
         for row in OutboundMessage.objects.filter(created_at__gt=since)
         .values("number")
