@@ -40,6 +40,7 @@ __all__ = [
     "resolve",
     "resolve_many",
     "scan_id_of",
+    "secrets_have_letters",
     "secrets_of",
     "serials_of",
     "states",
@@ -160,6 +161,12 @@ def _table() -> tuple[Table, bool]:
     """Return the table of batches of this brand, and whether it has just been read."""
     kept = _tables.get(connection.schema_name)
     return (kept[1], False) if kept else (_read_table(_version()), True)
+
+
+def secrets_have_letters() -> bool:
+    """Return whether some of this brand's hidden codes are not digits alone: then a keyboard of digits will not do."""
+    table, _fresh = _table()
+    return any(slot.purpose == "secret" and slot.form.radix != DECIMAL for slot in table.slots.values())
 
 
 def _fresh_table(table: Table) -> Table:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channel.queries import partners_by_number
 from common.phone import BadPhone, parse_phone
+from labels.queries import secrets_have_letters
 from redemption.models import ConsumerReport
 from redemption.visitor import role_of
 
@@ -81,6 +82,8 @@ class ClaimForm(SignInForm):
 
     def __init__(self, *args: Any, signed_in: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if secrets_have_letters():
+            self.fields["code"].widget.attrs |= {"inputmode": "text", "autocapitalize": "characters"}
         if signed_in:
             self.fields["phone"].required = False
             self.code_needed = False

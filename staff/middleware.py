@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
+from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
 from common.clock import now
 from common.net import client_ip, ip_prefix
@@ -32,9 +34,9 @@ class StaffMiddleware:
         if not request.path.startswith("/console/"):
             return self.get_response(request)
         self._end_old_session(request)
-        user = request.user
-        if isinstance(user, User) and user.language and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
-            translation.activate(user.language)
+        wished = language_of(request)
+        if wished:
+            translation.activate(wished)
             request.LANGUAGE_CODE = translation.get_language()
         if request.method in _SAFE:
             response = self.get_response(request)
@@ -66,6 +68,26 @@ class StaffMiddleware:
             with acting_in(request):
                 audit.record("export", at=now(), facts=facts)
         return response
+
+
+def language_of(request: HttpRequest) -> str:
+    """Return the language that the switch and the browser leave open: the person's own, else the brand's; "" for none.
+
+    Django has followed the switch's cookie, and Accept-Language, before. A program that names no language gets English.
+    """
+    if settings.LANGUAGE_COOKIE_NAME in request.COOKIES:
+        return ""
+    if isinstance(request.user, User) and request.user.language:
+        return request.user.language
+    asked = [code for code, _weight in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
+    return "" if not asked or any(map(_is_ours, asked)) else str(getattr(connection.tenant, "default_language", ""))
+
+
+def _is_ours(code: str) -> bool:
+    try:
+        return bool(get_supported_language_variant(code))
+    except LookupError:
+        return False
 
 
 def acting_in(request: HttpRequest) -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from tests.makers import (
     balance_of,
     labels_of,
     make_active_batch,
+    make_batch,
     make_campaign,
     make_partner,
     secret_of,
@@ -326,3 +327,12 @@ def test_when_nothing_can_be_answered_the_form_says_that_nothing_was_used_up(
     assert "Nothing was used up." in words(refused)
     assert f'value="{secret}"' in refused.content.decode()
     assert done.status_code == 303
+
+
+@pytest.mark.parametrize(("form", "keyboard"), [("N16", "numeric"), ("B12", "text")])
+def test_the_keyboard_fits_the_codes_of_the_brand(brand: Brand, form: str, keyboard: str) -> None:
+    make_batch(count=1, secret_form=form)
+
+    page = Person().get("/claim").content.decode()
+
+    assert f'name="code" type="text" value="" maxlength="64" inputmode="{keyboard}"' in page

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_value, yield_hotp_counters_from_time
+from django.conf import settings
 from django.test import Client, override_settings
 
 from brands.models import Brand
@@ -239,3 +240,18 @@ def test_a_second_factor_is_asked_for_and_kept_encrypted(
     assert client.get("/console/").status_code == 302
     assert client.post("/console/sign-in/code", {"code": code_of(secret)})["Location"] == "/console/"
     assert client.get("/console/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "cookie", "heading"),
+    [("fr", "", "登录"), ("fr,en-GB;q=0.5", "", "Sign in"), ("zh-CN", "", "登录"), ("fr", "en", "Sign in")],
+)
+def test_a_console_in_no_language_of_ours_speaks_the_brands(
+    brand: Brand, browse: Callable[..., Client], asked: str, cookie: str, heading: str
+) -> None:
+    assert brand.default_language == "zh-hans"
+    client = browse()
+    if cookie:
+        client.cookies[settings.LANGUAGE_COOKIE_NAME] = cookie
+
+    assert heading in client.get("/console/sign-in", headers={"Accept-Language": asked}).content.decode()
