@@ -429,7 +429,10 @@ def test_no_code_stays_in_the_database_or_the_folder(built: list[Handover], at: 
 # --- presses -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("recipient", ["", "age1", "ssh-ed25519 AAAA", "age1" + "q" * 58, str(KEY.to_public())[:-1]])
+@pytest.mark.parametrize(
+    "recipient",
+    ["", "age1", "ssh-ed25519 AAAA", "age1" + "q" * 58, pytest.param(str(KEY.to_public())[:-1], id="a letter lost")],
+)
 def test_what_is_no_key_is_refused(brand: Brand, at: datetime, recipient: str) -> None:
     with pytest.raises(services.BadRecipient):
         services.create_press(name="P", recipient=recipient, at=at)
