@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from common.db import inside_transaction
@@ -60,9 +60,11 @@ class Card:
 
 
 def calls_now(*, at: datetime) -> QuerySet[Call]:
-    """Return the calls that go on, and those that ended a moment ago, newest first."""
+    """Return the calls that go on, and those that ended a moment ago, newest first; of each caller the last one."""
     going_on = Q(ended_at=None, started_at__gt=at - LASTS_AT_MOST)
-    return Call.objects.filter(going_on | Q(ended_at__gt=at - SHOWN_AFTER)).order_by("-started_at", "-pk")
+    found = Call.objects.filter(going_on | Q(ended_at__gt=at - SHOWN_AFTER))
+    later = Call.objects.filter(caller_index=OuterRef("caller_index"), pk__gt=OuterRef("pk"))
+    return found.filter(~Exists(later)).order_by("-started_at", "-pk")
 
 
 def call_of(uuid: UUID) -> Call:

@@ -17,7 +17,7 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -190,8 +190,8 @@ def _words() -> dict[str, str]:
         "refused": _("refused"),
         "twice": _("sent twice: same answer"),
         "twice_other": _("sent twice: another answer"),
-        "part": _("part"),
-        "parts": _("parts"),
+        "part": pgettext("of a message", "part"),
+        "parts": pgettext("of a message", "parts"),
         "ready": _("Ready to call"),
         "ringing": _("Calling…"),
         "talking": _("On the line"),

@@ -4,7 +4,8 @@
 (() => {
   const own = JSON.parse(document.getElementById("own").textContent);
   const words = own.words;
-  const token = document.querySelector('meta[name="csrf"]').content;
+  // From the cookie, which a sign-in in another tab renews.
+  const token = () => document.cookie.match(/(?:^|; )(?:__Host-)?csrf=([^;]+)/)?.[1] ?? document.querySelector('meta[name="csrf"]').content;
   const $ = (root, name) => root.querySelector(`[data-${name}]`);
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const hex = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -12,7 +13,7 @@
   const LATE_MS = 4000, STEP_MS = 400;
 
   const ask = async (path, body) => {
-    const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify(body) });
+    const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": token() }, body: JSON.stringify(body) });
     return answer.ok ? answer.json() : null;
   };
 
