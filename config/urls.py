@@ -16,12 +16,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("config.api")),
     path("language", set_language, name="set_language"),
     path("console/", include("staff.urls")),
+    path("console/", include("console.urls")),  # before the apps: new orders stand beside batches
     path("console/", include("labels.urls")),
     path("console/", include("printing.urls")),
     path("console/", include("ledger.urls")),
     path("console/", include("members.urls")),
     path("console/", include("channel.urls")),
-    path("console/", include("console.urls")),
     path("console/", include("lottery.urls")),
     path("console/", include("redemption.console_urls")),
     path("console/", include("sms_gateway.console_urls")),

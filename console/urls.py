@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console import block_views, call_views, print_views, range_views, roll_views, views
+from console import block_views, call_views, order_views, print_views, range_views, roll_views, views
 
 app_name = "console"
 urlpatterns = [
@@ -24,6 +24,8 @@ urlpatterns = [
     path("jobs/<uuid:public_id>", views.job, name="job"),
     path("jobs/<uuid:public_id>/progress", views.job_progress, name="job_progress"),
     path("jobs/<uuid:public_id>/cancel", views.job_cancel, name="job_cancel"),
+    path("batches/new", order_views.batch_new, name="batch_new"),
+    path("batches/preview", order_views.batch_preview, name="batch_preview"),
     path("blocks/new", block_views.block_new, name="block_new"),
     path("blocks/preview", block_views.block_preview, name="block_preview"),
     path("recalls", range_views.recall_list, name="recalls"),

@@ -1,7 +1,5 @@
 """The pages of products and batches."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,12 +14,9 @@ from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from labels import queries, services
 from labels.codes.forms import FORMS
-from labels.forms import OFFERED, OrderForm, ProductForm
+from labels.forms import OFFERED, ProductForm
 from labels.models import Batch, Product, Roll
 from staff.permissions import allowed, staff_view
-
-ATTACK_PER_HOUR = 4_000_000  # the design figure of an attacker with a botnet
-
 
 # --- products ------------------------------------------------------------------------------------------------------
 
@@ -172,62 +167,6 @@ def batch_progress(request: HttpRequest, public_id: str) -> HttpResponse:
     if batch.job is None or batch.job.ended:
         return HttpResponse(headers={"HX-Refresh": "true"})
     return render(request, "labels/batch_progress.html", {"batch": batch, **_may(request, "labels.order")})
-
-
-@staff_view("labels.order")
-def batch_new(request: HttpRequest) -> HttpResponse:
-    """Order labels."""
-    form = OrderForm(request.POST or None, initial={"product": _asked_product(request), "count": 10_000})
-    if request.method == "POST" and form.is_valid():
-        try:
-            batch = services.order_batch(**form.cleaned_data, at=now(), asked_by=request.user.get_username())
-        except DomainError as error:
-            form.add_error("count" if isinstance(error, services.OddsTooHigh) else None, error.detail)
-        else:
-            messages.success(request, _("Batch %(number)s is ordered.") % {"number": batch.number})
-            return redirect(f"/console/batches/{batch.public_id}")
-    context = {"form": form, "has_products": Product.objects.filter(is_active=True).exists(), **_consequences(form)}
-    return render(request, "labels/batch_order.html", context, status=422 if form.errors else 200)
-
-
-def _asked_product(request: HttpRequest) -> int | None:
-    product = Product.objects.filter(public_id=request.GET.get("product", "")[:26].replace("\x00", "")).first()
-    return product.pk if product else None
-
-
-@staff_view("labels.order")
-@require_POST
-def batch_preview(request: HttpRequest) -> HttpResponse:
-    """Return the box of consequences for what is typed so far."""
-    form = OrderForm(request.POST)
-    form.is_valid()
-    return render(request, "labels/consequences.html", {"form": form, **_consequences(form)})
-
-
-def _consequences(form: OrderForm) -> dict[str, Any]:
-    """Return guess odds, what an attacker would hit, and how full the slot gets."""
-    data = form.cleaned_data if form.is_bound and hasattr(form, "cleaned_data") else form.initial
-    count, name = data.get("count"), data.get("secret_form") or form.fields["secret_form"].initial
-    offers = [(value, *OFFERED[value]) for value, _label in form.fields["secret_form"].choices]  # type: ignore[attr-defined]
-    if not isinstance(count, int) or name not in OFFERED:
-        return {"offers": offers, "chosen": name}
-    code = FORMS[name]
-    quote = services.quote(code, count, at=now())
-    room = int(quote.limit * code.space)
-    hits = quote.odds * ATTACK_PER_HOUR
-    return {
-        "offers": offers,
-        "chosen": name,
-        "quote": quote,
-        "count": count,
-        "one_in": round(1 / quote.odds),
-        "limit_one_in": round(1 / quote.limit),
-        "room": room,
-        "width": share(min(quote.live, room), room),
-        "hits_per_hour": round(hits) if hits >= 1 else None,
-        "hours_per_hit": round(1 / hits) if hits < 1 else None,
-        "test_series": bool(data.get("test_series")),
-    }
 
 
 @staff_view("labels.order")

@@ -90,7 +90,7 @@ def print_new(request: HttpRequest, public_id: str) -> HttpResponse:
     """Ask for files of a batch's rolls."""
     batch = get_object_or_404(Batch.objects.select_related("product", "secret_slot"), public_id=public_id)
     count = batch.rolls.count()
-    form = PrintForm(request.POST or None, initial=_proposed(batch, count))
+    form = PrintForm(request.POST or None, initial=_proposed(batch, count) | _named(request))
     if request.method == "POST" and form.is_valid():
         try:
             row = services.request(_asked(batch, form.cleaned_data), by=_user(request), at=now())
@@ -107,6 +107,15 @@ def _proposed(batch: Batch, count: int) -> dict[str, Any]:
     unit = DefaultTemplate.objects.filter(Q(product=batch.product) | Q(product=None), kind=Template.Kind.UNIT)
     default = unit.order_by(F("product").asc(nulls_last=True)).first()
     return {"first_roll": 1, "last_roll": min(count, services.MOST_ROLLS), "template": default and default.template_id}
+
+
+def _named(request: HttpRequest) -> dict[str, Any]:
+    """Return the template and the press that the address names: as chosen with the order."""
+    asked = {name: request.GET.get(name, "")[:26].replace("\x00", "") for name in ("template", "press")}
+    template = Template.objects.filter(public_id=asked["template"]).first()
+    press = Press.objects.filter(public_id=asked["press"]).first()
+    found = {"template": template and template.pk, "press": press and press.pk}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _asked(batch: Batch, data: dict[str, Any]) -> services.NewPrint:

@@ -15,6 +15,7 @@ from channel.models import Partner
 from channel.services import create_partner
 from config.demo import story
 from config.demo.designs import seed_templates
+from config.demo.pressing import seed_press
 from config.demo.story import BatchPlan, BrandPlan, Event
 from labels import queries as labels
 from labels.models import Activation, Batch, Block, Product
@@ -52,7 +53,8 @@ def seed_people(kept: dict[str, Any], *, at: datetime) -> None:
         else:
             _user, password = create_staff(username=username, role=role, by=owner, at=at)
         known[username] = {"role": role, "username": username, "password": password}
-    kept["staff"] = [known[username] for username, _role in people]
+    others = [person for person in kept.get("staff", []) if person["username"] not in dict(people)]
+    kept["staff"] = [*(known[username] for username, _role in people), *others]
     if not kept.get("api_key") or not ApiKey.objects.filter(prefix=kept["api_key"][:14], revoked_at=None).exists():
         _key, kept["api_key"] = create_key("Demo client", ApiKey.Scope.values, at=at, created_by=owner)
 
@@ -65,6 +67,7 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
     seed_templates(began=began)
     say("Printing labels")
     batches = {batch.key: _batch(batch, products[batch.product], began) for batch in plan.batches}
+    seed_press(next(iter(products.values())), kept, at=at)
     for campaign in plan.campaigns:
         _campaign(campaign, products, began)
     say("Telling three months of scans and redemptions")
