@@ -76,7 +76,9 @@ def test_a_brand_of_received_rolls_orders_in_rolls(demanding: Brand, browse: Bro
     assert Batch.objects.get().is_test
 
 
-@pytest.mark.parametrize("wrong", [{"template": "tpl_nothing"}, {"press": "\x00"}, {"count": "x"}, {"secret_form": "N99"}])
+@pytest.mark.parametrize(
+    "wrong", [{"template": "tpl_nothing"}, {"press": "\x00"}, {"count": "x"}, {"secret_form": "N99"}]
+)
 def test_what_cannot_be_is_told_beside_its_field(
     browse: Browse, product: Product, wrong: dict[str, str], at: datetime
 ) -> None:
