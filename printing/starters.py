@@ -103,7 +103,7 @@ def talker(color: str = NAVY) -> dict[str, Any]:
             _band(74, 28, color),
             _text(37, 12, "{brand_zh}", 20, color="#ffffff", bold=True, align="center"),
             _text(37, 21, "扫码关联门店 刮码得积分", 10, color="#ffffff", align="center"),
-            {"type": "qr", "x": 20.5, "y": 32, "dots": 13},
+            {"type": "qr", "x": 22.5, "y": 32, "dots": 13},
             _text(37, 75, "先扫这里，再扫瓶身标签", 11, bold=True, align="center"),
             _text(37, 81, "Scan here first, then the label on the pack", 7, align="center"),
             {"type": "line", "x": 8, "y": 87, "x2": 66, "y2": 87, "width": 0.25, "color": "#888888"},

@@ -173,9 +173,12 @@ def _bars(template: Template, x: float, y: float) -> list[Element]:
         )
     ]
     for dots in range(1, 7):
-        left = x + (dots - 1) * 27
-        width = template.mm(dots)
-        made += [Rect(x=left + bar * 2 * width, y=y + 4, width=width, height=16, line=0, tint=1) for bar in range(12)]
+        first = template.dots(x + (dots - 1) * 27)
+        left, width = template.mm(first), template.mm(dots)
+        made += [
+            Rect(x=template.mm(first + 2 * bar * dots), y=y + 4, width=width, height=16, line=0, tint=1)
+            for bar in range(12)
+        ]
         made.append(Text(x=left, y=y + 25, text=_("{dots} = {mm} mm").format(dots=dots, mm=f"{width:.3f}"), size=6))
     return made
 

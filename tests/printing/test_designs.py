@@ -2,15 +2,20 @@
 
 import base64
 from datetime import datetime
+from io import BytesIO
 
+import numpy as np
+import pypdfium2
 import pytest
+import zxingcpp
 from django.db import DatabaseError, connection, transaction
 
 from brands.models import Brand
 from labels.models import Product
 from labels.queries import Status, resolve
-from printing import designs, preflight, starters
+from printing import designs, preflight, starters, trial
 from printing.models import ART, Art, Template, TemplateVersion
+from printing.preview import Symbol
 from printing.template import BadTemplate
 from printing.trial import facts
 from tests.makers import make_product
@@ -144,3 +149,21 @@ def test_the_longest_values_are_warned_of(brand: Brand, at: datetime) -> None:
 
     assert preflight.findings(version.as_template(usual[1]), usual[0]) == []
     assert [one.element for one in preflight.findings(version.as_template(longest[1]), longest[0])] == [0]
+
+
+@pytest.mark.parametrize("kind", ["unit", "case", "card"])
+def test_the_page_for_trying_a_device_is_true_to_size(brand: Brand, at: datetime, kind: str) -> None:
+    sample, values = designs.sample(kind)
+    template, file = make(kind=kind, at=at).as_template(values), BytesIO()
+
+    trial.write(template, sample, title="Trial", file=file)
+
+    page = pypdfium2.PdfDocument(file.getvalue())[0]
+    picture = page.render(scale=template.dpi / 72 * (1 - 1e-6), grayscale=True).to_numpy()
+    said = {one.text for one in zxingcpp.read_barcodes(np.ascontiguousarray(picture))}
+    wanted = {trial.says(one, template, sample) for one in template.elements if isinstance(one, Symbol)}
+    row = picture[template.dots(trial.TOP + template.height + 18 + 14 + 12)] < 128
+    edges = np.flatnonzero(np.diff(row.astype(int)))[-23:]
+    assert page.get_size()[0] * 25.4 / 72 == pytest.approx(210, abs=0.1)
+    assert wanted <= said
+    assert set(np.diff(edges)) == {6}  # twelve bars of six dots and their gaps, none wider than another
