@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,20 @@ def chosen_port(environment: Mapping[str, str]) -> int:
                 raise Precondition(f"port {text} is taken: choose another, make run PORT={int(text) + 1}") from None
             raise Precondition(f"cannot listen on HOST={host}: {error.strerror}") from None
     return int(text)
+
+
+@contextmanager
+def port_kept(port: int) -> Iterator[None]:
+    """Keep a free port for this run until it is served: a first start takes a while. Raises `Precondition`."""
+    path = Path(tempfile.gettempdir()) / f"zhenbiao-{os.getuid()}-{port}.lock"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Precondition(
+                f"another make run is starting on port {port}: choose another, make run PORT={port + 1}"
+            ) from None
+        yield
 
 
 @contextmanager
@@ -274,6 +289,11 @@ def serve(var: Path, environment: Mapping[str, str]) -> None:
     if orphans:
         say(f"Ended what an earlier run left behind: {', '.join(orphans)}")
     port = chosen_port(environment)
+    with port_kept(port):
+        _serve(var, port, environment)
+
+
+def _serve(var: Path, port: int, environment: Mapping[str, str]) -> None:
     if not (var / "postgres").exists() and not environment.get("DATABASE_URL"):
         say("Creating the database cluster")
     values = remembered(var, port, environment)

@@ -26,6 +26,19 @@ def test_a_taken_port_is_told_with_the_next_one() -> None:
             run.chosen_port({"PORT": str(port)})
 
 
+def keep(port: int) -> None:
+    with run.port_kept(port):
+        pass
+
+
+def test_two_first_starts_do_not_share_a_port() -> None:
+    port = embedded.free_port()
+    with run.port_kept(port), pytest.raises(Precondition, match=f"starting on port {port}: .*PORT={port + 1}"):
+        keep(port)
+
+    keep(port)
+
+
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "８０００", "80 80"])
 def test_what_is_no_port_is_told(text: str) -> None:
     with pytest.raises(Precondition, match="is no port number"):
