@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.frame import Figure, machine, markdown, show, write
 
-PARTS = {"codes": "Codes", "print": "Printing", "redeem": "Redemption"}
+PARTS = {"codes": "Codes", "print": "Printing", "redeem": "Redemption", "draws": "Games and draws"}
 LARGE = {"large": "Beside ten million redemptions"}
 ROOT = Path(__file__).resolve().parent.parent
 

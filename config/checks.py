@@ -67,6 +67,8 @@ def _production_faults() -> Iterator[Error]:
         kek_provider()
     except (ImproperlyConfigured, ValueError) as error:
         yield _refuse(8, f"There is no usable key-encryption key: {error}.", "Set KEK_FILE, KEK or KEK_BACKEND.")
+    if settings.DRAW_BEACON != "quicknet":
+        yield _refuse(11, "DRAW_BEACON is not 'quicknet'.", "Unset it: nobody need believe a private chain.")
 
 
 def _secret_key() -> str:

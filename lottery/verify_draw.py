@@ -415,11 +415,11 @@ def check_draw(report, files, key, options):
     report.require(moment < due, "root before beacon", "it came after", f"{how} {int(moment)}")
     drawn = check_beacon(report, beacon, value)
 
-    entries, leaves = _check_entries(report, rules, root, files)
+    weights, keys, leaves = _check_entries(report, rules, root, files)
     seed = sha256(b"LD1" + rules_hash + bytes.fromhex(root["root"]) + drawn)
     report.require(seed.hex() == result["seed"], "seed", "it does not follow from rules, root and beacon", seed.hex())
     prizes = _check_prizes(report, rules, root)
-    _check_picks(report, rules, prizes, result, seed, entries, leaves)
+    _check_picks(report, prizes, result, seed, weights, keys, leaves)
     _check_claims(report, result, read_lines(files["claims.jsonl"], "claims.jsonl"))
     if options.get("receipt") is not None:
         _check_entry_receipt(report, files, key, rules, rules_hash, leaves, options["receipt"])
@@ -439,35 +439,45 @@ def _check_round(report, rules, root, beacon):
 
 
 def _check_entries(report, rules, root, files):
-    entries = read_lines(files["entries.jsonl"], "entries.jsonl")
-    leaves = [sha256(b"\0" + canonical(entry)) for entry in entries]
+    """Check the list; return of each entry its weight, what may be picked once, and its leaf."""
+    weights, keys, leaves, refs, by_label = [], [], [], set(), 0
+    data = files["entries.jsonl"]
+    if data and not data.endswith(b"\n"):
+        raise Broken("entries: they do not end with their last line")
+    for line in io.BytesIO(data):
+        entry = read_json(line[:-1], "entries.jsonl")
+        if set(entry) != {"entry", "who", "kin", "weight", "src", "ref"} or entry["src"] not in rules_sources():
+            raise Broken("entries: an entry has another form")
+        if type(entry["weight"]) is not int or not 1 <= entry["weight"] <= rules["max_weight"]:
+            raise Broken("weight caps: an entry weighs more than the rules allow")
+        leaves.append(sha256(b"\0" + line[:-1]))  # the line is canonical: it is what the leaf is made of
+        weights.append(entry["weight"])
+        keys.append(key_of(entry, rules["one_per"]))
+        refs.add(bytes.fromhex(entry["ref"]))
+        by_label += entry["src"] == "label"
     report.require(
-        all(a < b for a, b in pairwise(leaves)),
-        "order of entries",
-        "they do not stand in the order of their leaves",
+        all(a < b for a, b in pairwise(leaves)), "order of entries", "they do not stand in the order of their leaves"
     )
     report.require(
         merkle_root(leaves).hex() == root["root"], "root from entries", "the entries make another root", root["root"]
     )
-    for entry in entries:
-        if set(entry) != {"entry", "who", "kin", "weight", "src", "ref"} or entry["src"] not in rules_sources():
-            raise Broken("entries: an entry has another form")
-        if not (isinstance(entry["weight"], int) and 1 <= entry["weight"] <= rules["max_weight"]):
-            raise Broken("weight caps: an entry weighs more than the rules allow")
     report.holds("weight caps", f"none above {rules['max_weight']}")
-    weight = sum(entry["weight"] for entry in entries)
-    report.require(
-        (len(entries), weight) == (root["n"], root["weight"]), "number and weight", "they are not those signed"
-    )
-    refs = {entry["ref"] for entry in entries}
-    report.require(len(refs) == len(entries), "no reference twice", "a reference entered twice")
-    by_label = sum(entry["src"] == "label" for entry in entries)
+    same = (len(weights), sum(weights)) == (root["n"], root["weight"])
+    report.require(same, "number and weight", "they are not those signed", f"{len(weights)} entries, {sum(weights)}")
+    report.require(len(refs) == len(weights), "no reference twice", "a reference entered twice")
     if rules["eligible_labels"]:
         fits = by_label <= rules["eligible_labels"]
         report.require(fits, "label entries", "there are more than labels", f"{by_label} of {rules['eligible_labels']}")
     voided = read_lines(files["voided.jsonl"], "voided.jsonl")
     report.require(sha256(canonical(voided)).hex() == root["voided"], "void entries", "they are not those signed")
-    return entries, leaves
+    return weights, keys, leaves
+
+
+def key_of(entry, one_per):
+    """Return what may be picked once."""
+    if one_per == "kin":
+        return entry["kin"] or entry["who"]
+    return entry[{"entry": "entry", "who": "who"}[one_per]]
 
 
 def rules_sources():
@@ -483,20 +493,14 @@ def _check_prizes(report, rules, root):
     return sorted(root["prizes"], key=lambda prize: prize["tier"])
 
 
-def _check_picks(report, rules, prizes, result, seed, entries, leaves):
+def _check_picks(report, prizes, result, seed, weights, keys, leaves):
     order = [(p["tier"], unit, "winner") for p in prizes for unit in range(1, p["quantity"] + 1)]
     order += [(p["tier"], unit, "alternate") for p in prizes for unit in range(1, p["alternates"] + 1)]
-    upto = list(accumulate(entry["weight"] for entry in entries))
+    upto = list(accumulate(weights))
     total = upto[-1] if upto else 0
-    key_of = {
-        "entry": lambda entry: entry["entry"],
-        "who": lambda entry: entry["who"],
-        "kin": lambda entry: entry["kin"] or entry["who"],
-    }[rules["one_per"]]
-    keys = [key_of(entry) for entry in entries]
-    weights = {}
-    for one, entry in zip(keys, entries):
-        weights[one] = weights.get(one, 0) + entry["weight"]
+    weight_of = {}
+    for one, weight in zip(keys, weights):
+        weight_of[one] = weight_of.get(one, 0) + weight
     left, gone, picks = total, set(), []
     limit = 2**256 // total * total if total else 0
     for j, (tier, unit, role) in enumerate(order):
@@ -511,7 +515,7 @@ def _check_picks(report, rules, prizes, result, seed, entries, leaves):
                 if keys[index] not in gone:
                     break
         gone.add(keys[index])
-        left -= weights[keys[index]]
+        left -= weight_of[keys[index]]
         picks.append({"pick": j, "tries": tries, "leaf": leaves[index].hex(), "tier": tier, "unit": unit, "role": role})
     for found, told in zip(picks, result["picks"]):
         if found != told:
