@@ -227,7 +227,7 @@ class Draft:
         if hint is bool:
             return typed == "on"
         if hint not in {float, int}:
-            return self._typed.get(name, "") if name in self._typed else None
+            return self._typed[name].replace("\x00", "") if name in self._typed else None
         try:
             value = float(typed.replace(",", "."))
             if hint is int and not value.is_integer():

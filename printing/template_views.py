@@ -257,7 +257,7 @@ def art_new(request: HttpRequest) -> HttpResponse:
 @staff_view("templates.read")
 def art_file(request: HttpRequest, sha256: str) -> HttpResponse:
     """Send a picture as it is kept."""
-    found = get_object_or_404(Art, sha256=sha256)
+    found = get_object_or_404(Art, sha256=sha256.replace("\x00", ""))
     return HttpResponse(
         bytes(found.data),
         content_type=found.media_type,

@@ -73,7 +73,8 @@ def test_elements_are_added_moved_and_kept_by_keyboard_alone(
     expect(page.locator("details.el[open] input[name$=-x]")).to_be_focused()
     page.keyboard.press("Control+a")
     page.keyboard.type("20")
-    page.locator("details.el[open] input[name$=-text]").fill("Batch tea 春茶")
+    with page.expect_response("**/preview"):
+        page.locator("details.el[open] input[name$=-text]").fill("Batch tea 春茶")
     expect(page.locator(".stage [data-element]")).to_have_count(before + 1)
     page.locator("details.el[open] input[name$=-text]").press("Enter")
 
