@@ -414,21 +414,25 @@ def _wanted(roll: Roll, serial: str, secret: str) -> list[str]:
 
 
 def _compare_text(text: str, roll: Roll, codes: Codes, number: int) -> int:
-    wanted: Counter[str] = Counter()
-    elements = roll.document.template.elements
-    for element in elements:
-        if isinstance(element, Serial):
-            wanted.update(bulk.texts(codes.serials))
-        elif isinstance(element, Code):
-            wanted.update(" ".join(bulk.texts(grouped(roll.order.form, codes.codes))).split())
-        elif isinstance(element, Text):
-            for word in element.text.split():
-                wanted[word] += len(codes.serials)
-    for word in roll.document.mark.split():
-        wanted[word] += len(codes.serials)
-    if Counter(text.split()) != wanted:
-        raise ProofFailed(f"page {number + 1}: the text is not that of its labels")
-    return len(codes.serials)
+    """Compare all words of a page. Readers join words that stand close: then all letters, and each serial and code."""
+    serials, secrets = bulk.texts(codes.serials), bulk.texts(grouped(roll.order.form, codes.codes))
+    still = [roll.document.mark]
+    said: list[str] = []
+    for element in roll.document.template.elements:
+        match element:
+            case Serial():
+                said += serials
+            case Code():
+                said += secrets
+            case Text():
+                still.append(element.text)
+    words = " ".join(said + still * len(serials)).split()
+    if Counter(text.split()) != Counter(words):
+        joined = "".join(text.split())
+        letters_agree = Counter(joined) == Counter("".join(words))
+        if not letters_agree or any("".join(one.split()) not in joined for one in said):
+            raise ProofFailed(f"page {number + 1}: the text is not that of its labels")
+    return len(serials)
 
 
 def _decode_row(rows: Rows, line: str, serial: str, number: int, report: Report) -> None:

@@ -19,6 +19,7 @@ from labels.models import Batch
 from printing import labels, proof
 from printing.models import PrintJob, SignOff
 from printing.source import BulkSource, Order
+from printing.symbols import ProofFailed
 from printing.template import Code, DataMatrix, Qr, Serial, Template
 from staff import audit
 from staff.models import User
@@ -70,10 +71,7 @@ def refuse_template(template: Template, order: Order) -> None:
     shown = {type(element) for element in template.elements}
     if not {Serial, Code} <= shown or not {Qr, DataMatrix} & shown:
         raise BadForBatch(_("A label to be printed shows a QR code or a DataMatrix, its serial, and its hidden code."))
-    try:
-        labels.roll(template, order, 1)
-    except ValueError as error:
-        raise BadForBatch(_("This template cannot be printed for this batch: {why}.").format(why=error)) from error
+    _sheet_file(template, order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +87,23 @@ def sample_of(row: PrintJob) -> Sample:
     """Return the sample sheet of a print that is drawn: sixteen labels or a page of them, with codes that open nothing.
 
     The labels are as they will be, at their true size, under the word SAMPLE; it is proved like a roll, every label
-    decoded. Raises `NotDrawn`, `printing.symbols.ProofFailed`.
+    decoded. Raises `NotDrawn`, `BadForBatch`.
     """
     template, order = row.template, order_of(row.batch, 0)
     if template is None:
         raise NotDrawn(_("Rows of data are not drawn, and have no sample sheet."))
+    return Sample(_sheet_file(template, order), _sheet_of(template, order), template)
+
+
+def _sheet_file(template: Template, order: Order) -> bytes:
     serial, secret = (keys.preview_series(form) for form in (B12, order.form))
     source = BulkSource(serial, secret, [(1, 1 + max(LABELS, template.sheet.places))])
-    made = labels.roll(template, order, source.count, deflate=True, mark=MARK)
     ordered = proof.Ordered(source.count, proof.label_nos(serial, secret), source.label_nos, source.count)
-    content = b"".join(proof.Passing(made.pieces(source), made, ordered))
-    return Sample(content, _sheet_of(template, order), template)
+    try:
+        made = labels.roll(template, order, source.count, deflate=True, mark=MARK)
+        return b"".join(proof.Passing(made.pieces(source), made, ordered))
+    except (ValueError, ProofFailed) as fault:
+        raise BadForBatch(_("This template cannot be printed for this batch: {why}.").format(why=fault)) from fault
 
 
 def _sheet_of(template: Template, order: Order) -> str:

@@ -180,10 +180,10 @@ def request(new: NewPrint, *, by: User, at: datetime) -> PrintJob:
 
     Raises `PressNotReady`, `NotToPrint`, `BadForBatch`, `labels.rolls.OnHold`.
     """
+    _refuse_output(new)  # draws and decodes a sample sheet, which no transaction waits for
     with transaction.atomic(durable=True):
         _refuse_press(new.press)
         _rolls_to_print(new.batch, new.first_roll, new.last_roll)
-        _refuse_output(new)
         row = PrintJob(
             batch=new.batch,
             first_roll=new.first_roll,

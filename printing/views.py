@@ -172,6 +172,9 @@ def print_sample(request: HttpRequest, public_id: str) -> HttpResponse:
         sample = samples.sample_of(_print(public_id))
     except samples.NotDrawn as error:
         raise Http404 from error
+    except DomainError as error:
+        messages.error(request, error.detail)
+        return redirect(f"/console/prints/{public_id}")
     response = HttpResponse(sample.content, content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="{public_id}.sample.pdf"'
     return response

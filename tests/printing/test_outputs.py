@@ -14,14 +14,14 @@ import pytest
 import zxingcpp
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from brands.models import Brand
 from common.clock import now
 from common.models import Job
 from labels.models import Batch
 from labels.queries import secrets_of, serials_of
-from printing import building, handover as files, samples, services
+from printing import building, handover as files, samples, services, starters
 from printing.labels import Roll
 from printing.models import Handover, Press, PrintJob, SignOff, TemplateVersion
 from printing.source import BulkSource
@@ -39,6 +39,13 @@ STRIPS = 12
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(brand: Brand) -> None:
+    """Drawing and decoding stand inside the transaction of these tests, which real code keeps them out of."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 @pytest.fixture
@@ -149,6 +156,16 @@ def test_a_bar_code_of_letters_is_refused_with_the_reason(brand: Brand, press: P
     assert asked(digits, press, pia, at, 1, 1, output="pdf", version=with_bars).pk
     with pytest.raises(samples.BadForBatch, match="digits"):
         asked(letters, press, pia, at, 1, 1, output="pdf", version=with_bars)
+
+
+def test_a_template_of_the_kind_that_brands_begin_with_is_printed(
+    batch: Batch, press: Press, pia: User, ola: User, at: datetime
+) -> None:
+    row = asked(batch, press, pia, at, 1, 1, output="pdf", version=make_version(at, **starters.unit()), proof="full")
+
+    one = built(row, pia, ola, at)[0]
+
+    assert (one.state, one.report["texts"]) == ("ready", 32)
 
 
 # --- the sample sheet ------------------------------------------------------------------------------------------------

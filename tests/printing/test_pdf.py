@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -74,6 +75,27 @@ def test_one_flipped_bit_anywhere_is_found(deflate: bool) -> None:
         wrong[place] ^= 1 << place % 8
         with pytest.raises(ProofFailed):
             proof.check(BytesIO(wrong), made, make_ordered(31))
+
+
+def test_words_that_stand_close_are_still_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, made = make_pdf(15)
+    whole = proof._pdfium_text
+    monkeypatch.setattr(proof.shutil, "which", lambda _name: None)
+
+    def says(text: Callable[[str], str]) -> None:
+        monkeypatch.setattr(proof, "_pdfium_text", lambda page: text(whole(page)))
+        proof.check(BytesIO(data), made, make_ordered(15, sample=15))
+
+    serials = bulk.texts(make_source(15).read(0, 15).serials)
+    says(lambda text: "".join(text.split()))
+    for wrong in (
+        lambda text: text.replace("Scan", "Scam", 1),
+        lambda text: text.replace(serials[3], serials[3][::-1]),
+        lambda text: text + " more",
+        lambda text: text.replace(serials[3], ""),
+    ):
+        with pytest.raises(ProofFailed, match="not that of its labels"):
+            says(wrong)
 
 
 @both
