@@ -414,7 +414,7 @@ def test_an_award_of_a_known_cause_is_refused_by_its_key(world):
     ("error", "change"),
     [
         (AccountClosed, lambda world: close(account_id=world.consumer, at=world.at)),
-        (CreditExpires, lambda world: set_credit_limit(account_id=world.consumer, limit=100)),
+        (CreditExpires, lambda world: set_credit_limit(account_id=world.consumer, credit_limit=100, at=world.at)),
     ],
 )
 def test_awards_are_refused_where_any_posting_is(world, error, change):
