@@ -12,7 +12,7 @@ IN := .venv/bin
 BOOTSTRAP := $(PYTHON) -I config/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-large diversion-report torture messages clean
+.PHONY: help setup run test check bench bench-docs bench-large diversion-report torture messages clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -35,6 +35,10 @@ check:  ## linters, types, floors, migrations, translations, security scanners
 bench:  ## measure against the targets and write $VAR/bench/latest.json
 	@$(BOOTSTRAP) runtime dev bench
 	@exec $(IN)/python -m bench $(PART) $(ARGS)
+
+bench-docs:  ## take every figure (half an hour on a quiet machine) and write them into docs/benchmarks.md
+	@$(BOOTSTRAP) runtime dev bench
+	@$(IN)/python -m bench && $(IN)/python -m bench --large && exec $(IN)/python -m bench --write
 
 bench-large:  ## the rows that need ten million redemptions
 	@$(BOOTSTRAP) runtime dev bench

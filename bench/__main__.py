@@ -1,6 +1,7 @@
 """`python -m bench [PART …]`: run the parts (all but "large", if none is named), print tables, write ``latest.json``.
 
-`python -m bench --markdown` prints the tables of ``latest.json`` for docs/benchmarks.md and measures nothing.
+`python -m bench --markdown` prints the tables of ``latest.json`` for docs/benchmarks.md and measures nothing;
+`python -m bench --write` puts them there.
 
 Always ends with 0: a figure is never a pass or fail test. A part that breaks is told and left out.
 """
@@ -11,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from bench.frame import Figure, machine, markdown, show, write
+from bench.frame import Figure, machine, markdown, show, write, write_into
 
 PARTS = {"codes": "Codes", "print": "Printing", "redeem": "Redemption", "draws": "Games and draws"}
 LARGE = {"large": "Beside ten million redemptions"}
@@ -21,13 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(asked: list[str]) -> None:
     titles = PARTS | LARGE
     asked = ["large" if part == "--large" else part for part in asked]
-    unknown = [part for part in asked if part not in {*titles, "--markdown"}]
+    unknown = [part for part in asked if part not in {*titles, "--markdown", "--write"}]
     if unknown:
         print(f"no such part: {', '.join(unknown)}; there are {', '.join(titles)}")
         return
     path = ROOT / os.environ.get("VAR", "var") / "bench" / "latest.json"  # before a part sets VAR for itself
     if "--markdown" in asked:
         print(markdown(path))
+        return
+    if "--write" in asked:
+        write_into(ROOT / "docs" / "benchmarks.md", markdown(path))
         return
     facts = machine()
     print(

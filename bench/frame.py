@@ -186,3 +186,12 @@ def markdown(path: Path) -> str:
                 f"| {row['name']} | {target} | {_digits(row['measured'])} {row['unit']} | {verdict} | {row['note']} |"
             )
     return "\n".join(lines)
+
+
+def write_into(page: Path, tables: str) -> None:
+    """Put the tables between the two marks of a page."""
+    before, begin, rest = page.read_text().partition("<!-- figures -->\n")
+    _old, end, after = rest.partition("<!-- end of figures -->\n")
+    if not end:
+        raise ValueError(f"{page} has no marks for the figures")
+    page.write_text(f"{before}{begin}\n{tables}\n\n{end}{after}")

@@ -480,6 +480,7 @@ def copy_brand(bench: Bench, template: str, names: list[str]) -> None:
         bench.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), database=embedded.DATABASE)
         connection.set_schema_to_public()
         use = brand_model(schema_name=name, name=name, name_zh=name, short_name=name, short_name_zh="基准")
+        use.activation_requires = brand_model.ActivationRequires.GENERATED
         use.auto_create_schema = False
         use.save()
         Domain.objects.create(domain=f"{name.replace('_', '-')}.localhost", tenant=use, is_primary=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
@@ -193,7 +193,8 @@ ORDER BY a.unit, a.kind DESC, a.role, a.party
 def trial_balance(as_of: datetime | None = None, *, since: datetime | None = None) -> TrialBalance:
     """Return all accounts by sort at a moment, with what came and went ``since`` another (else: ever)."""
     until = as_of or "infinity"
-    with connection.cursor() as database:
+    with transaction.atomic(), connection.cursor() as database:
+        database.execute("SET LOCAL statement_timeout = '60s'")  # it grows with the books: docs/algorithms/ledger.md
         database.execute(_TRIAL, {"as_of": until, "since": since or "-infinity"})
         found = database.fetchall()
     return TrialBalance([TrialRow(*row[:9]) for row in found], found[0][9] if found else 0)

@@ -5,7 +5,7 @@ taken in the one order of docs/architecture.md: request ids â†’ (new members) â†
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -227,7 +227,7 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, DomainError], *, i
         won = pick_winners(fresh, in_turn=in_turn)
         share(fresh, won.cases)
         scans, failures = write(fresh, won)
-        desk.answer(fresh, receipts_of(scans, made=map(_made, won.cases), seen=seen_by(fresh)))
+        desk.answer(fresh, receipts_of(scans, made=_made(fresh, won.cases), seen=seen_by(fresh)))
     budgets.charge(failures)
     if settings.SCAN_HANDLER and scans:
         import_string(settings.SCAN_HANDLER)([scan.pk for scan in scans])
@@ -248,16 +248,21 @@ def _open(desk: Desk, cases: Sequence[Case]) -> list[Case]:
     return desk.open()
 
 
-def _made(case: Case) -> Made:
-    return Made(
-        case.label_no or 0,
-        case.scan_id,
-        case.points["consumer"],
-        case.retailer.id if case.retailer else None,
-        case.points["retailer"],
-        case.promoter.id if case.promoter else None,
-        case.points["promoter"],
-    )
+def _made(cases: Iterable[Case], winners: Iterable[Case]) -> Iterator[Made]:
+    """Yield the redemptions that the answers speak of: first those that stood before, of which no party is told."""
+    for case in cases:
+        if case.past.spent:
+            yield Made(case.label_no or 0, case.past.spent.scan_id, case.past.spent.points, None, 0, None, 0)
+    for case in winners:
+        yield Made(
+            case.label_no or 0,
+            case.scan_id,
+            case.points["consumer"],
+            case.retailer.id if case.retailer else None,
+            case.points["retailer"],
+            case.promoter.id if case.promoter else None,
+            case.points["promoter"],
+        )
 
 
 # --- after the answer --------------------------------------------------------------------------------------------------
