@@ -14,7 +14,13 @@ from pathlib import Path
 
 from bench.frame import Figure, machine, markdown, show, write, write_into
 
-PARTS = {"codes": "Codes", "print": "Printing", "redeem": "Redemption", "draws": "Games and draws"}
+PARTS = {
+    "codes": "Codes",
+    "print": "Printing",
+    "redeem": "Redemption",
+    "draws": "Games and draws",
+    "sms": "Messages in",
+}
 LARGE = {"large": "Beside ten million redemptions"}
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,6 +16,8 @@ from sms_gateway.models import (
     CallTurn,
     InboundMessage,
     OutboundMessage,
+    Spending,
+    Subject,
     Suppression,
 )
 from sms_gateway.segments import parts_of
@@ -105,7 +107,8 @@ def lift_suppression(phone: str, *, at: datetime) -> None:
 def forget_number(phone: str) -> int:
     """Clear number and text of every message to and from ``phone`` and of its calls; return how many messages to it."""
     index = vault.blind_index(phone)
-    InboundMessage.objects.filter(from_index=index).update(from_cipher=None, from_index=None, body_cipher=None)
+    InboundMessage.objects.filter(from_index=index).update(**_NO_TEXT)
+    Spending.objects.filter(subject=Subject.NUMBER, key_index=index.hex()).delete()
     CallTurn.objects.filter(call__caller_index=index).update(**_NO_TURN)
     Call.objects.filter(caller_index=index).update(caller_cipher=None, caller_index=None)
     return _forget(to_index=index)
@@ -118,9 +121,8 @@ def forget_old_messages(*, at: datetime) -> int:
     What was keyed and spoken in calls is cleared after a day.
     """
     before = at - KEPT_FOR
-    InboundMessage.objects.filter(received_at__lte=before, body_cipher__isnull=False).update(
-        from_cipher=None, from_index=None, body_cipher=None
-    )
+    InboundMessage.objects.filter(received_at__lte=before, body_cipher__isnull=False).update(**_NO_TEXT)
+    Spending.objects.filter(subject=Subject.NUMBER, day__lt=before.date()).delete()
     CallTurn.objects.filter(asked_at__lte=at - TURNS_KEPT_FOR, answer_cipher__isnull=False).update(**_NO_TURN)
     Call.objects.filter(started_at__lte=before, caller_index__isnull=False).update(
         caller_cipher=None, caller_index=None
@@ -128,6 +130,7 @@ def forget_old_messages(*, at: datetime) -> int:
     return _forget(created_at__lte=before, to_index__isnull=False)
 
 
+_NO_TEXT = {"from_cipher": None, "from_index": None, "body_cipher": None, "body_mac": b"", "error_mac": None}
 _NO_TURN = {"digits_cipher": None, "answer_cipher": None, "state_cipher": None}
 
 

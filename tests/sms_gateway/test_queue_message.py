@@ -2,11 +2,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 
 from brands.models import Brand
-from sms_gateway.models import OutboundMessage
+from sms_gateway.models import Call, CallTurn, InboundMessage, OutboundMessage, Spending
 from sms_gateway.queries import messages_to, newest_messages
 from sms_gateway.services import forget_number, forget_old_messages, queue_message
+from tests.sms_gateway.world import OURS, make_twilio, signed, text
 
 PHONE, OTHER = "+8613800138000", "+8613900139000"
 
@@ -73,3 +75,18 @@ def test_a_message_needs_its_callers_transaction(real_commits: Brand, at: dateti
 
     with pytest.raises(RuntimeError, match="inside a transaction"):
         queue_message(PHONE, "refused", purpose="notice", at=at)
+
+
+def test_forgetting_a_number_clears_what_came_from_it_too(brand: Brand, at: datetime, client: Client) -> None:
+    make_twilio(brand, at, takes_calls=True)
+    text("hello").send(client)
+    signed("/webhooks/twilio/voice", {"CallSid": "CA1", "From": PHONE, "To": OURS}).send(client)
+    assert Spending.objects.filter(subject="number").count() == 1
+
+    forget_number(PHONE)
+
+    row, call, turn = InboundMessage.objects.get(), Call.objects.get(), CallTurn.objects.get()
+    assert (row.from_cipher, row.from_index, row.body_cipher, bytes(row.body_mac)) == (None, None, None, b"")
+    assert (call.caller_cipher, call.caller_index, turn.answer_cipher, turn.digits_cipher) == (None, None, None, None)
+    assert messages_to(PHONE) == []
+    assert Spending.objects.filter(subject="number").count() == 0
