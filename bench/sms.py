@@ -16,7 +16,7 @@ from bench.load import drive
 from bench.redeem import CLIENTS, WEB_WORKERS, web
 from bench.server import BRAND, running
 
-LABELS = 200_000
+LABELS = 60_000
 ROUND_S = 4.0
 TOKEN = "0123456789abcdef0123456789abcdef"
 BASE_URL = "https://labels.example"

@@ -80,10 +80,13 @@ def _decided_within(wait_s: float, claimed: Claimed, line: Line, clock: Callable
             return decide(claimed, line, clock)
         except Exception:  # logged and kept by `decide`
             return inbound.leave_to_worker(claimed.id).reply
-    future = _deciders().submit(_decide_for, connection.tenant, claimed, line, clock)
     try:
+        future = _deciders().submit(_decide_for, connection.tenant, claimed, line, clock)
         return future.result(timeout=wait_s)
-    except (TooSlow, Exception):  # late, or failed: either way the worker speaks, unless the answer came just now
+    except (
+        TooSlow,
+        Exception,
+    ):  # late, failed, or this process is ending: either way the worker speaks, unless the answer came just now
         return inbound.leave_to_worker(claimed.id).reply
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import config.urls  # noqa: F401 - loading it takes long on a busy machine, and a transaction may be idle for 10 s only
 from brands.phone_numbers import forget_numbers
 from sms_gateway import spending
 from sms_gateway.carriers.twilio import Twilio
