@@ -296,7 +296,7 @@ SMS_CURRENCY = env("SMS_CURRENCY", "CNY")
 
 # --- hooks of lower floors, filled in by higher ones ---------------------------------------------------------------
 # Modules as members.personal.PersonalDataHolder, asked at export and erasure.
-PERSONAL_DATA_HOLDERS = ["redemption.personal", "redemption.reports"]
+PERSONAL_DATA_HOLDERS = ["lottery.personal", "redemption.personal", "redemption.reports"]
 LEDGER_CAUSES = {"redemption": "console.causes.redemption"}  # cause → text and page, for the ledger's own pages
 SMS_HANDLER = "redemption.sms.answer"  # (IncomingText) -> Reply | None: see sms_gateway/doors.py
 VOICE_HANDLER = "redemption.voice.answer"  # (CallStep) -> VoiceAnswer

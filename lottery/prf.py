@@ -150,7 +150,8 @@ def _pairs_in(key: bytes, tag: bytes, spans: Sequence[Span], buckets: NDArray[np
     for first, beyond in _chunks(spans):
         stream = _stream(key, tag, first, beyond)
         tops = _tops(stream)
-        places = np.flatnonzero(is_wanted[tops])
+        low = np.flatnonzero(tops <= buckets[-1])  # few, where few labels win
+        places = low[is_wanted[tops[low]]]
         drawn = stream[::2][places].tolist()
         for place, top, value in zip(places.tolist(), tops[places].tolist(), drawn, strict=True):
             pairs[top].append((value, first + place))
@@ -174,15 +175,19 @@ def tiers_of(key: bytes, tag: bytes, labels: Sequence[int], limits: Sequence[Thr
 def tier_counts(key: bytes, tag: bytes, spans: Sequence[Span], limits: Sequence[Threshold]) -> list[int]:
     """Return how many of the labels win each tier: what an audit compares with the rules."""
     upto = [0] * len(limits)
+    highest = max((limit for limit in limits if limit is not None), default=None)
+    if highest is None:
+        return upto
     for first, beyond in _chunks(spans):
         drawn = numbers(key, tag, first, beyond)
+        low = np.flatnonzero(drawn <= np.uint64(highest[0]))  # few, where few labels win
+        values, labels = drawn[low], low + first
         for place, limit in enumerate(limits):
             if limit is None:
                 continue
             value, label = np.uint64(limit[0]), limit[1]
-            below = int(np.count_nonzero(drawn < value))
-            ties = np.flatnonzero(drawn == value) + first
-            upto[place] += below + int(np.count_nonzero(ties <= label))
+            upto[place] += int(np.count_nonzero(values < value))
+            upto[place] += int(np.count_nonzero(labels[values == value] <= label))
     return [here - before for before, here in zip([0, *upto], upto, strict=False)]
 
 

@@ -70,6 +70,7 @@ def test_ties_break_by_the_label_number():
     with mock.patch.object(prf, "_stream", coarse):
         for quantities in ([1, 0, 2], [333, 1], [10, 490], [500]):
             limits = prf.thresholds(KEY, TAG, [(1, 501)], quantities)
+            assert prf.tier_counts(KEY, TAG, [(1, 501)], limits) == quantities
             drawn = {label: label * 7919 % 4 for label in range(1, 501)}
             won = Counter(prf.tier_of(drawn[label], label, limits) for label in range(1, 501))
             assert [won[tier] for tier in range(1, len(quantities) + 1)] == quantities
