@@ -18,7 +18,7 @@ from bench.server import BRAND, running
 
 LABELS = 60_000
 ROUND_S = 4.0
-TOKEN = "0123456789abcdef0123456789abcdef"
+TOKEN = "0123456789abcdef" * 2
 BASE_URL = "https://labels.example"
 OURS = "+862160001111"
 

@@ -22,7 +22,8 @@ REGISTER: dict[str, Declared] = {
     # --- platform
     "brands.Brand": Declared(
         "id schema_name uuid name name_zh short_name short_name_zh hotline default_language time_zone colour on_colour"
-        " logo_svg filing_no activation_requires activation_limit labels_max_odds created_at"
+        " logo_svg filing_no activation_requires activation_limit labels_max_odds"
+        " gs1_prefix created_at"
     ),
     "brands.Domain": Declared("id domain tenant is_primary"),
     "brands.SlotLease": Declared("id form number brand leased_at ended_at"),
@@ -64,7 +65,7 @@ REGISTER: dict[str, Declared] = {
     "mfa.Authenticator": Declared("id user type created_at last_used_at", hidden="data"),
     "common.Job": Declared(
         "id public_id kind subject state done total detail error cancel_asked asked_by created_at started_at beat_at"
-        " ended_at"
+        " resumed_at resumed_done ended_at"
     ),
     "common.PeriodicRun": Declared("id task period started_at ended_at"),
     # --- labels
@@ -96,14 +97,25 @@ REGISTER: dict[str, Declared] = {
     # --- printing
     "printing.Press": Declared("id public_id name recipient fingerprint checked_at checked_by is_active created_at"),
     "printing.PrintJob": Declared(
-        "id public_id batch first_roll last_roll press recipient output reissue_of approval requester approver job requested_at"
-        " started_at"
+        "id public_id batch first_roll last_roll press recipient output version values proof reissue_of approval"
+        " requester approver job requested_at started_at"
     ),
     "printing.Handover": Declared(
         "id public_id print_job roll requester approver canary_range state lines plain_hash cipher_hash cipher_bytes"
-        " manifest signature ready_at expires_at downloaded_at downloaded_by acknowledged_at deleted_at lost_at lost_by"
+        " report manifest signature ready_at expires_at downloaded_at downloaded_by acknowledged_at deleted_at lost_at lost_by"
     ),
     "printing.PressAccount": Declared("id press user created_at created_by"),
+    "printing.SignOff": Declared("id sheet template_hash file_hash signed_by signed_at note"),
+    "printing.Art": Declared("id sha256 name media_type data width height source_sha256 created_at created_by"),
+    "printing.Template": Declared("id public_id name kind is_active created_at created_by"),
+    "printing.TemplateVersion": Declared("id template number layout sha256 created_at created_by"),
+    "printing.DefaultTemplate": Declared("id product kind template"),
+    "printing.SsccCounter": Declared("id prefix next"),
+    # subjects: ids of the partners or members whose talkers or cards are printed
+    "printing.Run": Declared(
+        "id public_id order_key version kind count batch inside label_range per_pack lot numbers subjects note"
+        " created_at created_by cancelled_at"
+    ),
     # --- ledger: an account does not know its holder
     "ledger.Account": Declared("id posted held floor clawback_of created_at public_id unit kind party role status"),
     "ledger.Transfer": Declared(
