@@ -31,8 +31,9 @@ from redemption.messages import say
 from redemption.models import ConsumerReport, Scan, ScanPlace, WasThatYou
 from redemption.receipts import receipts_of
 from redemption.rules import AskerKind, Detail, Outcome, asker_of
-from redemption.services import reverse_redemption
+from redemption.services import take_back
 from staff import audit
+from staff.approvals import NeedsApproval
 from staff.models import Role, User
 from staff.permissions import allowed, staff_view
 
@@ -185,7 +186,10 @@ def label_reverse(request: HttpRequest, serial: str) -> HttpResponse:
 
 def _reverse(request: HttpRequest, found: history.History, reason: str) -> HttpResponse:
     try:
-        reverse_redemption(found.label_no, at=now(), asked_by=_user(request).username, reason=reason)
+        take_back(found.label_no, at=now(), by=_user(request), reason=reason)
+    except NeedsApproval as asked:
+        messages.warning(request, str(asked.detail))
+        return redirect(f"/console/approvals/{asked.approval.pk}")
     except DomainError as error:
         messages.error(request, str(error.detail))
     else:

@@ -33,6 +33,8 @@ from redemption.paying import pick_winners, share
 from redemption.receipts import Made, receipts_of, too_many_tries
 from redemption.record import place_row, read_balances, told, write
 from redemption.rules import Act, AskerKind, Attempt, Outcome, Place, Receipt, asker_of, decide
+from staff import approvals
+from staff.models import Approval, User
 
 __all__ = [
     "AlreadyReversed",
@@ -51,6 +53,7 @@ __all__ = [
     "redeem_each",
     "redeem_many",
     "reverse_redemption",
+    "take_back",
     "verify",
     "verify_each",
 ]
@@ -60,6 +63,7 @@ ALONE_LOCK_MS = 2000
 MOST_TOGETHER = 500
 TRIES_ALONE = 4
 COORDINATES_LIVE = timedelta(days=90)
+REVERSE_ACT = "redemption.reverse"
 log = logging.getLogger(__name__)
 
 
@@ -271,24 +275,56 @@ def _made(cases: Iterable[Case], winners: Iterable[Case]) -> Iterator[Made]:
 def reverse_redemption(redemption_id: int, *, at: datetime, asked_by: str, reason: str) -> Reversal:
     """Take a redemption back: every party's points return; what was spent already is owed to their clawback account.
 
-    The code stays used. The campaign's budget gets its points back. Raises `NotFound`, `AlreadyReversed`.
+    The code stays used. The campaign's budget gets its points back. Raises `NotFound`, `AlreadyReversed`. What a person
+    asks for goes through `take_back`.
     """
     with transaction.atomic(durable=True):
-        redemption = Redemption.objects.filter(pk=redemption_id).first()
-        if redemption is None:
-            raise NotFound(_("There is no such redemption."))
-        made, created = Reversal.objects.get_or_create(
-            redemption=redemption, defaults={"at": at, "reason": reason[:200], "asked_by": asked_by[:150]}
-        )
-        if not created:
-            raise AlreadyReversed
-        amount = redemption.points + redemption.retailer_points + redemption.promoter_points
-        budget = Budget.objects.filter(campaign=redemption.campaign).first() if amount else None
-        if budget:
-            lottery.give_back([lottery.Need(budget.pk, redemption.scan_id % SLOTS, amount)])
-        transfers = Transfer.objects.filter(cause_kind=Cause.REDEMPTION, cause_id=redemption.scan_id, kind=Kind.AWARD)
-        if amount:
-            posting.reverse_many(transfers.values_list("pk", flat=True), at=at, recorded_by=asked_by[:150])
+        return _reverse(_redemption(redemption_id), at=at, asked_by=asked_by, reason=reason)
+
+
+def take_back(redemption_id: int, *, at: datetime, by: User, reason: str) -> Reversal:
+    """Reverse a redemption as asked by a person; more than `ledger.services.LARGE_REVERSAL` points need a second one.
+
+    Raises as `reverse_redemption`, and `staff.approvals.NeedsApproval`.
+    """
+    with transaction.atomic(durable=True):
+        redemption = _redemption(redemption_id)
+        asked: Approval | None = None
+        points = _points_paid(redemption)
+        if points > posting.LARGE_REVERSAL and not Reversal.objects.filter(pk=redemption_id).exists():
+            [serial] = labels.serials_of([redemption_id])
+            payload = {"serial": serial, "points": points, "reason": reason}
+            asked = approvals.ask_or_consume(REVERSE_ACT, payload, about=("serial", "points"), by=by, at=at)
+        if asked is None:
+            return _reverse(redemption, at=at, asked_by=by.username, reason=reason)
+    raise approvals.NeedsApproval(asked)
+
+
+def _redemption(redemption_id: int) -> Redemption:
+    found = Redemption.objects.filter(pk=redemption_id).first()
+    if found is None:
+        raise NotFound(_("There is no such redemption."))
+    return found
+
+
+def _points_paid(redemption: Redemption) -> int:
+    return redemption.points + redemption.retailer_points + redemption.promoter_points
+
+
+def _reverse(redemption: Redemption, *, at: datetime, asked_by: str, reason: str) -> Reversal:
+    made, created = Reversal.objects.get_or_create(
+        redemption=redemption, defaults={"at": at, "reason": reason[:200], "asked_by": asked_by[:150]}
+    )
+    if not created:
+        raise AlreadyReversed
+    amount = _points_paid(redemption)
+    if not amount:
+        return made
+    budget = Budget.objects.filter(campaign=redemption.campaign).first()
+    if budget:
+        lottery.give_back([lottery.Need(budget.pk, redemption.scan_id % SLOTS, amount)])
+    transfers = Transfer.objects.filter(cause_kind=Cause.REDEMPTION, cause_id=redemption.scan_id, kind=Kind.AWARD)
+    posting.reverse_many(transfers.values_list("pk", flat=True), at=at, recorded_by=asked_by[:150])
     return made
 
 

@@ -82,6 +82,7 @@ DECIDES: dict[str, str] = {
     "labels.close": "labels.void",
     "printing.handover": "printing.approve",
     "ledger.reverse": "ledger.reverse",
+    "redemption.reverse": "redemption.reverse",
     "lottery.budget": "lottery.publish",
     "messages.budget": "messages.budget",
 }

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import transaction
+from django.test import Client
 
 from brands.models import Brand
 from ledger import queries as ledger
@@ -10,9 +11,11 @@ from ledger.services import NewTransfer, post, system_account
 from lottery.queries import points_left
 from redemption import queries
 from redemption.errors import AlreadyReversed
-from redemption.models import Redemption
+from redemption.models import Redemption, Reversal
 from redemption.rules import Outcome
-from redemption.services import redeem, reverse_redemption
+from redemption.services import redeem, reverse_redemption, take_back
+from staff import approvals
+from staff.models import Approval, User
 from tests.conftest import NOW
 from tests.makers import (
     PROMOTER_POINTS,
@@ -23,6 +26,7 @@ from tests.makers import (
     make_campaign,
     make_partner,
     secrets_of,
+    serial_of,
 )
 
 
@@ -74,3 +78,42 @@ def test_a_redemption_is_taken_back_once_and_its_code_stays_used(brand: Brand) -
 
     assert balance_of() == 0
     assert redeem(make_attempt(code)).outcome is Outcome.ALREADY_REDEEMED
+
+
+@pytest.mark.parametrize(("consumer", "persons"), [(985, 1), (986, 2)])
+def test_more_than_a_thousand_points_of_all_parties_are_taken_back_by_two_persons(
+    brand: Brand, consumer: int, persons: int
+) -> None:
+    make_campaign(consumer=consumer)
+    retailer, promoter = make_partner("retailer"), make_partner("promoter")
+    code = secrets_of(make_active_batch(1))[0]
+    redeem(make_attempt(code, retailer=retailer.number, promoter=promoter.number))
+    label_no = Redemption.objects.get().pk
+    serial = serial_of(label_no)
+    fin = User.objects.create(username="fin", role="finance", language="en")
+    client = Client(headers={"host": "brand.localhost"})
+    client.force_login(fin, backend="allauth.account.auth_backends.AuthenticationBackend")
+    form = {"typed": serial, "reason": "returned goods"}
+
+    first = client.post(f"/console/labels/{serial}/reverse", form)
+
+    if persons == 1:
+        assert first["Location"] == f"/console/labels/{serial}"
+        assert not Approval.objects.exists()
+    else:
+        asked = Approval.objects.get(kind="redemption.reverse")
+        assert first["Location"] == f"/console/approvals/{asked.pk}"
+        assert asked.payload == {"serial": serial, "points": 1001, "reason": "returned goods"}
+        again = client.post(f"/console/labels/{serial}/reverse", form)
+        assert again["Location"] == first["Location"]
+        assert (balance_of(), Reversal.objects.count()) == (consumer, 0)
+        ola = User.objects.create_user("ola", role="owner")
+        with transaction.atomic():
+            approvals.decide(asked.pk, approved=True, by=ola, at=asked.requested_at)
+        client.post(f"/console/labels/{serial}/reverse", form)
+        asked.refresh_from_db()
+        assert asked.consumed_at is not None
+    assert (balance_of(), Reversal.objects.get().asked_by) == (0, "fin")
+    with pytest.raises(AlreadyReversed):
+        take_back(label_no, at=NOW, by=fin, reason="again")
+    assert [*queries.verify(), *ledger.verify()] == []
