@@ -18,7 +18,10 @@ from tests.environment import BRAND
 from tests.flows.two_brands import HOST, STRANGER_HOST, Two, arguments, path_of, routes, undone
 
 OWNED = ("console/", "r/", "rules/", "p/", "me")  # what lies below these and takes an argument is a brand's
-NOT_OWNED = ("r/",)  # shown to the visitor who got the receipt: tests/redemption/test_visitor.py
+NOT_OWNED = (
+    "r/",  # shown to the visitor who got the receipt: tests/redemption/test_visitor.py
+    "console/texts/",  # every brand has a text of this name, in words of its own
+)
 
 
 # --- pages --------------------------------------------------------------------------------------------------------------
@@ -38,6 +41,7 @@ FORMS: dict[str, dict[str, str]] = {
     "console/handovers/<slug:public_id>/acknowledge": {"plain_hash": "0" * 64},
     "console/press/files/<slug:public_id>/acknowledge": {"plain_hash": "0" * 64},
     "console/presses/<slug:public_id>/accounts/<int:pk>": {"use": "no"},
+    "console/calls/<uuid:uuid>/note": {"kind": "other"},
     "console/members/<str:public_id>/export": {"reason": "asked by letter"},
     "console/members/<str:public_id>/erase": {"reason": "asked by letter", "confirm": "yes"},
     "console/labels/<str:serial>/reverse": {"reason": "scanned by shop staff"},
@@ -50,6 +54,8 @@ FORMS: dict[str, dict[str, str]] = {
 MADE_UP = {
     "pk": "987654",
     "transfer_id": "987654",
+    "number_id": "987654",
+    "budget_id": "987654",
     "prefix": "ak_live_zzzzzz",
     "serial": "5JQ2D4Y8562N",
     "number": "112233445566",

@@ -14,18 +14,22 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from brands.models import Brand
+from brands.phone_numbers import numbers_of
 from common.clock import now
-from labels.models import Activation, Block, Product, ProductLink, Recall, Roll
+from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
 from printing.accounts import create_account
 from printing.handover import path_of as path_of_file
-from printing.models import Handover, PressAccount, PrintJob
+from printing.models import Art, Handover, PressAccount, PrintJob
 from printing.services import NewPrint, check_key, create_press, request as request_print
+from sms_gateway.models import Call, InboundMessage, SpendingBudget
+from sms_gateway.services import queue_message
 from staff.apikeys import create_key
 from staff.models import Approval, User
 from tests.browser.world import populate
 from tests.makers import labels_of, make_active_batch, make_batch, secrets_of, serial_of
 from tests.printing.versions import make_version
+from tests.sms_gateway.world import PHONE, make_twilio, text
 
 HOST, STRANGER_HOST = "brand.localhost", "stranger.localhost"
 
@@ -64,6 +68,8 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         "transfer": Transfer,
         "roll": Roll,
         "recall": Recall,
+        "slot": Slot,
+        "budget": SpendingBudget,
     }
     Roll.objects.create(
         batch=batch,
@@ -82,7 +88,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         title_zh="产品页",
         created_at=now(),
     )
-    things |= _printed(ada, sam)
+    things |= _printed(ada, sam) | _talked(brand)
     account = PressAccount.objects.get()
     press = Client(HTTP_HOST=HOST)
     sign_in(press, account.user)
@@ -90,6 +96,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         "staff": sam.pk,
         "account": account.pk,
         "link": link.pk,
+        "number": numbers_of(brand)[0].id,
         **{name: model.objects.latest("pk").pk for name, model in rows.items()},
     }
     connection.set_tenant(stranger_brand)
@@ -97,6 +104,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     eve = User.objects.create_user("eve", password="x", role="owner")
     sign_in(stranger, eve)
     assert sam.pk != eve.pk
+    assert not any(model.objects.filter(pk=numbers[name]).exists() for name, model in rows.items())
     stranger_token = create_key("all", ["read", "check", "redeem"], at=now())[1]
     connection.set_tenant(brand)
     return Two(
@@ -126,6 +134,21 @@ def _printed(requester: User, approver: User) -> dict[str, str]:
         found |= {("own_" if which else "") + key: value for key, value in _files_of(row, approver).items()}
     create_account(press, username="ren", at=now(), asked_by="ada")
     return found
+
+
+def _talked(brand: Brand) -> dict[str, str]:
+    """Give the brand a number with a limit, a message each way, a call and a picture; return their ids."""
+    make_twilio(brand, now())
+    text("hello").send(Client())
+    connection.set_tenant(brand)
+    went = queue_message(PHONE, "Your points", purpose="notice", at=now())
+    call = Call.objects.create(carrier="twilio", call_id="CA1", number="+862160001111", started_at=now())
+    SpendingBudget.objects.create(subject="prefix", key=PHONE[:-4], per_day=5)
+    art = Art.objects.create(
+        sha256="c0" * 32, name="Leaf", media_type="image/png", data=b"x", width=1, height=1, created_at=now()
+    )
+    came = InboundMessage.objects.latest("pk")
+    return {"in": str(came.uuid), "out": str(went.uuid), "call": str(call.uuid), "art": art.sha256}
 
 
 def _files_of(row: PrintJob, approver: User) -> dict[str, str]:
@@ -184,6 +207,17 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("console/partners/", {"public_id": things["retailer"]}),
         ("console/labels/", {"serial": things["serial"]}),
         ("console/receipts/", {"number": things["receipt"]}),
+        ("console/calls/", {"uuid": things["call"]}),
+        ("console/messages/in/", {"uuid": things["in"]}),
+        ("console/messages/out/", {"uuid": things["out"]}),
+        ("console/messages/<str:way>/", {"way": "in", "uuid": things["in"]}),
+        ("console/numbers/", {"number_id": str(numbers["number"])}),
+        ("console/spending/", {"budget_id": str(numbers["budget"])}),
+        ("console/slots/", {"pk": str(numbers["slot"])}),
+        ("console/templates/art/", {"sha256": things["art"]}),
+        ("console/templates/", {"public_id": things["template"]}),
+        ("console/runs/", {"public_id": things["run"]}),
+        ("console/prints-of-people/", {"public_id": things["run"]}),
         ("console/jobs/", {"public_id": things["job"]}),
         ("console/campaigns/<str:public_id>/edit", {"public_id": things["draft"]}),
         ("console/campaigns/<str:public_id>/open", {"public_id": things["draft"]}),
