@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST
 
 from common.clock import now
 from common.errors import DomainError
+from console.packs import BlockForm, asked_pack
 from labels import services
-from labels.forms import BlockForm
 from labels.models import Block
 from labels.range_views import asked_range, facts_of
 from redemption import batches
@@ -21,7 +21,9 @@ from staff.permissions import staff_view
 @staff_view("labels.block")
 def block_new(request: HttpRequest) -> HttpResponse:
     """Block labels. A final reason asks for the batch's number first, beside the exact counts."""
-    form = BlockForm(request.POST or None, initial={"reason": Block.Reason.LOST, **asked_range(request)})
+    pack = asked_pack(request)
+    asked = pack.places() if pack else asked_range(request)
+    form = BlockForm(request.POST or None, initial={"reason": Block.Reason.LOST, **asked})
     if request.method == "POST" and form.is_valid():
         batch, label_ranges = form.batch_of(), form.label_ranges()
         assert batch is not None  # noqa: S101 - the form is valid

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console import block_views, call_views, order_views, print_views, range_views, roll_views, views
+from console import activation_views, block_views, call_views, order_views, print_views, range_views, roll_views, views
 
 app_name = "console"
 urlpatterns = [
@@ -26,6 +26,8 @@ urlpatterns = [
     path("jobs/<uuid:public_id>/cancel", views.job_cancel, name="job_cancel"),
     path("batches/new", order_views.batch_new, name="batch_new"),
     path("batches/preview", order_views.batch_preview, name="batch_preview"),
+    path("activations/new", activation_views.activation_new, name="activation_new"),
+    path("activations/preview", activation_views.activation_preview, name="activation_preview"),
     path("blocks/new", block_views.block_new, name="block_new"),
     path("blocks/preview", block_views.block_preview, name="block_preview"),
     path("recalls", range_views.recall_list, name="recalls"),

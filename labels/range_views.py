@@ -13,10 +13,10 @@ from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from labels import queries, services
-from labels.forms import ActivateForm, RangeForm
+from labels.forms import RangeForm
 from labels.models import Activation, Batch, Block, Roll
 from labels.services.activation import needs_second_person
-from staff.models import Approval, User
+from staff.models import Approval
 from staff.permissions import allowed, staff_view
 
 
@@ -93,39 +93,6 @@ def _block_columns() -> list[Column]:
         (_("Blocked by"), "opened_by"),
         (_("Lifted"), "lifted_at"),
     ]
-
-
-@staff_view("labels.activate")
-def activation_new(request: HttpRequest) -> HttpResponse:
-    """Put labels on sale; above the brand's limit, once another person has approved exactly this."""
-    at = now()
-    form = ActivateForm(request.POST or None, today=queries.local_date(at), initial=asked_range(request))
-    if request.method == "POST" and form.is_valid():
-        data = {name: form.cleaned_data[name] for name in ("lot", "expires_on", "market", "valid_until", "document")}
-        batch, label_ranges = form.cleaned_data["batch"], form.label_ranges()
-        what = {"label_ranges": label_ranges, "product": batch.product, "at": at, **data}
-        try:
-            services.activate_ranges(asked_by=request.user.get_username(), **what)
-        except services.NeedsSecondPerson:
-            approval = services.request_activation(by=_user(request), **what)
-            messages.success(request, _("Another person has to approve this. The request is made."))
-            return redirect(f"/console/approvals/{approval.pk}")
-        except DomainError as error:
-            form.add_error(None, error.detail)
-        else:
-            count = sum(end - first for first, end in label_ranges)
-            messages.success(request, _("%(count)s labels are on sale.") % {"count": f"{count:,}"})
-            return redirect(f"/console/batches/{batch.public_id}")
-    context = {"form": form, **facts_of(form)}
-    return render(request, "labels/activate.html", context, status=422 if form.errors else 200)
-
-
-@staff_view("labels.activate")
-@require_POST
-def activation_preview(request: HttpRequest) -> HttpResponse:
-    """Return the box of counts for the range typed so far."""
-    form = ActivateForm(request.POST, today=queries.local_date(now()))
-    return render(request, "labels/range_facts.html", {"form": form, "act": "activate", **facts_of(form)})
 
 
 @staff_view("labels.activate")
@@ -214,8 +181,3 @@ def facts_of(form: RangeForm) -> dict[str, Any]:
         "spares": reason in Block.VOIDING,
         "needs_second": needs_second_person(ranges),
     }
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # noqa: S101 - staff_view let nobody else in
-    return request.user

@@ -115,6 +115,7 @@ def run_detail(request: HttpRequest, public_id: str) -> HttpResponse:
         "packs": [runs.pack_at(run, seq) for seq in range(1, min(run.count, _SHOWN) + 1)] if is_pack else [],
         "more": max(0, run.count - _SHOWN),
         "may_print": allowed(request.user, "templates.print"),
+        "may_activate": is_pack and run.cancelled_at is None and allowed(request.user, "labels.activate"),
         "with_zpl": run.kind in {*Run.PACKS, "coupon"},
     }
     return render(request, "printing/run.html", context)

@@ -1,7 +1,7 @@
 """Prints of packs, shelf talkers, cards and coupons: a row says what, the files are made from it whenever asked.
 
 An SSCC is the next of its company's counter, under a lock and an exclusion constraint, and is never given out again, not
-even when a run is cancelled. The seam for what comes to know packs as goods: `pack_at` and `pack_of`.
+even when a run is cancelled. The seam for what comes to know packs as goods: `pack_at` and `packs_of`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -91,6 +91,11 @@ class Pack:
     def to_label(self) -> int:
         """The place of the last label in its batch."""
         return self.from_label + self.count - 1
+
+    def places(self) -> dict[str, str | int]:
+        """Return its labels as forms of ranges name them: a batch, and places in it."""
+        batch = self.run.batch.public_id if self.run.batch else ""
+        return {"batch": batch, "first": self.from_label, "last": self.to_label}
 
 
 def order_packs(
@@ -265,11 +270,25 @@ def packs(run: Run) -> Iterator[Pack]:
 
 def pack_of(sscc: str) -> Pack | None:
     """Return the pack of an SSCC of ours; None for another's, or one that is none."""
-    if len(sscc) != gs1.BODY + 1 or not sscc.isdecimal() or not check_digit_is_right(sscc):
-        return None
-    number = int(sscc[:-1])
-    run = Run.objects.filter(kind__in=Run.PACKS, numbers__contains=number).select_related("batch__product").first()
-    return pack_at(run, number - run.numbers.lower + 1) if run else None
+    return packs_of([sscc]).get(sscc)
+
+
+def packs_of(ssccs: Sequence[str]) -> dict[str, Pack]:
+    """Return the packs of SSCCs of ours, those of cancelled prints among them; nothing for another's, or what is none."""
+    found: dict[str, Pack] = {}
+    known: list[Run] = []
+    for sscc in ssccs:
+        if len(sscc) != gs1.BODY + 1 or not sscc.isdecimal() or not check_digit_is_right(sscc):
+            continue
+        number = int(sscc[:-1])
+        run = next((one for one in known if one.numbers.lower <= number < one.numbers.upper), None)
+        if run is None:
+            of_it = Run.objects.filter(kind__in=Run.PACKS, numbers__contains=number)
+            run = of_it.select_related("batch__product").first()
+            known += [run] if run else []
+        if run is not None:
+            found[sscc] = pack_at(run, number - run.numbers.lower + 1)
+    return found
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

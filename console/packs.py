@@ -1,0 +1,125 @@
+"""Labels named by the case or pallet that they are in: its SSCC typed, scanned, or as its link."""
+
+import re
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext as _, gettext_lazy
+
+from labels import elements, forms as of_labels
+from printing.runs import Pack, pack_of, packs_of
+
+MOST_PACKS = 500
+_LONGEST = 60 * MOST_PACKS
+
+
+def asked_pack(request: HttpRequest) -> Pack | None:
+    """Return the pack that ``?pack=`` names, if its print is not cancelled."""
+    text = request.GET.get("pack", "")
+    pack = pack_of(text) if text.isascii() else None
+    return None if pack is None or pack.run.cancelled_at else pack
+
+
+def packs_in(text: str) -> list[Pack]:
+    """Return the packs that the lines of a text name, each once. Raises ValidationError, which names every wrong line."""
+    lines = [line.strip(" \t") for line in re.split(r"[\r\n]+", text) if line.strip(" \t")]
+    if len(lines) > MOST_PACKS:
+        raise ValidationError(_("Name at most %(most)s at once."), params={"most": MOST_PACKS})
+    named = [_sscc_in(line) for line in lines]
+    known = packs_of([sscc for sscc in named if sscc])
+    faults = []
+    for place, sscc in enumerate(named, 1):
+        if sscc is None:
+            faults.append(_("Line %(place)s is no SSCC: compare its 18 digits with the label.") % {"place": place})
+        elif sscc not in known:
+            faults.append(_("No case or pallet of this brand has the number %(sscc)s.") % {"sscc": sscc})
+        elif known[sscc].run.cancelled_at:
+            faults.append(_("The print of %(sscc)s was cancelled: its labels are in no case.") % {"sscc": sscc})
+    if faults:
+        raise ValidationError(faults[:10])
+    return list(known.values())
+
+
+def _sscc_in(line: str) -> str | None:
+    found = elements.read(line)
+    return found.value("00") or next((one.value for one in found.candidates if one.kind == "sscc"), None)
+
+
+class PackForm(of_labels.RangeForm):
+    """What a form of ranges says more: the packs, in place of a batch and what is in it."""
+
+    other_ways: ClassVar[tuple[str, ...]] = ("first", "last", "rolls")
+
+    packs = forms.CharField(
+        label=gettext_lazy("Or cases and pallets"),
+        max_length=_LONGEST,
+        required=False,
+        help_text=gettext_lazy("One SSCC a line: scanned, typed, or its link. No batch is needed."),
+        widget=forms.Textarea(attrs={"rows": 2, "class": "id", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["batch"].required = False
+
+    def clean_packs(self) -> list[Pack]:
+        """Read one SSCC a line."""
+        return packs_in(self.cleaned_data["packs"])
+
+    def clean(self) -> dict[str, Any]:
+        """Take the batch from the packs; refuse packs of several, and labels named in another way too."""
+        data = self.cleaned_data
+        packs: list[Pack] = data.get("packs") or []
+        if packs:
+            batches = {pack.run.batch for pack in packs} | ({data["batch"]} if data.get("batch") else set())
+            if any(data.get(name) for name in self.other_ways):
+                self.add_error("packs", ValidationError(_("Name the labels in one way only.")))
+            elif len(batches) > 1:
+                numbers = ", ".join(sorted(batch.number for batch in batches if batch))
+                self.add_error(
+                    "packs",
+                    ValidationError(_("These are of several batches: %(numbers)s."), params={"numbers": numbers}),
+                )
+            data["batch"] = packs[0].run.batch
+        return data if "packs" in self.errors else super().clean()
+
+    def _names_otherwise(self, data: dict[str, Any]) -> bool:
+        return bool(data.get("packs")) or super()._names_otherwise(data)
+
+    def label_ranges(self) -> list[tuple[int, int]]:
+        """Return the half-open ranges of label numbers; of a case and its pallet, what both hold counts once."""
+        packs: list[Pack] = self.cleaned_data.get("packs") or []
+        found: list[tuple[int, int]] = []
+        for first, end in sorted((pack.first, pack.end) for pack in packs):
+            if found and first <= found[-1][1]:
+                found[-1] = (found[-1][0], max(found[-1][1], end))
+            else:
+                found.append((first, end))
+        return found or super().label_ranges()
+
+
+class ActivateForm(PackForm, of_labels.ActivateForm):
+    """Labels that go on sale; the lot is the one that stands on the packs."""
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a batch where no pack names it, and refuse another lot than the packs'."""
+        data = super().clean()
+        if not self.errors and not data.get("batch"):
+            self._need(data, "batch")
+        lots = sorted({pack.run.lot for pack in data.get("packs") or [] if pack.run.lot})
+        if len(lots) > 1 or (lots and data.get("lot") and data["lot"] != lots[0]):
+            self.add_error(
+                "lot",
+                ValidationError(_("These cases and pallets say: lot %(lots)s."), params={"lots": ", ".join(lots)}),
+            )
+        elif lots:
+            data["lot"] = lots[0]
+        return data
+
+
+class BlockForm(PackForm, of_labels.BlockForm):
+    """Labels that must not be honoured any more."""
+
+    other_ways = ("first", "last", "rolls", "lot", "code")
