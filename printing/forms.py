@@ -8,6 +8,7 @@ from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from common.errors import DomainError
 from labels.identifiers import CHARSET_82
 from labels.models import Batch
 from printing import designs
@@ -107,7 +108,7 @@ class LostForm(forms.Form):
 
 
 class HashForm(forms.Form):
-    """What the press computed from the file it decrypted."""
+    """What the press computed: of the file it decrypted, and of the manifest that came with it."""
 
     plain_hash = forms.CharField(
         label=_("SHA-256 of the decrypted file"),
@@ -115,6 +116,17 @@ class HashForm(forms.Form):
         help_text=_("64 hexadecimal digits, as the press reads them out."),
         widget=forms.TextInput(attrs={"class": "id", "autocomplete": "off", "spellcheck": "false"}),
     )
+    manifest_hash = forms.CharField(
+        label=_("SHA-256 of the manifest"),
+        max_length=100,
+        required=False,
+        help_text=_("As the checking program says it: it shows whether the manifest is the one that was signed."),
+        widget=forms.TextInput(attrs={"class": "id", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def refuse(self, error: DomainError) -> None:
+        """Say at the field that is meant why the acknowledgement is refused."""
+        self.add_error("manifest_hash" if error.code == "tampered_manifest" else "plain_hash", error.detail)
 
 
 class TemplateForm(forms.Form):

@@ -59,10 +59,10 @@ def own_acknowledge(request: HttpRequest, public_id: str) -> HttpResponse:
     one, form = _own(request, public_id, what="acknowledge"), HashForm(request.POST)
     if form.is_valid():
         try:
-            services.acknowledge(one.pk, plain_hash=form.cleaned_data["plain_hash"], at=now())
+            services.acknowledge(one.pk, at=now(), **form.cleaned_data)
         except DomainError as error:
             services.refused(error, what="acknowledge", row=one, at=now())
-            form.add_error("plain_hash", error.detail)
+            form.refuse(error)
         else:
             messages.success(request, _("Thank you: the file is whole, and ours is deleted."))
             return redirect(f"/console/press/files/{public_id}")

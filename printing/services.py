@@ -4,6 +4,7 @@ Two persons: who asks for a print is not who approves it; `start` uses the appro
 Locks: the batch's row, then rolls, then handovers. Refusals are audited by the door that hears them (`refused`).
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -97,6 +98,12 @@ class WrongHash(Invalid):
     """The hash is not that of the file: what the press has is not what was handed over."""
 
     code = "wrong_hash"
+
+
+class TamperedManifest(Invalid):
+    """The press has another manifest than the one that was signed: it must not print."""
+
+    code = "tampered_manifest"
 
 
 class NotDownloaded(Conflict):
@@ -351,10 +358,11 @@ def download(handover_id: int, *, start: int = 0, at: datetime, asked_by: str) -
     return found
 
 
-def acknowledge(handover_id: int, *, plain_hash: str, at: datetime) -> Handover:
+def acknowledge(handover_id: int, *, plain_hash: str, manifest_hash: str = "", at: datetime) -> Handover:
     """Note that the press has the file, whole: the cipher text is deleted, the roll is handed over.
 
-    Raises `WrongHash`, `NotDownloaded`, `labels.rolls.OnHold`, `labels.rolls.RollNotReady`.
+    The hashes are SHA-256 in hexadecimal digits; a press that names no ``manifest_hash`` is taken at its word for the file.
+    Raises `WrongHash`, `TamperedManifest`, `NotDownloaded`, `labels.rolls.OnHold`, `labels.rolls.RollNotReady`.
     """
     with transaction.atomic(durable=True):
         roll_id = Handover.objects.values_list("roll_id", flat=True).get(pk=handover_id)
@@ -362,13 +370,19 @@ def acknowledge(handover_id: int, *, plain_hash: str, at: datetime) -> Handover:
         one = Handover.objects.select_for_update().get(pk=handover_id)
         if one.state != _State.DOWNLOADED:
             raise NotDownloaded(_("Only a file that has been downloaded can be acknowledged, and only once."))
-        if "".join(plain_hash.split()).lower() != one.plain_hash:
+        if _digits(plain_hash) != one.plain_hash:
             raise WrongHash(_("That is not the hash of this file: what the press has is not what was handed over."))
+        if _digits(manifest_hash) not in {"", hashlib.sha256(bytes(one.manifest)).hexdigest()}:
+            raise TamperedManifest
         rolls.hand_over(roll_id, set_up=one.strips, at=at)
         one.state, one.acknowledged_at, one.deleted_at = _State.ACKNOWLEDGED, at, at
         one.save(update_fields=["state", "acknowledged_at", "deleted_at"])
         transaction.on_commit(partial(delete_file, one.public_id))
     return one
+
+
+def _digits(text: str) -> str:
+    return "".join(text.split()).lower()
 
 
 def expire(*, at: datetime) -> int:

@@ -30,6 +30,7 @@ def sha256(path: str) -> str:
 def check(public_key: str, paths: "list[str]") -> int:
     """Print what was found; return 0 if all is genuine."""
     manifest, signature = Path(paths[0]).read_bytes(), Path(paths[1]).read_bytes()
+    print(f"manifest_sha256: {hashlib.sha256(manifest).hexdigest()}")
     message = TAG + b"\x00" + hashlib.sha256(manifest).digest()
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(signature, message)

@@ -214,10 +214,10 @@ def acknowledge(request: HttpRequest, public_id: str) -> HttpResponse:
     one, form = _handover(public_id), HashForm(request.POST)
     if form.is_valid():
         try:
-            services.acknowledge(one.pk, plain_hash=form.cleaned_data["plain_hash"], at=now())
+            services.acknowledge(one.pk, at=now(), **form.cleaned_data)
         except DomainError as error:
             services.refused(error, what="acknowledge", row=one, at=now())
-            form.add_error("plain_hash", error.detail)
+            form.refuse(error)
         else:
             messages.success(request, _("The press has the file. Ours is deleted."))
             return redirect(f"/console/handovers/{public_id}")

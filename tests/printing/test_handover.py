@@ -314,6 +314,21 @@ def authenticated(user: User) -> Client:
     return found
 
 
+def test_a_link_that_has_ended_sends_nothing_and_the_try_is_kept(
+    built: list[Handover], pia: User, at: datetime
+) -> None:
+    ended, open_one = (f"/console/handovers/{one.public_id}/file" for one in built[:2])
+    Handover.objects.filter(pk=built[0].pk).update(ready_at=at - timedelta(hours=72), expires_at=at)
+
+    refused = authenticated(pia).get(ended)
+
+    assert (refused.status_code, refusals()) == (410, ["gone"])
+    row = Audit.objects.get(act="refused")
+    assert (row.actor, row.row_id, row.after["what"]) == ("pia", str(built[0].pk), "download")
+    assert files.path_of(built[0].public_id).exists()  # nobody had to delete it first
+    assert authenticated(pia).get(open_one).status_code == 200
+
+
 def test_a_link_ends_and_takes_its_file_with_it(built: list[Handover], at: datetime) -> None:
     later = at + timedelta(hours=72)
     with pytest.raises(services.Gone):
@@ -384,6 +399,7 @@ def test_a_press_tells_a_genuine_manifest_from_a_tampered_one(
 
     code, said = verdict()
     assert (code, "GENUINE" in said) == (0, True), said
+    assert hashlib.sha256(parts["m.json"]).hexdigest() in said
     for name, old, new in (("m.json", b'"lines":32', b'"lines":31'), ("f.age", b"age", b"agf"), ("f.csv", b"1", b"2")):
         (tmp_path / name).write_bytes(parts[name].replace(old, new, 1))
         assert (verdict()[0], "REFUSED" in verdict()[1]) == (1, True), name
@@ -393,6 +409,27 @@ def test_a_press_tells_a_genuine_manifest_from_a_tampered_one(
     public = public_of(sign_key(at=at))
     assert files.is_genuine(public, bytes(one.manifest), bytes(one.signature))
     assert not files.is_genuine(public, bytes(one.manifest) + b" ", bytes(one.signature))
+
+
+def test_an_acknowledgement_that_names_another_manifest_is_refused_and_kept(
+    built: list[Handover], pia: User, at: datetime
+) -> None:
+    one, path = built[0], f"/console/handovers/{built[0].public_id}/acknowledge"
+    services.download(one.pk, at=at, asked_by="pia")
+    ours = bytes(one.manifest)
+    theirs = ours.replace(b'"lines":32', b'"lines":31')
+
+    refused = client(pia).post(
+        path, {"plain_hash": one.plain_hash, "manifest_hash": hashlib.sha256(theirs).hexdigest()}
+    )
+
+    assert (refused.status_code, refusals()) == (422, ["tampered_manifest"])
+    assert "it must not print" in refused.content.decode()
+    assert Audit.objects.get(act="refused").actor == "pia"
+    assert (Roll.objects.get(pk=one.roll_id).state, files.path_of(one.public_id).exists()) == ("ready", True)
+    right = {"plain_hash": one.plain_hash, "manifest_hash": f" {hashlib.sha256(ours).hexdigest().upper()} "}
+    assert client(pia).post(path, right).status_code == 302
+    assert Roll.objects.get(pk=one.roll_id).state == "handed_over"
 
 
 # --- canaries and codes ----------------------------------------------------------------------------------------------

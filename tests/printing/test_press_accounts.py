@@ -33,10 +33,12 @@ def test_the_press_fetches_its_file_once_and_acknowledges_it(handing: Handing) -
     assert b"".join(browser.get(f"{path}/file", headers={"Range": "bytes=99-"})) == cipher[99:]
     assert browser.get(f"{path}/file").status_code == 410
     assert browser.post(f"{path}/acknowledge", {"plain_hash": one.cipher_hash}).status_code == 422
+    tampered = {"plain_hash": one.plain_hash, "manifest_hash": "0" * 64}
+    assert browser.post(f"{path}/acknowledge", tampered).status_code == 422
     assert browser.post(f"{path}/acknowledge", {"plain_hash": one.plain_hash}).status_code == 302
 
     assert Roll.objects.get(pk=one.roll_id).state == "handed_over"
-    assert refusals() == [("gone", "ren"), ("wrong_hash", "ren")]
+    assert refusals() == [("gone", "ren"), ("wrong_hash", "ren"), ("tampered_manifest", "ren")]
     fetched = Audit.objects.filter(act="download")
     assert {(row.actor, row.row_id) for row in fetched} == {("ren", str(one.pk))}
 
