@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
 
 from brands.models import Brand
 from sms_gateway.carriers.base import Permanent, Stopped, Temporary
@@ -195,25 +194,6 @@ def test_a_block_of_its_own_limit(brand: Brand, at: datetime, teller: Teller, tr
     run(at)
 
     assert [body for _, _, body in teller.sent] == ["open"]
-
-
-def test_one_poison_in_a_hundred_is_parked_while_the_rest_pass(brand: Brand, at: datetime, teller: Teller) -> None:
-    """R9 in small; tests/torture/test_poison.py has the ten thousand."""
-    make_twilio(brand, at)
-    with transaction.atomic():
-        for n in range(200):
-            queue_message(PHONE, "poison" if n % 100 == 7 else f"good {n}", purpose="reply", at=at)
-    teller.errors["poison"] = RuntimeError("an adapter's own fault")
-
-    for _ in range(6):
-        run(at)
-        at += timedelta(seconds=400)
-
-    assert len(teller.sent) == 198
-    assert list(OutboundMessage.objects.filter(state="parked").values_list("problem", "attempts")) == [
-        ("RuntimeError", 5),
-        ("RuntimeError", 5),
-    ]
 
 
 def test_a_message_of_a_worker_that_died_is_sent_by_the_next(brand: Brand, at: datetime, teller: Teller) -> None:
