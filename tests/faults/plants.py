@@ -10,12 +10,15 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db import transaction
 
 from common.postgresql.base import DatabaseWrapper
 from redemption import budgets, desk, services
 from redemption.desk import Answer, Desk, Key
 from redemption.errors import TryLater
 from redemption.rules import Act, Attempt
+from sms_gateway.carriers.twilio import Twilio
+from sms_gateway.models import OutboundMessage
 from tests import environment
 from tests.environment import embedded
 
@@ -100,6 +103,22 @@ def one_fails_its_neighbours(patch: Patch) -> None:
             return [TryLater() for _ in attempts]
 
     patch(services, "_answers", answers)
+
+
+def unsigned_webhooks_are_believed(patch: Patch) -> None:
+    """Whoever knows the address of a webhook may say anything."""
+    patch(Twilio, "authenticate", lambda *_: None)
+
+
+def messages_are_written_after_the_commit(patch: Patch) -> None:
+    """The outbox is no part of its caller's transaction: a process that dies in between loses the message."""
+
+    def create(**values: Any) -> OutboundMessage:
+        message = OutboundMessage(**values)
+        transaction.on_commit(message.save)
+        return message
+
+    patch(OutboundMessage.objects, "create", create)
 
 
 def a_schema_is_forgotten(patch: Patch) -> None:

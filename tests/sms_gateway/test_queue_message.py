@@ -90,3 +90,24 @@ def test_forgetting_a_number_clears_what_came_from_it_too(brand: Brand, at: date
     assert (call.caller_cipher, call.caller_index, turn.answer_cipher, turn.digits_cipher) == (None, None, None, None)
     assert messages_to(PHONE) == []
     assert Spending.objects.filter(subject="number").count() == 0
+
+
+def test_a_message_is_there_once_its_callers_work_is(real_commits: Brand, at: datetime) -> None:
+    """Whoever dies right after the commit, before anything else that was to follow, has lost no message."""
+
+    def die() -> None:
+        raise SystemExit
+
+    @transaction.atomic
+    def work(body: str, *, undone: bool) -> None:
+        transaction.on_commit(die)
+        queue_message(PHONE, body, purpose="notice", at=at)
+        if undone:
+            raise ZeroDivisionError
+
+    with pytest.raises(SystemExit):
+        work("kept", undone=False)
+    with pytest.raises(ZeroDivisionError):
+        work("of work that came to nothing", undone=True)
+
+    assert [message.body for message in newest_messages(10)] == ["kept"], "the outbox is written with the work"

@@ -1,11 +1,14 @@
 """Where messages come in: whose they are, who may bring them, and what comes back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
 
 from brands.models import Brand
+from sms_gateway import answering
+from sms_gateway.doors import Line
+from sms_gateway.inbound import New
 from sms_gateway.models import TEXT_FIELD, InboundMessage, OutboundMessage
 from staff import vault
 from tests.sms_gateway import world
@@ -169,6 +172,28 @@ def test_one_loop_one_answer_a_minute(brand: Brand, at: datetime, client: Client
     assert ["<Message" in answer for answer in answers] == [True, False, False, False, False]
     assert "<Message" in text("what?", sid="SM9", sender="+8613900139000").send(client).text, "others are answered"
     assert "<Message" in text("something else", sid="SM10").send(client).text, "and so are other questions"
+
+
+def test_one_error_three_times_an_hour(brand: Brand, at: datetime) -> None:
+    make_twilio(brand, at)
+    line = Line(e164=OURS, languages=("en",))
+
+    def is_answered(minute: int, *, body: str = "what?", sender: str = world.PHONE) -> bool:
+        moment = at + timedelta(minutes=minute)
+        new = New(
+            carrier="twilio", message_id=f"{minute}{body}{sender}", number=OURS, sender=sender, body=body,
+            received_at=moment, at=moment,
+        )  # fmt: skip
+        return answering.answer(new, line, wait_s=1, clock=lambda: moment) is not None
+
+    answered = [minute for minute in (0, 2, 4, 6, 30, 59, 61, 63, 65, 67, 120, 122) if is_answered(minute)]
+
+    assert answered == [0, 2, 4, 61, 63, 65, 122]
+    assert InboundMessage.objects.filter(silence="loop").count() == 5
+    assert is_answered(66, body="who?"), "another error"
+    assert is_answered(66, sender="+8613900139000"), "another number"
+    assert is_answered(66, body="an answer"), "and what is no error at all"
+    assert is_answered(66, body="an answer, and again")
 
 
 @pytest.mark.parametrize("odd", ["", "\x00\x00", "𝕳" * 2000, "\u202e\u0661\u0662", "'; DROP TABLE x; --", "=1+1"])
