@@ -178,7 +178,9 @@ def _limit(parts: Parts, most: int) -> int:
 
 def _costs(parts: Parts) -> list[tuple[str, str]]:
     """Return what ten thousand of these messages cost, in the first countries that are written to."""
-    return [(region, f"{price * parts.count / 100:,.2f} {settings.SMS_CURRENCY}") for region, price in part_prices()[:4]]
+    return [
+        (region, f"{price * parts.count / 100:,.2f} {settings.SMS_CURRENCY}") for region, price in part_prices()[:4]
+    ]
 
 
 def _usual(language: str, *, one: bool = False) -> dict[str, str]:
