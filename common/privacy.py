@@ -157,7 +157,7 @@ REGISTER: dict[str, Declared] = {
     "sms_gateway.Spending": Declared("id subject day spent refused last_refused_at", personal="key_index"),
     # --- members and partners
     "members.Member": Declared(
-        "id public_id uuid state account created_at activated_at erased_at",
+        "id public_id uuid state account created_at activated_at erased_at failures",
         personal="phone_cipher phone_index name_cipher language",
     ),
     "members.Consent": Declared("id member purpose granted wording_version door at"),

@@ -22,6 +22,8 @@ class Member(models.Model):
     An erased member is a tombstone: no number, no name, a closed account with nothing on it.
     """
 
+    MOST_FAILURES = 100  # wrong codes in a row, before a person must look
+
     class State(models.TextChoices):
         PROVISIONAL = "provisional", pgettext_lazy("member", "provisional")
         ACTIVE = "active", pgettext_lazy("member", "active")
@@ -38,6 +40,7 @@ class Member(models.Model):
     created_at = models.DateTimeField(_("member since"))
     activated_at = models.DateTimeField(_("first sign-in"), null=True)
     erased_at = models.DateTimeField(_("erased at"), null=True)
+    failures = models.PositiveSmallIntegerField(_("wrong codes in a row"), default=0, db_default=0)
 
     class Meta:
         constraints = [

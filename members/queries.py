@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import F
 
 from common.db import array, ask, bytes_array
@@ -13,13 +14,24 @@ from staff import vault
 class Holder(NamedTuple):
     """Who earns: a member, or an API client's asker who has not claimed yet; and the account to pay.
 
-    A claimed asker has both ids, and the member's account.
+    A claimed asker has both ids, and the member's account. ``failures``: the member's wrong codes in a row.
     """
 
     member_id: int | None
     pending_id: int | None
     account_id: int
     created: bool = False
+    failures: int = 0
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether so many codes in a row were wrong that a person must unlock the member (`services.unlock`)."""
+        return self.failures >= Member.MOST_FAILURES * settings.FAILURE_BUDGET_SCALE
+
+
+def is_locked(member: Member) -> bool:
+    """Return whether a person must unlock this member before another code of theirs is looked at."""
+    return Holder(member.pk, None, member.account_id, failures=member.failures).is_locked
 
 
 def member_by_phone(phone: str) -> Member | None:
@@ -48,21 +60,28 @@ def holders_by_index(indexes: Iterable[bytes]) -> dict[bytes, Holder]:
 def ask_members(indexes: Iterable[bytes]) -> Callable[[], dict[bytes, Holder]]:
     """Ask for `holders_by_index`."""
     rows = ask(
-        "SELECT phone_index, id, account_id FROM members_member WHERE phone_index = ANY (%s::bytea[])",
+        "SELECT phone_index, id, account_id, failures FROM members_member WHERE phone_index = ANY (%s::bytea[])",
         [bytes_array(indexes)],
     )
-    return lambda: {index: Holder(member_id, None, account_id) for index, member_id, account_id in rows()}
+    return lambda: {
+        index: Holder(member_id, None, account_id, failures=failures)
+        for index, member_id, account_id, failures in rows()
+    }
 
 
 def ask_pending(client_ids: Iterable[int], indexes: Iterable[bytes]) -> Callable[[], dict[bytes, Holder]]:
     """Ask for the holders of those of the asker indexes that have one."""
     rows = ask(
-        "SELECT p.asker_index, p.id, m.id, coalesce(m.account_id, p.account_id) FROM members_pendingholder p"
+        "SELECT p.asker_index, p.id, m.id, coalesce(m.account_id, p.account_id), coalesce(m.failures, 0)"
+        " FROM members_pendingholder p"
         " LEFT JOIN members_member m ON m.id = p.claimed_by_id"
         " WHERE p.client_id = ANY (%s::bigint[]) AND p.asker_index = ANY (%s::bytea[])",
         [array(client_ids), bytes_array(indexes)],
     )
-    return lambda: {index: Holder(member_id, pending_id, account) for index, pending_id, member_id, account in rows()}
+    return lambda: {
+        index: Holder(member_id, pending_id, account, failures=failures)
+        for index, pending_id, member_id, account, failures in rows()
+    }
 
 
 def asker_index(client_id: int, asker: str) -> bytes:
@@ -100,10 +119,12 @@ def holder_of_pending(row: PendingHolder) -> Holder:
 def ask_holders_of(member_ids: Iterable[int]) -> Callable[[], dict[int, Holder]]:
     """Ask for the holders of members who are signed in; those erased are missing."""
     rows = ask(
-        "SELECT id, account_id FROM members_member WHERE id = ANY (%s::bigint[]) AND state <> 'erased'",
+        "SELECT id, account_id, failures FROM members_member WHERE id = ANY (%s::bigint[]) AND state <> 'erased'",
         [array(member_ids)],
     )
-    return lambda: {member_id: Holder(member_id, None, account_id) for member_id, account_id in rows()}
+    return lambda: {
+        member_id: Holder(member_id, None, account_id, failures=failures) for member_id, account_id, failures in rows()
+    }
 
 
 def consents_now(member_id: int) -> dict[str, Consent]:

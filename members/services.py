@@ -3,7 +3,7 @@
 import hmac
 import unicodedata
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -47,7 +47,7 @@ from members.queries import (
 from sms_gateway.models import OutboundMessage
 from sms_gateway.queries import messages_to
 from sms_gateway.services import forget_number, queue_message
-from staff import vault
+from staff import audit, vault
 
 LAPSE_AFTER = timedelta(days=180)
 SEEN_EVERY = timedelta(days=30)
@@ -310,6 +310,44 @@ def forget_old_codes(*, at: datetime) -> None:
     SignInCode.objects.filter(expires_at__lte=at - timedelta(days=1)).delete()
 
 
+# --- wrong codes in a row ----------------------------------------------------------------------------------------
+
+
+def count_failures(failed: Mapping[int, int], *, forgiven: Collection[int] = ()) -> None:
+    """Add the wrong codes of each member to those in a row; ``forgiven``: members whose row a right code has ended.
+
+    One statement of its own, after the transaction that answered: it waits for no other lock while it holds a member's.
+    """
+    ids = sorted({*failed, *forgiven})
+    if not ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE members_member m
+               SET failures = LEAST(32767, n.added + CASE WHEN n.forgiven THEN 0 ELSE m.failures END)
+              FROM (SELECT l.id, u.added, u.forgiven
+                      FROM members_member l
+                      JOIN unnest(%s::bigint[], %s::int[], %s::bool[]) AS u (id, added, forgiven) ON u.id = l.id
+                     ORDER BY l.id FOR NO KEY UPDATE OF l) n
+             WHERE m.id = n.id
+            """,
+            [ids, [failed.get(member_id, 0) for member_id in ids], [member_id in forgiven for member_id in ids]],
+        )
+
+
+@inside_transaction
+def unlock(member_id: int, *, at: datetime) -> Member:
+    """Let a member try codes again who typed too many wrong ones in a row; kept in the trail. Raises `NotFound`."""
+    member = _lock_living(member_id)
+    audit.record(
+        "unlock", at=at, table=Member._meta.db_table, row_id=str(member.pk), facts={"failures": member.failures}
+    )
+    member.failures = 0
+    member.save(update_fields=["failures"])
+    return member
+
+
 # --- consent and name --------------------------------------------------------------------------------------------
 
 
@@ -440,6 +478,7 @@ def export_member(member: Member) -> dict[str, Any]:
         "state": member.state,
         "member_since": member.created_at.isoformat(),
         "first_sign_in": member.activated_at.isoformat() if member.activated_at else None,
+        "wrong_codes_in_a_row": member.failures,
         "consents": [
             {
                 "purpose": consent.purpose,
@@ -509,7 +548,7 @@ def erase_member(member: Member, *, at: datetime, asked_by: str) -> Erasure:
         void(hold_id=hold_id, at=at)
     points = _settle(row.account_id, into=system_account("expired"), kind="forfeit", cause=("member", row.pk), at=at)
     row.phone_cipher = row.phone_index = row.name_cipher = None
-    row.language = ""
+    row.language, row.failures = "", 0
     row.state, row.erased_at = Member.State.ERASED, at
     row.save()
     record = {"member": row.public_id, "points_settled": points, "at": moment(at)}

@@ -1,6 +1,7 @@
 """Members on the console. Numbers are shown masked; the full number leaves only by an export, which is audited."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -71,6 +72,8 @@ def member(request: HttpRequest, public_id: str) -> HttpResponse:
         "claims": found.claims.order_by("-id")[:50],
         "may_export": allowed(request.user, "members.export"),
         "may_erase": allowed(request.user, "members.erase"),
+        "is_locked": queries.is_locked(found),
+        "may_unlock": allowed(request.user, "members.unlock"),
     }
     return render(request, "members/member.html", context)
 
@@ -85,6 +88,17 @@ def export(request: HttpRequest, public_id: str) -> HttpResponse:
     answer["Content-Disposition"] = f'attachment; filename="{found.public_id}.json"'
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+@staff_view("members.unlock")
+@require_POST
+def unlock(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Let a member try codes again who typed too many wrong ones in a row."""
+    found = _get(public_id)
+    with transaction.atomic(durable=True):
+        services.unlock(found.pk, at=now())
+    messages.success(request, _("This member may type codes again."))
+    return redirect(f"/console/members/{public_id}")
 
 
 @staff_view("members.erase")

@@ -147,6 +147,11 @@ def ask(attempts: Sequence[Attempt]) -> list[Refusal | None]:
     return [_fallback_refusal(group) for group in subjects]
 
 
+def locked(attempt: Attempt) -> Refusal:
+    """Return the refusal of a member whom only a person can unlock: an hour from now it may be asked again."""
+    return Refusal(subjects_of(attempt)[0], HOUR_S)
+
+
 def charge(failures: Iterable[Failure]) -> None:
     """Count failures, after their commit. Never raises: an unreachable store leaves them to the process's own tenth."""
     failures = list(failures)

@@ -1,6 +1,6 @@
 """The desk where request ids are opened, each once; what was asked before gets its first answer."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from common.db import Rows, array, ask, bytes_array
 from common.errors import DomainError
@@ -23,10 +23,10 @@ class Desk:
     """Opens each request id once and remembers whose answer belongs where.
 
     A request id seen before gets its first answer if the content is the same, else `KeyReused`; a twin in the same
-    batch gets its leader's. A case with an error of its own opens no request, but may still be a repeat.
+    batch gets its leader's. A case with an error (or a refusal) of its own opens no request, but may still be a repeat.
     """
 
-    def __init__(self, cases: Sequence[Case], errors: dict[Case, DomainError]) -> None:
+    def __init__(self, cases: Sequence[Case], errors: Mapping[Case, Answer]) -> None:
         self.cases = cases
         self.errors = errors
         self.done: dict[Case, Answer] = {}

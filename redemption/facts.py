@@ -97,6 +97,11 @@ class Case:
         return self.attempt.code is not None
 
     @property
+    def is_locked(self) -> bool:
+        """Whether a member types a hidden code who typed too many wrong ones in a row. Open serials are still read."""
+        return self.secret_typed and self.holder is not None and self.holder.is_locked
+
+    @property
     def product_id(self) -> int | None:
         """The product that the label is bound to (before activation: that of its batch)."""
         return self.state.product_id if self.state else self.resolution.product_id if self.label_no else None

@@ -5,6 +5,7 @@ taken in the one order of docs/architecture.md: request ids â†’ (new members) â†
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ from lottery.models import Budget
 from lottery.rules import SLOTS
 from members import services as members
 from redemption import budgets
+from redemption.budgets import Failure
 from redemption.desk import Answer, Desk, TwinIsRunning, answered_before
 from redemption.errors import AlreadyReversed, InProgress, KeyReused, TryLater, UnknownPartner, WhoEarns
 from redemption.facts import Case, ask_labels, cases_of, find_people, seen_by
@@ -80,6 +82,8 @@ def look(attempt: Attempt) -> Receipt:
         return too_many_tries(Act.CHECK, attempt.at, refusal)
     [case] = cases_of(Act.CHECK, [attempt])
     find_people([case])
+    if case.is_locked:
+        return too_many_tries(Act.CHECK, attempt.at, budgets.locked(attempt))
     with pipelined():
         read = ask_labels([case], at=attempt.at)
     read()
@@ -214,7 +218,7 @@ def _alone(act: Act, attempt: Attempt) -> Answer:
 def _together(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
     """Answer attempts in one durable transaction, and charge their failures after it."""
     cases = cases_of(act, attempts)
-    errors = find_people(cases)
+    errors: dict[Case, Answer] = {**find_people(cases), **_locked(cases)}
     try:
         return _write_together(cases, errors, in_turn=False)
     except lottery.BudgetShort:
@@ -223,7 +227,33 @@ def _together(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
         return _write_together(list(again.values()), errors, in_turn=True)
 
 
-def _write_together(cases: Sequence[Case], errors: dict[Case, DomainError], *, in_turn: bool) -> list[Answer]:
+def _locked(cases: Iterable[Case]) -> dict[Case, Answer]:
+    """Return what members hear who typed too many wrong codes in a row, until a person unlocks them."""
+    answers: dict[Case, Answer] = {}
+    for case in cases:
+        if case.is_locked and not answered_before(case.attempt):
+            refusal = budgets.locked(case.attempt)
+            budgets.count_refusal(refusal, at=case.attempt.at)
+            answers[case] = too_many_tries(case.act, case.attempt.at, refusal)
+    return answers
+
+
+def _count_in_a_row(cases: Sequence[Case], winners: Iterable[Case], failures: Iterable[Failure]) -> None:
+    """Keep how many wrong codes in a row each member typed. After the commit, as the budgets are charged."""
+    charged = Counter(failure.subject for failure in failures if failure.subject.kind in budgets.PERSONS)
+    failed = {
+        case.holder.member_id: charged[budgets.subjects_of(case.attempt)[0]]
+        for case in (cases if charged else ())
+        if case.holder and case.holder.member_id is not None
+    }
+    forgiven = {case.holder.member_id for case in winners if case.holder and case.holder.failures}
+    members.count_failures(
+        {member_id: count for member_id, count in failed.items() if count},
+        forgiven={member_id for member_id in forgiven if member_id is not None},
+    )
+
+
+def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_turn: bool) -> list[Answer]:
     """Open the requests, pick the winners, write everything, commit. Each step is one round trip to the database."""
     desk = Desk(cases, errors)
     with transaction.atomic(durable=True):
@@ -233,6 +263,7 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, DomainError], *, i
         scans, failures = write(fresh, won)
         desk.answer(fresh, receipts_of(scans, made=_made(fresh, won.cases), seen=seen_by(fresh)))
     budgets.charge(failures)
+    _count_in_a_row(fresh, won.cases, failures)
     if settings.SCAN_HANDLER and scans:
         import_string(settings.SCAN_HANDLER)([scan.pk for scan in scans])
     return desk.answers()

@@ -51,6 +51,7 @@ TABLE: dict[str, frozenset[Role]] = {
     "ledger.reverse": frozenset({_R.OWNER, _R.FINANCE}),
     "members.read": frozenset({_R.OWNER, _R.MARKETER, _R.ANALYST, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}),
     "members.export": frozenset({_R.OWNER, _R.LEGAL, _R.SUPPORT}),
+    "members.unlock": frozenset({_R.OWNER, _R.SUPPORT}),
     "members.erase": frozenset({_R.OWNER, _R.LEGAL}),
     "channel.read": _ALL,
     "channel.edit": frozenset({_R.OWNER, _R.MARKETER, _R.REGIONAL}),

@@ -41,6 +41,7 @@ ledger.read         x x . . . x . x x x x
 ledger.reverse      x . . . . . . . . x .
 members.read        x x . . . x . x x x x
 members.export      x . . . . . . x x . .
+members.unlock      x . . . . . . . x . .
 members.erase       x . . . . . . x . . .
 channel.read        x x x x x x x x x x x
 channel.edit        x x . . . . x . . . .
