@@ -1,15 +1,17 @@
 """Every page of the console as people see it: both languages, light and dark, phone and desk; axe, no sideways scroll."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Page
 
 from common.clock import now
 from staff.models import User
 from tests.browser.conftest import DESK, LANGUAGES, PHONE, SHOTS, looked_at
-from tests.browser.world import people, populate
+from tests.browser.world import people, populate, printed
 
 PAGES = {
     "today": "/console/",
@@ -71,15 +73,44 @@ PAGES = {
     "second-factor": "/console/account/second-factor",
     "password": "/console/account/password",
 }
+PRINTING = {
+    "batch-rolled": "/console/batches/{rolled}",
+    "roll-list": "/console/batches/{rolled}/rolls",
+    "rolls": "/console/rolls",
+    "activation-rolled": "/console/activations/new?batch={rolled}&rolls=2",
+    "print-form": "/console/batches/{rolled}/print",
+    "prints": "/console/prints",
+    "print": "/console/prints/{print}",
+    "print-unsigned": "/console/prints/{unsigned}",
+    "handover-ready": "/console/handovers/{ready}",
+    "handover-fetched": "/console/handovers/{fetched}",
+    "handover-done": "/console/handovers/{done}",
+    "lost": "/console/handovers/{ready}/lost",
+    "presses": "/console/presses",
+    "press": "/console/presses/{press}",
+    "press-log": "/console/presses/{press}/log",
+    "recalls": "/console/recalls",
+    "recall": "/console/recalls/{recall}",
+    "recall-holders": "/console/recalls/{recall}/holders",
+    "slots": "/console/slots",
+    "slot": "/console/slots/{slot}",
+    "packs": "/console/runs/{packs}",
+}
+OF_PRESS = {
+    "own-files": "/console/press",
+    "own-file-ready": "/console/press/files/{ready}",
+    "own-file-fetched": "/console/press/files/{fetched}",
+    "own-file-done": "/console/press/files/{done}",
+}
 EMPTY = (
     "today", "label-find", "receipts", "reports", "campaigns", "jobs", "approvals", "keys", "products", "batches",
     "activations", "blocks", "members", "partners", "ledger", "accounts",
 )  # fmt: skip
 
 
-def signed_in() -> Client:
+def signed_in(name: str = "ada") -> Client:
     client = Client(HTTP_HOST="brand.localhost")
-    client.force_login(User.objects.get(username="ada"))
+    client.force_login(User.objects.get(username=name))
     return client
 
 
@@ -96,6 +127,28 @@ def test_pages(live: str, visit: Callable[..., Page], language: str, dark: bool,
         assert answer is not None
         assert answer.status == 200, path
         looked_at(page, f"{name}-{size['width']}-{language[:2]}-{'dark' if dark else 'light'}")
+
+
+@pytest.mark.parametrize(("language", "dark", "size"), EVERY_LOOK if SHOTS else [EVERY_LOOK[0], EVERY_LOOK[7]])
+def test_pages_of_printing(
+    live: str,
+    visit: Callable[..., Page],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    dark: bool,
+    size: dict[str, int],
+) -> None:
+    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
+    people(now())
+    ids = printed(now())
+    for who, pages in (("ada", PRINTING), ("ren", OF_PRESS)):
+        page = visit(language=language, dark=dark, size=size, client=signed_in(who))
+        for name, path in pages.items():
+            answer = page.goto(path.format(**ids))
+            assert answer is not None
+            assert answer.status == 200, path
+            looked_at(page, f"{name}-{size['width']}-{language[:2]}-{'dark' if dark else 'light'}")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

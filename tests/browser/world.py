@@ -2,15 +2,25 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pyrage
+from django.db import connection, transaction
+
+from brands.models import Brand
 from common.models import Job
 from labels.queries import scan_id_of
-from labels.services import block
+from labels.recalls import Scope, recall
+from labels.rolls import receive
+from labels.services import activate, block
 from ledger.models import Transfer
 from lottery.services import halt
 from members.models import Member
 from printing import starters
+from printing.accounts import create_account
+from printing.building import build
 from printing.designs import create_template
-from printing.runs import order_for
+from printing.runs import NewPacks, order_for, order_packs
+from printing.samples import sign_off
+from printing.services import NewPrint, acknowledge, check_key, create_press, download, request as request_print, start
 from redemption.models import Scan
 from redemption.reports import Told, file_report
 from redemption.rules import Attempt, Door, Place
@@ -28,6 +38,7 @@ from tests.makers import (
     secret_of,
     serial_of,
 )
+from tests.printing.versions import make_version
 
 PHONES = ("+8613800138000", "+8613900139000", "+8613700137000")
 CHENGDU, HANGZHOU = Place(30.66, 104.06, 40.0), Place(30.27, 120.15, 12.0)
@@ -156,3 +167,55 @@ def _week_ago(numbers: list[int], at: datetime) -> None:
     for index, number in enumerate(numbers[:10]):
         seen = verify(_attempt(at - timedelta(minutes=30 * index), serial=serial_of(number), cookie=f"week{index}"))
         add_place(scan_id_of(seen.receipt_no or "") or 0, HANGZHOU, at=at)
+
+
+def printed(at: datetime) -> dict[str, str]:
+    """Print a batch in rolls, for a press with an account of its own; return what the pages' addresses need.
+
+    Its four rolls: received and on sale in part; handed to nobody yet; fetched; without a file. Packs, a leak, and a recall.
+    """
+    ada, bo = User.objects.order_by("pk")[:2]
+    batch = make_batch(
+        product=make_product(gtin="9506000134352", name="Green", name_zh="绿茶"), count=80, roll_labels=20
+    )
+    press = create_press(
+        name="Riverside Security Printing and Packaging Company",
+        recipient=str(pyrage.x25519.Identity.generate().to_public()),
+        at=at,
+    )
+    check_key(press, read_out=press.fingerprint, at=at, asked_by="ada")
+    create_account(press, username="ren", at=at, asked_by="ada")
+    row = request_print(NewPrint(batch, 1, 3, press, output="pdf", version=make_version(at)), by=ada, at=at)
+    sign_off(row, by=ada, at=at)
+    with transaction.atomic():
+        approvals.decide(row.approval_id, approved=True, by=bo, at=at)
+    start(row.pk, at=at)
+    build(row.pk, clock=lambda: at)
+    done, ready, fetched = row.handovers.select_related("roll").order_by("roll__number")
+    for one in (done, fetched):
+        download(one.pk, at=at, asked_by="ren")
+    acknowledge(done.pk, plain_hash=done.plain_hash, at=at)
+    receive(done.roll_id, good=17, spoiled=[(7, 9)], document="LS-2611-07", at=at, asked_by="ada")
+    first = int(batch.label_range.lower)
+    activate(label_range=(first + 3, first + 13), product=batch.product, lot="2611A", market="CN-53", at=at)
+    make_partner("retailer", number="R1001", name="Bluestone Street Tea", at=at)
+    redeem(_attempt(at, code=secret_of(first + 4), phone=PHONES[0], retailer="R1001"))
+    recalled = recall(Scope(label_range=(first + 3, first + 9)), at=at, note="Foreign smell", asked_by="ada")
+    Brand.objects.filter(pk=connection.tenant.pk).update(gs1_prefix="9501101")
+    connection.tenant.gs1_prefix = "9501101"
+    cases = create_template(name="Case of 8", kind="case", layout=starters.layout("case"), at=at, asked_by="ada")
+    packs = order_packs(cases, NewPacks(batch, 1, 80, 8, "2611A"), order_key="cases", at=at, asked_by="ada")
+    wanting = request_print(NewPrint(batch, 4, 4, press, output="pdf", version=row.version), by=ada, at=at)
+    return {
+        "rolled": batch.public_id,
+        "roll": str(ready.roll_id),
+        "press": press.public_id,
+        "print": row.public_id,
+        "unsigned": wanting.public_id,
+        "ready": ready.public_id,
+        "fetched": fetched.public_id,
+        "done": done.public_id,
+        "recall": str(recalled.pk),
+        "slot": str(batch.secret_slot_id),
+        "packs": packs.public_id,
+    }
