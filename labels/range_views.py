@@ -170,6 +170,10 @@ def facts_of(form: RangeForm) -> dict[str, Any]:
         start = batch.label_range.lower if batch else 0
         has_places = batch is not None and "first" in form.initial
         ranges = [(start + form.initial["first"] - 1, start + form.initial["last"])] if has_places else []
+        if batch is not None and "rolls" in form.initial:
+            numbers = [int(text) for text in form.initial["rolls"].split(", ") if len(text) < 7]
+            parts = batch.rolls.filter(number__in=numbers).values_list("label_range", flat=True)
+            ranges = services.merged([(int(part.lower), int(part.upper)) for part in parts])
     if not ranges:
         return {"facts": None, "reason": reason, "ranges": []}
     return {

@@ -56,6 +56,8 @@ def test_the_warehouse_receives_and_puts_on_sale(brand: Brand, roll: Roll) -> No
     roll.refresh_from_db()
     assert (roll.state, roll.spoiled, roll.sampled, roll.received_by) == ("received", 3, 1, "warehouse")
     assert Batch.objects.get().state == "received"
+    chosen = warehouse.get(f"/console/activations/new?batch={roll.batch.public_id}&rolls=1&rolls=3&rolls={10**9}")
+    assert "<dt>Labels</dt><dd><b>150</b></dd>" in chosen.content.decode()
     form = warehouse.get(f"/console/activations/new?roll={roll.pk}").content.decode()
     assert 'value="100"' in form
 
