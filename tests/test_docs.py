@@ -37,6 +37,14 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+def test_the_list_of_documents_leaves_none_out() -> None:
+    docs = ROOT / "docs"
+    listed = set(re.findall(r"\]\(([^)#\s]+)\)", (docs / "README.md").read_text()))
+    pages = {str(path.relative_to(docs)) for path in docs.glob("**/*.md") if path.parent.name != "decisions"}
+
+    assert pages - {"README.md"} <= listed
+
+
 def test_every_target_of_make_that_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
