@@ -20,10 +20,30 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class HasOwner(Conflict):
+    """The brand has an owner, who invites others on the console."""
+
+    code = "has_owner"
+
+
 class LastOwner(Conflict):
     """The brand needs at least one owner."""
 
     code = "last_owner"
+
+
+def create_first_owner(*, username: str) -> tuple[User, str]:
+    """Make the owner of a brand that has none; return the user and a first password, shown once.
+
+    Raises `HasOwner`, `NameTaken`.
+    """
+    password = secrets.token_urlsafe(12)
+    with transaction.atomic(durable=True):
+        if _owners():
+            raise HasOwner
+        if User.objects.filter(username__iexact=username).exists():
+            raise NameTaken(_("There is already somebody of that user name."))
+        return User.objects.create_user(username, password=password, role=Role.OWNER), password
 
 
 def create_staff(*, username: str, role: str, language: str = "", by: User, at: datetime) -> tuple[User, str]:
