@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 from common.clock import now
 from staff.models import User
 from tests.browser.conftest import DESK, LANGUAGES, PHONE, SHOTS, looked_at
+from tests.browser.messages import talk
 from tests.browser.world import people, populate, printed
 
 PAGES = {
@@ -177,3 +178,48 @@ def test_error_pages(live: str, visit: Callable[..., Page], language: str) -> No
     assert answer is not None
     assert answer.status == 403
     looked_at(page, f"403-1280-{language[:2]}")
+
+
+MESSAGES = {
+    "messages-in": "/console/messages",
+    "messages-out": "/console/messages?way=out",
+    "messages-none": "/console/messages?way=out&q=13700137000",
+    "message-in": "/console/messages/in/{in}",
+    "message-parked": "/console/messages/in/{parked}",
+    "message-out": "/console/messages/out/{out}",
+    "message-failed": "/console/messages/out/{failed}",
+    "numbers": "/console/numbers",
+    "number": "/console/numbers/{number}",
+    "spending": "/console/spending",
+    "limit": "/console/spending/{budget}",
+    "texts": "/console/texts",
+    "text": "/console/texts/spent_other/en",
+    "text-zh": "/console/texts/redeemed/zh-hans",
+    "recordings": "/console/texts/recordings",
+    "recording": "/console/texts/recordings/greeting/zh-hans",
+    "calls": "/console/calls",
+    "call": "/console/calls/{call}",
+}
+
+
+@pytest.mark.parametrize(("language", "dark", "size"), EVERY_LOOK if SHOTS else [EVERY_LOOK[0], EVERY_LOOK[7]])
+def test_pages_of_messages(
+    live: str, visit: Callable[..., Page], language: str, dark: bool, size: dict[str, int]
+) -> None:
+    people(now())
+    ids = talk(now())
+    page = visit(language=language, dark=dark, size=size, client=signed_in())
+    for name, path in MESSAGES.items():
+        answer = page.goto(path.format(**ids))
+        assert answer is not None
+        assert answer.status == 200, path
+        looked_at(page, f"{name}-{size['width']}-{language[:2]}-{'dark' if dark else 'light'}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_empty_pages_of_messages(live: str, visit: Callable[..., Page], language: str) -> None:
+    User.objects.create_user("ada", password="x", role="owner")
+    page = visit(language=language, size=PHONE, client=signed_in())
+    for name in ("messages-in", "messages-out", "numbers", "spending", "recordings", "calls"):
+        page.goto(MESSAGES[name])
+        looked_at(page, f"{name}-nothing-360-{language[:2]}")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -223,6 +224,7 @@ PATTERNS = {
 }
 
 
+@cache
 def _pattern(words: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", words)
     named = [re.escape(part) if place % 2 == 0 else _group(part) for place, part in enumerate(parts)]
@@ -248,6 +250,7 @@ def read_back(text: str, language: str, door: Door) -> tuple[str, dict[str, str]
     return next(iter(found.items()))
 
 
+@cache
 def _words(key: str, language: str, door: Door, count: int) -> str:
     with override(language):
         if door is Door.SMS:
