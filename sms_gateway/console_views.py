@@ -5,7 +5,7 @@ from django.contrib import messages
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from brands.phone_numbers import change_number, numbers_of
@@ -78,8 +78,8 @@ def _log_csv(way: str, came: object, went: object) -> HttpResponse:
     if way == "in":
         columns: list[Column] = [
             (_("Time"), lambda one: one.row.received_at),
-            (_("From"), "sender"),
-            (_("To"), lambda one: one.row.number),
+            (pgettext("message", "From"), "sender"),
+            (pgettext("message", "To"), lambda one: one.row.number),
             (_("Text"), "text"),
             (_("State"), lambda one: one.row.get_state_display()),
             (_("Problem"), lambda one: one.row.problem or one.row.silence),
@@ -87,7 +87,7 @@ def _log_csv(way: str, came: object, went: object) -> HttpResponse:
         return csv_response(overview.shown_in(came.order_by(*IN_ORDER)[:10_000]), columns, "messages-in")  # type: ignore[attr-defined]
     columns = [
         (_("Time"), lambda one: one.row.created_at),
-        (_("To"), "to"),
+        (pgettext("message", "To"), "to"),
         (_("Purpose"), lambda one: one.row.get_purpose_display()),
         (_("Text"), "text"),
         (_("Parts"), lambda one: one.row.parts),
