@@ -88,7 +88,7 @@ def test_a_telephone_that_misbehaves_shows_as_such(
     expect(phone.locator(".bubble.in .ticks")).to_have_text(tick)
     if fault == "twice":
         expect(phone.locator(".bubble.out .about")).to_contain_text("sent twice: same answer")
-    page.wait_for_function("document.querySelectorAll('[data-trace] li').length >= 3")
+    expect(page.locator("[data-trace] li").nth(2)).to_be_attached()
     assert OutboundMessage.objects.get().state == state
     assert Redemption.objects.count() == 1
 
