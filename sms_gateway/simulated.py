@@ -4,6 +4,7 @@ It fakes no success: what it accepts it reports to our own webhook over HTTP, si
 report that is refused there stays refused. `set_fault` makes one telephone behave badly.
 """
 
+import re
 import secrets
 import time
 from base64 import b64decode
@@ -30,6 +31,7 @@ from sms_gateway.segments import parts_of
 
 KEPT_S = 3600
 BODY_LENGTH = 1600
+_SID = re.compile(r"SM[0-9a-f]{32}")
 LATE_S = 30.0
 STEP_S = 0.5
 UNREACHABLE = "30003"
@@ -127,7 +129,7 @@ def fetch_message(request: HttpRequest, sid: str, message_sid: str) -> HttpRespo
     """Give a message back as Twilio's API does."""
     if carrier_named(Simulator.name) is None:
         raise Http404
-    message = cache.get(f"simulated:{message_sid}")
+    message = cache.get(f"simulated:{message_sid}") if _SID.fullmatch(message_sid) else None
     number = number_called(Simulator.name, message["from"]) if message else None
     if message is None or sid != ACCOUNT_SID:
         return _error(404, 20404, "The requested resource was not found")
