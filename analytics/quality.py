@@ -43,12 +43,7 @@ def recall_at_precision(score: Floats, truth: Ints, precision: float = 0.9) -> f
 
 def count_rule(problem: Problem) -> Floats:
     """Return (S,): how many witnesses were seen outside the territory, by fix, else by address."""
-    single = [
-        problem.geography.members[code][0] if len(problem.geography.members[code]) == 1 else NONE
-        for code in problem.codes
-    ]
-    cell_of = np.array([*single, NONE], np.int64)
-    cell = np.where(cell_of[problem.scans.gps] != NONE, cell_of[problem.scans.gps], cell_of[problem.scans.ip])
+    cell, _, _ = files.places_of(problem.geography, problem.codes, problem.scans)
     outside = (cell != NONE) & ~problem.markets.cells[problem.home[problem.witnesses.case], cell]
     shipment = problem.witnesses.case_shipment[problem.witnesses.case]
     return np.bincount(shipment, outside, len(problem.distributor)).astype(np.float64)
