@@ -20,6 +20,7 @@ from lottery.errors import (
     NotReady,
     NotYet,
 )
+from lottery.services.amending import Amendment, amend
 from lottery.services.arming import (
     arm,
     arm_payload,
@@ -33,6 +34,16 @@ from lottery.services.arming import (
 )
 from lottery.services.beaconing import store as store_value, type_value
 from lottery.services.budgets import BudgetShort, Hand, Need, Use, ask_take, count_uses, give_back, uncount_uses
+from lottery.services.drafting import (
+    NewDraw,
+    NewGame,
+    NewPool,
+    NewTier,
+    checklist,
+    draft_game,
+    prepare_pools,
+    sign_off,
+)
 from lottery.services.drawing import STEPS, advance, advance_due, close_draw
 from lottery.services.entering import Enter, cancel, carry_over, enter, enter_by_points, enter_free
 from lottery.services.limits import subject_of
@@ -51,20 +62,7 @@ from lottery.services.points import (
     rebalance_all,
     top_up,
 )
-from lottery.services.publishing import (
-    Amendment,
-    NewDraw,
-    NewGame,
-    NewPool,
-    NewTier,
-    amend,
-    checklist,
-    draft_game,
-    payload as publish_payload,
-    prepare_pools,
-    publish,
-    sign_off,
-)
+from lottery.services.publishing import payload as publish_payload, publish
 
 __all__ = [
     "BUDGET_ACT",

@@ -24,7 +24,8 @@ from lottery.errors import BadCampaign, BadSecret, CampaignState, NotYet
 from lottery.models import Bundle, Campaign, Claim, Commitment, Draw, Pool
 from lottery.rules import Terms
 from lottery.services import beaconing
-from lottery.services.publishing import commit_first, locked, our_share, write_commitment
+from lottery.services.drafting import locked
+from lottery.services.publishing import commit_first, our_share, write_commitment
 from staff import approvals, audit
 from staff.keys import brand_key, create_key, sign_key
 from staff.models import BrandKey

@@ -1,19 +1,16 @@
-"""From a draft to rules that nobody can change: drafts, preparation of pools, publication by two persons, new versions.
+"""From a draft to rules that nobody can change: publication by two persons, in one transaction.
 
 Locks: the campaign's row, then budgets. Keys are made and unwrapped before the transaction.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
-from django.db.backends.postgresql.psycopg_any import NumericRange
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from common.canonical import canonical
@@ -21,260 +18,22 @@ from common.db import inside_transaction
 from common.errors import NotFound
 from common.signing import public_of, sign
 from labels import manifests
-from labels.models import Batch, Block, Manifest
-from labels.rolls import RollNotReady, lift_hold, open_hold
+from labels.models import Manifest
+from labels.rolls import lift_hold
 from ledger.services import anchor
-from lottery import content, law, prf
-from lottery.beacon_settings import default_beacon, is_allowed
-from lottery.errors import BadCampaign, CampaignState, LawOpen, NoSuchCampaign, NotReady
-from lottery.models import (
-    Award,
-    Budget,
-    BudgetSlot,
-    Campaign,
-    Commitment,
-    Draw,
-    Pool,
-    PoolRange,
-    PrizeTier,
-    RulesVersion,
-    SignOff,
-)
-from lottery.rules import GAME_BITS, Terms, share
+from lottery import content, prf
+from lottery.beacon_settings import default_beacon
+from lottery.errors import BadCampaign, LawOpen, NoSuchCampaign, NotReady
+from lottery.models import Budget, BudgetSlot, Campaign, Commitment, Draw, PoolRange, PrizeTier, RulesVersion
+from lottery.rules import Terms, share
 from lottery.services.budgets import spread
-from lottery.services.points import NewAward
+from lottery.services.drafting import batches_of, checklist, hold_of, locked, void_spans
 from staff import approvals
 from staff.keys import brand_key, create_key, sign_key
 from staff.models import BrandKey
 
 APPROVAL = "lottery.publish"
-HOLD = "lottery"
 LEAD = timedelta(seconds=1800)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTier:
-    """A prize to be drafted; money in minor units of ``currency``."""
-
-    use: str
-    tier: int
-    kind: str
-    name: str
-    name_zh: str
-    quantity: int
-    unit_cost: int
-    market_price: int
-    currency: str
-    points: int | None = None
-    delivery_cost: int = 0
-    withheld_tax: int = 0
-    claim_days: int = 30
-    id_level: int = 0
-    alternates: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPool:
-    """A pool to be drafted: half-open ranges of label numbers; ``quantities`` empty shares each tier by size."""
-
-    number: int
-    ranges: Sequence[tuple[int, int]]
-    name: str = ""
-    quantities: Sequence[int] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDraw:
-    """A draw to be drafted."""
-
-    number: int
-    opens_at: datetime
-    close_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewGame:
-    """All that a wizard asks for; ``terms`` as docs/algorithms/draws.md lists them."""
-
-    kind: str
-    name: str
-    name_zh: str
-    opens_at: datetime
-    closes_at: datetime
-    zone: str
-    places: Sequence[str] = ()
-    terms: Mapping[str, Any] = field(default_factory=dict)
-    tiers: Sequence[NewTier] = ()
-    pools: Sequence[NewPool] = ()
-    draws: Sequence[NewDraw] = ()
-    awards: Sequence[NewAward] = ()
-
-
-# --- drafts --------------------------------------------------------------------------------------------------------------
-
-
-def draft_game(new: NewGame, *, at: datetime, asked_by: str = "", campaign_id: int | None = None) -> Campaign:
-    """Make or rewrite the draft of a campaign with prizes. Raises `BadCampaign`, `CampaignState`, `NoSuchCampaign`."""
-    _require_sound(new)
-    with transaction.atomic():
-        if campaign_id is None:
-            campaign = Campaign(created_at=at, created_by=asked_by)
-        else:
-            campaign = locked(campaign_id, Campaign.State.DRAFT)
-            for rows in (PoolRange, Pool, Draw, PrizeTier, Award):
-                rows.objects.filter(campaign=campaign).delete()
-        campaign.kind, campaign.name, campaign.name_zh = new.kind, new.name, new.name_zh
-        campaign.opens_at, campaign.closes_at, campaign.zone = new.opens_at, new.closes_at, new.zone
-        campaign.places, campaign.terms = sorted(set(new.places)), dict(new.terms)
-        campaign.save()
-        PrizeTier.objects.bulk_create(PrizeTier(campaign=campaign, **asdict(tier)) for tier in new.tiers)
-        Award.objects.bulk_create(Award(campaign=campaign, **asdict(award)) for award in new.awards)
-        Draw.objects.bulk_create(Draw(campaign=campaign, **asdict(draw)) for draw in new.draws)
-        for pool in new.pools:
-            spans = prf.merged(pool.ranges)
-            row = Pool.objects.create(
-                campaign=campaign,
-                number=pool.number,
-                name=pool.name,
-                quantities=list(pool.quantities),
-                ranges=[list(span) for span in spans],
-            )
-            PoolRange.objects.bulk_create(
-                PoolRange(campaign=campaign, pool=row, label_range=NumericRange(first, beyond))
-                for first, beyond in spans
-            )
-    return campaign
-
-
-def _require_sound(new: NewGame) -> None:
-    if new.kind not in {Campaign.Kind.INSTANT, Campaign.Kind.DRAW, Campaign.Kind.BOTH}:
-        raise BadCampaign(_("A campaign with prizes is an instant game, a draw, or both."))
-    if new.closes_at <= new.opens_at:
-        raise BadCampaign(_("A campaign must close after it opens."))
-    try:
-        ZoneInfo(new.zone)
-        terms = Terms.read(new.terms, beacon=default_beacon())
-        canonical(new.terms)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise BadCampaign(_("The terms or the time zone cannot be read.")) from error
-    if not is_allowed(terms.beacon):
-        raise BadCampaign(_("This beacon cannot be used here."))
-    instant = [tier for tier in new.tiers if tier.use == PrizeTier.Use.INSTANT]
-    drawn = [tier for tier in new.tiers if tier.use == PrizeTier.Use.DRAW]
-    _require_tiers(instant, needed=new.kind != Campaign.Kind.DRAW)
-    _require_tiers(drawn, needed=new.kind != Campaign.Kind.INSTANT and not terms.reserve)
-    if (new.kind == Campaign.Kind.DRAW) == bool(new.pools):
-        raise BadCampaign(_("An instant game has pools of labels, and a draw alone has none."))
-    if (new.kind == Campaign.Kind.INSTANT) == bool(new.draws):
-        raise BadCampaign(_("A campaign with draws names them, and an instant game alone has none."))
-    if terms.beacon.source == "manual" and new.kind != Campaign.Kind.DRAW:
-        raise BadCampaign(_("An instant game needs a beacon of 128 bits: drand."))
-    if new.kind != Campaign.Kind.INSTANT and not terms.enough_bits:
-        raise BadCampaign(_("The public value holds too little chance for so many entries: combine sources."))
-    if terms.bits < GAME_BITS and new.kind != Campaign.Kind.DRAW:
-        raise BadCampaign(_("An instant game needs a beacon of 128 bits: drand."))
-    _require_pools(new, instant)
-    for draw in new.draws:
-        if not new.opens_at <= draw.opens_at < draw.close_at:
-            raise BadCampaign(_("A draw opens within its campaign, and closes after it opens."))
-    if len({draw.number for draw in new.draws}) < len(new.draws):
-        raise BadCampaign(_("Number each draw once."))
-
-
-def _require_tiers(tiers: Sequence[NewTier], *, needed: bool) -> None:
-    if needed != bool(tiers):
-        raise BadCampaign(_("State the prizes of each game of the campaign, and no others."))
-    if sorted(tier.tier for tier in tiers) != list(range(1, len(tiers) + 1)):
-        raise BadCampaign(_("Tiers are numbered 1, 2, 3 and so on."))
-    prices = [tier.market_price for tier in sorted(tiers, key=lambda tier: tier.tier)]
-    if prices != sorted(prices, reverse=True):
-        raise BadCampaign(_("Tier 1 is the dearest, and no tier is dearer than the one before it."))
-    for tier in tiers:
-        if tier.quantity < 0 or min(tier.unit_cost, tier.market_price, tier.delivery_cost, tier.withheld_tax) < 0:
-            raise BadCampaign(_("Quantities and costs are not below zero."))
-        if (tier.kind == PrizeTier.Kind.POINTS) != bool(tier.points):
-            raise BadCampaign(_("A prize of points says how many, and no other prize does."))
-
-
-def _require_pools(new: NewGame, tiers: Sequence[NewTier]) -> None:
-    if len({pool.number for pool in new.pools}) < len(new.pools) or any(pool.number < 1 for pool in new.pools):
-        raise BadCampaign(_("Number each pool once, from 1."))
-    spans = [span for pool in new.pools for span in pool.ranges]
-    if any(not 1 <= first < beyond for first, beyond in spans):
-        raise BadCampaign(_("A range of labels begins before it ends."))
-    if any(not pool.ranges for pool in new.pools) or prf.count(prf.merged(spans)) < prf.count(spans):
-        raise BadCampaign(_("Each pool has labels, and no label is in two pools."))
-    if any(pool.quantities and len(pool.quantities) != len(tiers) for pool in new.pools):
-        raise BadCampaign(_("A pool that states its winners states them for each tier."))
-
-
-@inside_transaction
-def locked(campaign_id: int, *states: str) -> Campaign:
-    """Return a campaign with prizes, its row locked. Raises `NoSuchCampaign`, `CampaignState`."""
-    games = Campaign.objects.exclude(kind=Campaign.Kind.POINTS).select_for_update(no_key=True)
-    campaign = games.filter(pk=campaign_id).first()
-    if campaign is None:
-        raise NoSuchCampaign
-    if campaign.state not in states:
-        raise CampaignState(_("The campaign is %(state)s.") % {"state": campaign.get_state_display()})
-    return campaign
-
-
-def sign_off(campaign_id: int, item: str, *, name: str, signed_by: str, at: datetime, note: str = "") -> SignOff:
-    """Note that a named person stands for an item of the checklist; the page asks for the role ``legal``."""
-    with transaction.atomic():
-        campaign = locked(campaign_id, Campaign.State.DRAFT)
-        return SignOff.objects.create(
-            campaign=campaign, item=item, name=name.strip()[:100], note=note[:500], signed_by=signed_by, at=at
-        )
-
-
-# --- pools ---------------------------------------------------------------------------------------------------------------
-
-
-def batches_of(campaign: Campaign) -> list[Batch]:
-    """Return the batches whose labels are in the campaign's pools."""
-    overlap = Q()
-    for span in PoolRange.objects.filter(campaign=campaign).values_list("label_range", flat=True):
-        overlap |= Q(label_range__overlap=span)
-    return list(Batch.objects.filter(overlap).order_by("id")) if overlap else []
-
-
-def prepare_pools(campaign_id: int, *, at: datetime, asked_by: str = "") -> list[Batch]:
-    """Ask for the manifests of all batches of a draft's pools, and keep them from the press until the commitment.
-
-    Return the batches still waited for. Asked again, it changes nothing.
-    """
-    with transaction.atomic():
-        campaign = locked(campaign_id, Campaign.State.DRAFT)
-        waited = []
-        for batch in batches_of(campaign):
-            try:
-                with transaction.atomic():
-                    open_hold(batch, _hold(campaign), at=at)
-            except RollNotReady:  # it is printed already: what has been touched is excluded at publication
-                pass
-            if manifests.ask_for(batch, at=at, asked_by=asked_by).root is None:
-                waited.append(batch)
-    return waited
-
-
-def _hold(campaign: Campaign) -> str:
-    return f"{HOLD} {campaign.public_id}"
-
-
-def void_spans(campaign: Campaign) -> list[prf.Span]:
-    """Return the labels of a campaign's pools that were voided, or serve a press as set-up strips."""
-    spans = []
-    for batch in batches_of(campaign):
-        if batch.canary_range:
-            spans.append((batch.canary_range.lower, batch.canary_range.upper))
-        void = Block.objects.filter(batch=batch, reason__in=Block.VOIDING, lifted_at=None)
-        spans += [(span.lower, span.upper) for span in void.values_list("label_range", flat=True)]
-    return prf.merged(spans)
-
-
-# --- publication -----------------------------------------------------------------------------------------------------------
 
 
 def draft_rules(campaign: Campaign) -> dict[str, Any]:
@@ -301,12 +60,6 @@ def _awards(campaign: Campaign) -> list[list[Any]]:
 
 def _pools(campaign: Campaign) -> list[list[Any]]:
     return [[pool.number, pool.ranges, pool.quantities] for pool in campaign.pools.order_by("number")]
-
-
-def checklist(campaign: Campaign, *, at: datetime) -> list[law.Item]:
-    """Return the checklist of the chosen countries, each item with whether it is open."""
-    sign_offs = {row.item: row.name for row in campaign.sign_offs.order_by("id")}
-    return law.check(law.facts_of(campaign, at=at), sign_offs=sign_offs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +124,7 @@ def publish(
         if campaign.has_instant:
             _fix_pools(campaign, touched)
         if campaign.has_draws:
-            _fix_draws(campaign, terms=terms, key=key, at=at)
+            fix_draws(campaign, terms=terms, key=key, at=at)
         for tier in campaign.tiers.filter(use=PrizeTier.Use.INSTANT):
             _make_budget(tier)
         campaign.state, campaign.published_at = Campaign.State.PUBLISHED, at
@@ -382,7 +135,7 @@ def publish(
                 campaign, shares=shares, witness=witness, attempt=1, version=version, key=key, at=at, by=published_by
             )
             for batch in batches_of(campaign):
-                lift_hold(batch, _hold(campaign), at=at)
+                lift_hold(batch, hold_of(campaign), at=at)
     return version
 
 
@@ -432,7 +185,8 @@ def _fix_pools(campaign: Campaign, touched: Iterable[int]) -> None:
         pool.save()
 
 
-def _fix_draws(campaign: Campaign, *, terms: Terms, key: bytes, at: datetime) -> None:
+def fix_draws(campaign: Campaign, *, terms: Terms, key: bytes, at: datetime) -> None:
+    """Settle the rules of each draw, with the round that decides it, and sign them."""
     tiers = list(campaign.tiers.filter(use=PrizeTier.Use.DRAW).order_by("tier"))
     if terms.reserve:
         tiers = list(campaign.tiers.filter(use=PrizeTier.Use.INSTANT).order_by("tier"))
@@ -562,87 +316,3 @@ def write_commitment(
         at=at,
         made_by=by,
     )
-
-
-# --- new versions ----------------------------------------------------------------------------------------------------------
-
-AMEND = "lottery.amend"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amendment:
-    """What a new version may change: longer claim deadlines (tier row id → days), wording and contact data.
-
-    ``texts`` replaces values of ``terms["texts"]`` alone; ``prizes`` (tier row id → quantity) adds prizes to draws that
-    have no entry yet.
-    """
-
-    reason: str
-    claim_days: Mapping[int, int] = field(default_factory=dict)
-    prizes: Mapping[int, int] = field(default_factory=dict)
-    name: str = ""
-    name_zh: str = ""
-    texts: Mapping[str, Any] = field(default_factory=dict)
-
-    def payload(self, campaign: Campaign) -> dict[str, Any]:
-        """Return what two persons agree to."""
-        change = {
-            **asdict(self),
-            "claim_days": {str(tier): days for tier, days in self.claim_days.items()},
-            "prizes": {str(tier): quantity for tier, quantity in self.prizes.items()},
-        }
-        return {"campaign": campaign.public_id, "change": sha256(canonical(change)).hexdigest()}
-
-
-def amend(campaign_id: int, change: Amendment, *, approval_ids: tuple[int, int], at: datetime, by: str) -> RulesVersion:
-    """Publish a new version of the rules, which two approvals allow and which may only give more. See `Amendment`.
-
-    Raises `BadCampaign`, `CampaignState`, `approvals.NotApproved`.
-    """
-    key = sign_key(at=at)
-    with transaction.atomic(durable=True):
-        alive = [state for state in Campaign.State.values if state not in {"draft", "revealed", "halted"}]
-        campaign = locked(campaign_id, *alive)
-        if not change.reason.strip():
-            raise BadCampaign(_("New rules say why they are new."))
-        first, second = approval_ids
-        approvals.consume(first, AMEND, {**change.payload(campaign), "voice": 1}, at=at)
-        approvals.consume(second, AMEND, {**change.payload(campaign), "voice": 2}, at=at)
-        # The row of the new version is written first: it is what lets the rows beside it change.
-        tiers = {tier.pk: tier for tier in campaign.tiers.select_for_update()}
-        _require_more(tiers, change)
-        campaign.name, campaign.name_zh = change.name or campaign.name, change.name_zh or campaign.name_zh
-        if change.texts:
-            campaign.terms = {**campaign.terms, "texts": {**campaign.terms.get("texts", {}), **change.texts}}
-        for tier_id, days in change.claim_days.items():
-            tiers[tier_id].claim_days = days
-        for tier_id, quantity in change.prizes.items():
-            tiers[tier_id].quantity = quantity
-        rules = content.campaign_rules(
-            campaign,
-            terms=Terms.read(campaign.terms, beacon=default_beacon()),
-            tiers=sorted(tiers.values(), key=lambda tier: (tier.use, tier.tier)),
-            pools=list(campaign.pools.order_by("number")),
-            draws=list(campaign.draws.order_by("number")),
-        )
-        version = write_version(campaign, rules, key=key, at=at, by=by, reason=change.reason.strip()[:200])
-        campaign.save(update_fields=["name", "name_zh", "terms"])
-        for tier in tiers.values():
-            tier.save(update_fields=["claim_days", "quantity"])
-        if change.prizes:
-            for draw in campaign.draws.filter(state__in=[Draw.State.SCHEDULED, Draw.State.OPEN]):
-                if draw.entries.exists():
-                    raise BadCampaign(_("A draw that has entries keeps its prizes."))
-            _fix_draws(campaign, terms=Terms.read(campaign.terms, beacon=default_beacon()), key=key, at=at)
-    return version
-
-
-def _require_more(tiers: Mapping[int, PrizeTier], change: Amendment) -> None:
-    if not {*change.claim_days, *change.prizes} <= tiers.keys():
-        raise BadCampaign(_("There is no such prize in this campaign."))
-    if any(days < tiers[pk].claim_days for pk, days in change.claim_days.items()):
-        raise BadCampaign(_("A deadline may only be extended."))
-    if any(
-        quantity < tiers[pk].quantity or tiers[pk].use != PrizeTier.Use.DRAW for pk, quantity in change.prizes.items()
-    ):
-        raise BadCampaign(_("Prizes may only be added, and only to draws."))
