@@ -93,6 +93,9 @@ def real_commits(django_db_blocker: pytest.FixtureRequest) -> Iterator[Brand]:
             settings.DATABASES["default"]["NAME"] = connections.settings["default"]["NAME"] = DATABASE
             connection.settings_dict["NAME"] = DATABASE
             _admin(f"DROP DATABASE {name} WITH (FORCE)")
+    with psycopg.connect(CLUSTER.url("postgres", DATABASE)) as shared:
+        late = shared.execute(f"SELECT count(*) FROM {BRAND}.redemption_scan").fetchone()
+    assert late == (0,), "something of this test went on after its end and wrote into the shared database"
 
 
 @pytest.fixture

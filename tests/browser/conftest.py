@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,19 +54,33 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-@pytest.fixture
-def live(real_commits: Brand) -> Iterator[str]:
-    """The brand's address ("http://brand.localhost:PORT"), on a database of this test's own."""
-    server = ThreadedWSGIServer(("127.0.0.1", 0), _Quiet)
-    server.set_app(StaticFilesHandler(application))
+class _Server(ThreadedWSGIServer):
+    daemon_threads = False  # so that closing waits for the requests in hand
+
+
+@contextmanager
+def serving(app: Callable[..., Any]) -> Iterator[int]:
+    """Serve from this process and yield the port; at the end no request is left running.
+
+    One that outlived its test would write into the database that the tests after it share.
+    """
+    server = _Server(("127.0.0.1", 0), _Quiet)
+    server.set_app(app)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://brand.localhost:{server.server_port}"
+        yield server.server_port
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(timeout=10)
+        thread.join()
+
+
+@pytest.fixture
+def live(real_commits: Brand) -> Iterator[str]:
+    """The brand's address ("http://brand.localhost:PORT"), on a database of this test's own."""
+    with serving(StaticFilesHandler(application)) as port:
+        yield f"http://brand.localhost:{port}"
 
 
 @dataclass
