@@ -177,6 +177,10 @@ REGISTER: dict[str, Declared] = {
         " created_by uuid zone places terms published_at"
     ),
     "lottery.RulesVersion": Declared("id campaign n content hash key signature reason published_at published_by xact"),
+    "lottery.Plan": Declared("campaign steps saved_at saved_by"),
+    "lottery.LawDocument": Declared("id campaign item name media_type data hash brought_by at"),
+    "lottery.RulesChange": Declared("id campaign content proposed_at proposed_by dropped_at version"),
+    "lottery.Filing": Declared("id campaign item due_on done_at done_by note"),
     "lottery.SignOff": Declared("id campaign item name note signed_by at"),
     "lottery.PrizeTier": Declared(
         "id campaign use tier kind name name_zh quantity points unit_cost market_price delivery_cost withheld_tax"

@@ -47,6 +47,8 @@ TABLE: dict[str, frozenset[Role]] = {
     "lottery.read": _ALL - {_R.WAREHOUSE},
     "lottery.edit": frozenset({_R.OWNER, _R.MARKETER}),
     "lottery.publish": frozenset({_R.OWNER, _R.MARKETER}),
+    "lottery.approve": frozenset({_R.OWNER, _R.MARKETER, _R.LEGAL}),
+    "lottery.sign_off": frozenset({_R.LEGAL}),
     "ledger.read": frozenset({_R.OWNER, _R.MARKETER, _R.ANALYST, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}),
     "ledger.reverse": frozenset({_R.OWNER, _R.FINANCE}),
     "members.read": frozenset({_R.OWNER, _R.MARKETER, _R.ANALYST, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}),
@@ -85,6 +87,11 @@ DECIDES: dict[str, str] = {
     "ledger.reverse": "ledger.reverse",
     "redemption.reverse": "redemption.reverse",
     "lottery.budget": "lottery.publish",
+    "lottery.publish": "lottery.approve",
+    "lottery.arm": "lottery.approve",
+    "lottery.give_up": "lottery.approve",
+    "lottery.halt": "lottery.approve",
+    "lottery.amend": "lottery.approve",
     "messages.budget": "messages.budget",
 }
 WRITING = frozenset(operation for operation in TABLE if not operation.endswith(".read"))

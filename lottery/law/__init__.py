@@ -5,8 +5,8 @@ General information, not legal advice: a named person signs. Money is in minor u
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -70,6 +70,8 @@ class Item:
     fulfilled: bool
     by: str = ""
     due_days: int | None = None
+    before_days: int | None = None
+    field: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -86,10 +88,10 @@ def country(place: str) -> dict[str, Any]:
     return found
 
 
-def check(facts: Facts, *, sign_offs: Mapping[str, str]) -> list[Item]:
+def check(facts: Facts, *, sign_offs: Mapping[str, str], documents: Collection[str] = frozenset()) -> list[Item]:
     """Return every item of the chosen countries. ``sign_offs``: item id → the person who stands for it.
 
-    A country without data needs a text of its own (``fields[place]["text"]``) and a sign-off.
+    ``documents``: items whose paper was brought; such an item needs both. A country without data needs a text of its own (``fields[place]["text"]``) and a sign-off.
     """
     items: list[Item] = []
     for place in facts.places:
@@ -98,7 +100,10 @@ def check(facts: Facts, *, sign_offs: Mapping[str, str]) -> list[Item]:
             items += [_item(place, data["as_of"], row, facts, sign_offs) for row in data["items"]]
         else:
             items += _elsewhere(place, facts, sign_offs)
-    return items
+    return [
+        replace(item, fulfilled=False) if item.kind == "document" and item.id not in documents else item
+        for item in items
+    ]
 
 
 def _item(place: str, as_of: str, row: Mapping[str, Any], facts: Facts, sign_offs: Mapping[str, str]) -> Item:
@@ -111,7 +116,18 @@ def _item(place: str, as_of: str, row: Mapping[str, Any], facts: Facts, sign_off
     else:
         fulfilled = bool(by)
     return Item(
-        name, place, row["kind"], row["text"], row["source"], as_of, applies, fulfilled, by, row.get("due_days")
+        name,
+        place,
+        row["kind"],
+        row["text"],
+        row["source"],
+        as_of,
+        applies,
+        fulfilled,
+        by,
+        row.get("due_days"),
+        row.get("before_days"),
+        row.get("field", ""),
     )
 
 
@@ -122,7 +138,7 @@ def _elsewhere(place: str, facts: Facts, sign_offs: Mapping[str, str]) -> list[I
     name = f"{place}.sign_off"
     by = sign_offs.get(name, "")
     return [
-        Item(f"{place}.text", place, "field", asked, "", "", applies=True, fulfilled=bool(text)),
+        Item(f"{place}.text", place, "field", asked, "", "", applies=True, fulfilled=bool(text), field="text"),
         Item(name, place, "sign-off", stood, "", "", applies=True, fulfilled=bool(by), by=by),
     ]
 

@@ -5,6 +5,7 @@ from lottery.models.campaign import Award, Campaign, RulesVersion, SignOff
 from lottery.models.draw import BeaconValue, Bundle, Draw, Entry, FreeEntry, Pick, TypedValue
 from lottery.models.game import Commitment, Play, Pool, PoolRange
 from lottery.models.people import Exclusion, Household
+from lottery.models.plan import Filing, LawDocument, Plan, RulesChange
 from lottery.models.prize import Claim, ClaimMove, PrizeTier
 
 __all__ = [
@@ -21,14 +22,18 @@ __all__ = [
     "Draw",
     "Entry",
     "Exclusion",
+    "Filing",
     "FreeEntry",
     "Household",
+    "LawDocument",
     "LimitUse",
     "Pick",
+    "Plan",
     "Play",
     "Pool",
     "PoolRange",
     "PrizeTier",
+    "RulesChange",
     "RulesVersion",
     "SignOff",
     "TypedValue",

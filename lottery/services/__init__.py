@@ -20,7 +20,16 @@ from lottery.errors import (
     NotReady,
     NotYet,
 )
-from lottery.services.amending import Amendment, amend
+from lottery.services.amending import (
+    Amendment,
+    amend,
+    apply_change,
+    drop_change,
+    propose,
+    proposed,
+    voices,
+    waiting as waiting_change,
+)
 from lottery.services.arming import (
     arm,
     arm_payload,
@@ -46,7 +55,9 @@ from lottery.services.drafting import (
 )
 from lottery.services.drawing import STEPS, advance, advance_due, close_draw
 from lottery.services.entering import Enter, cancel, carry_over, enter, enter_by_points, enter_free
+from lottery.services.filing import due_on, file_done
 from lottery.services.limits import subject_of
+from lottery.services.planning import bring_document, save_step, start_plan
 from lottery.services.playing import Ask, Played, play, transfers_of
 from lottery.services.points import (
     BUDGET_ACT,
@@ -98,9 +109,11 @@ __all__ = [
     "advance",
     "advance_due",
     "amend",
+    "apply_change",
     "arm",
     "arm_payload",
     "ask_take",
+    "bring_document",
     "cancel",
     "carry_over",
     "checklist",
@@ -110,10 +123,13 @@ __all__ = [
     "count_uses",
     "create_campaign",
     "draft_game",
+    "drop_change",
+    "due_on",
     "edit_campaign",
     "enter",
     "enter_by_points",
     "enter_free",
+    "file_done",
     "give_back",
     "give_up",
     "halt",
@@ -124,6 +140,8 @@ __all__ = [
     "open_due",
     "play",
     "prepare_pools",
+    "propose",
+    "proposed",
     "publish",
     "publish_payload",
     "raise_budget",
@@ -131,11 +149,15 @@ __all__ = [
     "rebalance_all",
     "reveal",
     "reveal_due",
+    "save_step",
     "sign_off",
+    "start_plan",
     "store_value",
     "subject_of",
     "top_up",
     "transfers_of",
     "type_value",
     "uncount_uses",
+    "voices",
+    "waiting_change",
 ]

@@ -22,7 +22,7 @@ from labels.rolls import RollNotReady, open_hold
 from lottery import law, prf
 from lottery.beacon_settings import default_beacon, is_allowed
 from lottery.errors import BadCampaign, CampaignState, NoSuchCampaign
-from lottery.models import Award, Campaign, Draw, Pool, PoolRange, PrizeTier, SignOff
+from lottery.models import Award, Campaign, Draw, LawDocument, Pool, PoolRange, PrizeTier, SignOff
 from lottery.rules import GAME_BITS, Terms
 from lottery.services.points import NewAward
 
@@ -255,4 +255,5 @@ def void_spans(campaign: Campaign) -> list[prf.Span]:
 def checklist(campaign: Campaign, *, at: datetime) -> list[law.Item]:
     """Return the checklist of the chosen countries, each item with whether it is open."""
     sign_offs = {row.item: row.name for row in campaign.sign_offs.order_by("id")}
-    return law.check(law.facts_of(campaign, at=at), sign_offs=sign_offs)
+    documents = set(LawDocument.objects.filter(campaign=campaign).values_list("item", flat=True))
+    return law.check(law.facts_of(campaign, at=at), sign_offs=sign_offs, documents=documents)

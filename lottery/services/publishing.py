@@ -28,7 +28,8 @@ from lottery.models import Budget, BudgetSlot, Campaign, Commitment, Draw, PoolR
 from lottery.rules import Terms, share
 from lottery.services.budgets import spread
 from lottery.services.drafting import batches_of, checklist, hold_of, locked, void_spans
-from staff import approvals
+from lottery.services.filing import write_filings
+from staff import approvals, audit
 from staff.keys import brand_key, create_key, sign_key
 from staff.models import BrandKey
 
@@ -99,7 +100,7 @@ def publish(
     """Publish a draft: rules version 1, the rules of its draws, and for an instant game the first commitment.
 
     ``touched``: labels of the pools that were scanned or redeemed before, which take no part. ``witness``: k_2 of the
-    auditor, where the terms ask for one. ``redeemed_share`` (0 to 1) is kept with the rules' record of expected cost.
+    auditor, where the terms ask for one. ``redeemed_share`` (0 to 1) is what the expected cost was reckoned with, kept in the trail.
     Raises `LawOpen` (names the open items), `NotReady`, `BadCampaign`, `CampaignState`, `approvals.NotApproved`.
     """
     campaign = Campaign.objects.filter(pk=campaign_id).exclude(kind=Campaign.Kind.POINTS).first()
@@ -112,7 +113,8 @@ def publish(
     with transaction.atomic(durable=True):
         campaign = locked(campaign_id, Campaign.State.DRAFT)
         _require_timely(campaign, at)
-        open_items = [item for item in checklist(campaign, at=at) if item.is_open]
+        items = checklist(campaign, at=at)
+        open_items = [item for item in items if item.is_open]
         if open_items:
             raise LawOpen(
                 _("The law asks for more before this is published: %(items)s")
@@ -130,6 +132,14 @@ def publish(
         campaign.state, campaign.published_at = Campaign.State.PUBLISHED, at
         campaign.save(update_fields=["state", "published_at"])
         version = write_version(campaign, draft_rules(campaign), key=key, at=at, by=published_by)
+        write_filings(campaign, items, at=at)
+        audit.record(
+            "publish",
+            at=at,
+            table="lottery_campaign",
+            row_id=str(campaign.pk),
+            facts={"by": published_by, "redeemed_share": f"{redeemed_share:.4f}"},
+        )
         if shares is not None:
             commit_first(
                 campaign, shares=shares, witness=witness, attempt=1, version=version, key=key, at=at, by=published_by

@@ -63,7 +63,10 @@ def test_an_armed_pool_does_not_change(campaign):
 
 
 def amended(campaign, change):
-    approvals = tuple(world.approved("lottery.amend", {**change.payload(campaign), "voice": voice}) for voice in (1, 2))
+    approvals = tuple(
+        world.approved("lottery.amend", {**change.payload(campaign), "voice": voice}, approver=f"approver {voice}")
+        for voice in (1, 2)
+    )
     return amend(campaign.pk, change, approval_ids=approvals, at=NOW, by="maker")
 
 
@@ -95,6 +98,9 @@ def test_two_approvals_are_needed(campaign):
 
     with pytest.raises(NotApproved):
         amend(campaign.pk, change, approval_ids=(first, first), at=NOW, by="maker")
+    second = world.approved("lottery.amend", {**change.payload(campaign), "voice": 2})
+    with pytest.raises(NotApproved, match="Two different persons"):  # the same person spoke twice
+        amend(campaign.pk, change, approval_ids=(first, second), at=NOW, by="maker")
 
 
 def test_a_batch_is_kept_from_the_press_until_the_commitment(brand):

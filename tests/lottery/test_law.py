@@ -6,7 +6,7 @@ import pytest
 
 from lottery import keys, law
 from lottery.errors import LawOpen
-from lottery.services import checklist, sign_off
+from lottery.services import bring_document, checklist, sign_off
 from tests.conftest import NOW
 from tests.lottery import world
 from tests.makers import make_batch
@@ -129,7 +129,13 @@ def test_a_uk_game_is_published_once_all_is_signed(brand):
     spans = [(batch.label_range.lower, batch.label_range.upper)]
     campaign = world.instant(spans, world.tier(1, 1), places=["uk"], terms=terms)
     for item in checklist(campaign, at=NOW):
-        if item.is_open:
+        if item.is_open and item.kind == "document":
+            sign_off(campaign.pk, item.id, name="L. Counsel", signed_by="legal", at=NOW)
+            assert next(one for one in checklist(campaign, at=NOW) if one.id == item.id).is_open  # a word is no paper
+            bring_document(
+                campaign.pk, item.id, file_name="a.pdf", data=b"%PDF-1", name="L. Counsel", brought_by="legal", at=NOW
+            )
+        elif item.is_open:
             sign_off(campaign.pk, item.id, name="L. Counsel", signed_by="legal", at=NOW)
 
     assert world.published(campaign).state == "published"

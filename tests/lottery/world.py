@@ -37,11 +37,11 @@ def user(name: str, role: str = "marketer") -> User:
     return User.objects.get_or_create(username=name, defaults={"role": role})[0]
 
 
-def approved(kind: str, payload: dict[str, Any], *, at: datetime = NOW) -> int:
+def approved(kind: str, payload: dict[str, Any], *, at: datetime = NOW, approver: str = "approver") -> int:
     """Return the approval of a second person."""
     row = approvals.request(kind, payload, by=user("proposer"), at=at)
     with transaction.atomic():
-        approvals.decide(row.pk, approved=True, by=user("approver"), at=at)
+        approvals.decide(row.pk, approved=True, by=user(approver), at=at)
     return row.pk
 
 

@@ -37,6 +37,8 @@ redemption.reverse  x . . . . . . . . x .
 lottery.read        x x x . x x x x x x x
 lottery.edit        x x . . . . . . . . .
 lottery.publish     x x . . . . . . . . .
+lottery.approve     x x . . . . . x . . .
+lottery.sign_off    . . . . . . . x . . .
 ledger.read         x x . . . x . x x x x
 ledger.reverse      x . . . . . . . . x .
 members.read        x x . . . x . x x x x
