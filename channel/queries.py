@@ -1,10 +1,38 @@
-"""Reading partners."""
+"""Reading partners; where goods are and whose a place is, see `channel.goods`, which this passes on."""
 
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from channel.goods import (
+    Held,
+    Touched,
+    custodies_at,
+    custody_at,
+    documents_to_sweep,
+    markets_of,
+    owner_of,
+    owners_of,
+    swept,
+    touched,
+)
 from channel.models import Partner
 from common.db import array, ask
+
+__all__ = [
+    "Earner",
+    "Held",
+    "Touched",
+    "ask_earners",
+    "custodies_at",
+    "custody_at",
+    "documents_to_sweep",
+    "markets_of",
+    "owner_of",
+    "owners_of",
+    "partners_by_number",
+    "swept",
+    "touched",
+]
 
 
 class Earner(NamedTuple):

@@ -170,7 +170,26 @@ REGISTER: dict[str, Declared] = {
     # a partner's names are those on the shop's sign or the promoter's badge
     "channel.Partner": Declared(
         "id public_id number kind name name_zh region region_name region_name_zh state account created_at"
+        " parent gln zone sells_online"
     ),
+    "channel.Contract": Declared("id partner number valid_from valid_to note"),
+    "channel.ProductLine": Declared("id public_id name name_zh"),
+    "channel.ProductLine_products": Declared("id productline product"),
+    "channel.Territory": Declared("id partner region line valid_from valid_to is_shared"),
+    "channel.Region": Declared("id code kind parent name name_zh lat lon population valid_from valid_to replaced_by"),
+    "channel.Unit": Declared("id public_id sscc kind product lot is_foreign created_at retired_at"),
+    "channel.UnitAlias": Declared("id sscc unit replaced_at"),
+    "channel.UnitRange": Declared("id unit label_range opened_at closed_at"),
+    "channel.UnitParent": Declared("id child parent opened_at closed_at"),
+    # recorded_by: staff or a partner's people act under their user names
+    "channel.Document": Declared(
+        "id public_id kind issuer number content_hash state status source destination market refers reason site"
+        " accepted duplicate rejected labels happened_at recorded_at recorded_by source_agreed_at"
+        " destination_agreed_at brand_agreed_at swept_at"
+    ),
+    "channel.Line": Declared("id document place item condition unit labels outcome reason held_by"),
+    "channel.Movement": Declared("id document label_range unit source destination state voids happened_at recorded_at"),
+    "channel.Custody": Declared("id label_range during movement partner state shipment shipped_at distributor market"),
     # --- campaigns
     "lottery.Campaign": Declared(
         "id public_id kind name name_zh state opens_at closes_at ended_at halt_reason daily_cap total_cap created_at"

@@ -1,0 +1,22 @@
+"""The brand's route to market, one module a noun: partners and their territories, regions, units, documents."""
+
+from channel.models.documents import Custody, Document, Line, Movement
+from channel.models.partners import Contract, Partner, ProductLine, Territory
+from channel.models.regions import Region
+from channel.models.units import Unit, UnitAlias, UnitParent, UnitRange
+
+__all__ = [
+    "Contract",
+    "Custody",
+    "Document",
+    "Line",
+    "Movement",
+    "Partner",
+    "ProductLine",
+    "Region",
+    "Territory",
+    "Unit",
+    "UnitAlias",
+    "UnitParent",
+    "UnitRange",
+]
