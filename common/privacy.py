@@ -245,8 +245,13 @@ REGISTER: dict[str, Declared] = {
     "redemption.Reversal": Declared("redemption at reason asked_by"),
     "redemption.Request": Declared("id scan_id client_id door request_id", hidden="content_mac"),
     "redemption.ScanPlace": Declared(
-        "id scan_id source region city city_zh confidence at", personal="lat lon accuracy_m"
+        "id scan_id source region city city_zh confidence datum consent at", personal="lat lon accuracy_m"
     ),
+    "redemption.ScanRoute": Declared("scan_id label_no at shipment_id unit_id distributor_id market as_of"),
+    "redemption.Caution": Declared(
+        "id public_id label_range effect reason note opened_at opened_by lifted_at lifted_by outcome"
+    ),
+    "redemption.HeldReward": Declared("hold_id caution scan_id label_no"),
     "redemption.FailedInput": Declared("scan_id masked", hidden="mac"),
     "redemption.Visitor": Declared("id created_at", personal="mac"),
     "redemption.WasThatYou": Declared("id scan_id yes at"),
@@ -261,6 +266,29 @@ REGISTER: dict[str, Declared] = {
         "id public_id prompt language media_type size uploaded_by uploaded_at", personal="audio"
     ),
     "redemption.CallNote": Declared("id call_id member_id kind by at", personal="text"),
+    # --- analytics: of goods and codes
+    "analytics.FitRun": Declared(
+        "id public_id began_at ended_at scans_from scans_until eta parameters counts data_hash code_version seconds"
+        " alert_from"
+    ),
+    "analytics.FitState": Declared("run blob"),
+    "analytics.ShipmentScore": Declared(
+        "shipment_id run distributor_id dest_id probability scans log_factors scored_at"
+    ),
+    "analytics.Finding": Declared(
+        "id public_id run shipment_id distributor_id dest_id probability distributor_probability alert level"
+        " expected_cases expected_units labels devices cases scans shipped_labels first_scan_at last_scan_at travelled"
+        " online border away without found_at"
+    ),
+    "analytics.CaseFinding": Declared("id finding unit_id holder_id probability scans"),
+    "analytics.ScanFinding": Declared("id finding scan_id score"),
+    "analytics.RouteFinding": Declared("id run distributor_id dest_id expected_shipments expected_cases"),
+    "analytics.CodeFinding": Declared("id run label_no kind score follow_ups scan_id found_at"),
+    "analytics.Verdict": Declared("id shipment_id finding probability decision decided_at decided_by"),
+    "analytics.Tempering": Declared("id eta verdicts set_at"),
+    "analytics.ScanHour": Declared("hour distributor_id owner_id product_id scans placed first_scans redemptions"),
+    "analytics.RegionDay": Declared("day region distributor_id source owner_id scans"),
+    "analytics.TouchedHour": Declared("hour n"),
 }
 
 

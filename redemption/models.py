@@ -10,7 +10,8 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.postgres.fields import ArrayField, BigIntegerRangeField
+from django.contrib.postgres.indexes import BrinIndex, GistIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -175,11 +176,20 @@ class Request(models.Model):
 
 
 class ScanPlace(models.Model):
-    """Where an attempt was made. Coordinates are erased after 90 days; the region stays."""
+    """Where an attempt was made, as one source tells it. Coordinates are erased after 90 days; the region stays.
+
+    Coordinates are WGS 84, ``datum`` says what the device gave. ``consent`` is the version of the words under which a
+    person gave a fix; addresses and numbers leave no more than a region.
+    """
 
     class Source(models.TextChoices):
         GPS = "gps", _("device")
+        IP = "ip", _("address")
         PHONE = "phone", _("number")
+
+    class Datum(models.TextChoices):
+        WGS84 = "wgs84", "WGS 84"
+        GCJ02 = "gcj02", "GCJ-02"
 
     scan_id = models.BigIntegerField()
     source = models.CharField(_("source"), max_length=5, choices=Source.choices)
@@ -190,6 +200,8 @@ class ScanPlace(models.Model):
     lon = models.FloatField(null=True)
     accuracy_m = models.FloatField(null=True)
     confidence = models.FloatField(default=0.0)
+    datum = models.CharField(max_length=5, choices=Datum.choices, blank=True, default="", db_default="")
+    consent = models.CharField(_("consent"), max_length=12, blank=True, default="", db_default="")
     at = models.DateTimeField(_("at"))
 
     class Meta:
@@ -199,8 +211,98 @@ class ScanPlace(models.Model):
                 condition=Q(lat=None, lon=None) | Q(lat__range=(-90, 90), lon__range=(-180, 180)),
                 name="place_is_on_earth",
             ),
+            models.CheckConstraint(
+                condition=Q(source="gps") | Q(lat=None, lon=None), name="only_a_device_gives_a_point"
+            ),
         ]
         indexes = [models.Index(fields=["at"], condition=Q(lat__isnull=False), name="place_to_forget")]
+
+
+class ScanRoute(models.Model):
+    """Whose goods a scanned label was when it was scanned. Derived from the documents, and rebuilt when one comes late.
+
+    A scan of a label that nobody had shipped by then has no row. ``unit_id``: the case it had been packed in;
+    ``shipment_id``: the document that brought it to its holder; ``distributor_id``: the holder, or the nearest above it
+    with a territory; ``market``: the codes of that one's regions when it was shipped; ``as_of``: when this was derived.
+    """
+
+    scan_id = models.BigIntegerField(primary_key=True)
+    label_no = models.BigIntegerField()
+    at = models.DateTimeField(_("at"))
+    shipment_id = models.BigIntegerField(null=True)
+    unit_id = models.BigIntegerField(null=True)
+    distributor_id = models.BigIntegerField(null=True)
+    market = ArrayField(models.CharField(max_length=20), default=list)
+    as_of = models.DateTimeField(_("as of"))
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["shipment_id", "at"], name="route_by_shipment"),
+            BrinIndex(fields=["at"], autosummarize=True, name="route_by_time"),
+        ]
+
+
+class Caution(models.Model):
+    """Rewards of a range of labels, slowed on a suspicion; no verdict and no text changes.
+
+    ``hold_reward``: what a redemption earns is paid and held until the caution is lifted; ``stop_points``: it earns 0.
+    ``outcome`` says what became of the held rewards: paid out (``released``), or taken back (``refused``).
+    """
+
+    class Effect(models.TextChoices):
+        HOLD_REWARD = "hold_reward", _("hold the reward")
+        STOP_POINTS = "stop_points", _("pay no points")
+
+    class Reason(models.TextChoices):
+        CLONE = "clone", _("the label was copied")
+        LEAK = "leak", _("the codes leaked")
+        FARM = "farm", _("codes are harvested")
+        DIVERSION = "diversion", _("the goods were diverted")
+        OTHER = "other", _("another reason")
+
+    class Outcome(models.TextChoices):
+        RELEASED = "released", _("released")
+        REFUSED = "refused", _("refused")
+
+    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "cau"))
+    label_range = BigIntegerRangeField(_("labels"))
+    effect = models.CharField(_("effect"), max_length=11, choices=Effect.choices)
+    reason = models.CharField(_("reason"), max_length=9, choices=Reason.choices)
+    note = models.CharField(_("note"), max_length=300, blank=True)
+    opened_at = models.DateTimeField(_("opened at"))
+    opened_by = models.CharField(_("by"), max_length=150)
+    lifted_at = models.DateTimeField(_("lifted at"), null=True)
+    lifted_by = models.CharField(_("lifted by"), max_length=150, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(lifted_at=None, lifted_by="", outcome="") | Q(lifted_at__isnull=False) & ~Q(outcome=""),
+                name="caution_is_lifted_with_an_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(effect__in=["hold_reward", "stop_points"]), name="caution_effect_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(label_range__startswith__isnull=False, label_range__endswith__isnull=False)
+                & ~Q(label_range__isempty=True),
+                name="caution_covers_a_bounded_range",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-opened_at", "-id"], name="caution_newest_first"),
+            GistIndex(fields=["label_range"], condition=Q(lifted_at=None), name="caution_by_label"),
+        ]
+
+
+class HeldReward(models.Model):
+    """One party's award that a caution holds: the hold of the ledger that goes with its transfer."""
+
+    hold_id = models.BigIntegerField(primary_key=True)
+    caution = models.ForeignKey(Caution, models.PROTECT, related_name="rewards")
+    scan_id = models.BigIntegerField(db_index=True)
+    label_no = models.BigIntegerField()
 
 
 class FailedInput(models.Model):
