@@ -257,7 +257,7 @@ def entries() -> Iterator[Figure]:
     with transaction.atomic():
         approvals.decide(asked.pk, approved=True, by=people[1], at=AT)
     publish(campaign.pk, approval_id=asked.pk, touched=[], at=AT, published_by="bench")
-    open_due(at=AT)
+    open_due(at=AT + timedelta(minutes=1))
     draw = Campaign.objects.get(pk=campaign.pk).draws.get()
     numbers = iter(range(1, 10**9))
 

@@ -20,7 +20,9 @@ from lottery import content, prf, verify_draw
 from lottery.beacon_settings import default_beacon
 from lottery.beacons import Beacon
 from lottery.models import BeaconValue, Bundle, Campaign, Claim, ClaimMove, Commitment, Draw, Entry, Pool
+from lottery.queries import entry_told
 from lottery.rules import Terms
+from lottery.told import EntryTold
 
 _README = """This is the proof of a draw or of an instant game.
 
@@ -233,16 +235,17 @@ def write_reveal(
     )
 
 
-def entry_receipt(entry: Entry, *, key: bytes) -> dict[str, Any]:
+def entry_receipt(entry: Entry | EntryTold, *, key: bytes) -> dict[str, Any]:
     """Return the signed receipt of an entry: with it the member can ask for ever whether it took part."""
+    told = entry_told(entry) if isinstance(entry, Entry) else entry
     found = {
         "v": 1,
         "kind": "entry",
-        "draw": entry.draw.uuid.hex,
-        "entry": entry.pk,
-        "leaf": bytes(entry.leaf).hex(),
-        "rules": bytes(entry.draw.rules_hash or b"").hex(),
-        "at": content.unix(entry.at),
+        "draw": told.draw_uuid,
+        "entry": told.entry,
+        "leaf": told.leaf.hex(),
+        "rules": told.rules.hex(),
+        "at": content.unix(told.at),
     }
     return _signed(found, key)
 

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from staff.models import BrandKey
 
 KEEP_S = 3600.0
 KEEP_COUNT = 256
+LIVE_S = 10.0  # a campaign opens so long after its publication that every process knows of it by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Game:
 
     campaign_id: int
     public_id: str
+    names: tuple[str, str]
     zone: str
     key: bytes
     pools: Mapping[int, PoolTable]
@@ -72,6 +75,8 @@ class DrawTable:
     uuid: UUID
     key: bytes
     rules_hash: bytes
+    public_id: str
+    close_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class DrawKeys:
     """The draws of one campaign, by id."""
 
     campaign_id: int
+    zone: str
     terms: Terms
     version: int
     draws: Mapping[int, DrawTable]
@@ -114,12 +120,52 @@ def forget() -> None:
     """Drop all that this process keeps."""
     with _lock:
         _kept.clear()
+        _live.clear()
 
 
 def forget_campaign(campaign_id: int) -> None:
     """Drop what is kept of one campaign, after its rules or its keys have changed."""
     with _lock:
         _kept.pop(_ident(campaign_id), None)
+        _live.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What a brand has published: ``ever`` anything, and whether a game or a draw may take part in a redemption now."""
+
+    ever: bool
+    games: bool
+    draws: bool
+
+    def __bool__(self) -> bool:
+        return self.games or self.draws
+
+
+_live: dict[tuple[str, bytes], tuple[float, Live]] = {}
+
+
+def live(at: datetime) -> Live:
+    """Return what the brand has published, as known for at most `LIVE_S`: a brand without games pays no statement."""
+    ident = schema_name(), brand_uuid()
+    found = _live.get(ident)
+    if found is None or found[0] < time.monotonic():
+        published = Campaign.objects.filter(published_at__isnull=False)
+        rows = list(published.values_list("kind", "state", "closes_at"))
+        kinds = {kind for kind, state, closes_at in rows if _may_take_part(state, closes_at, at)}
+        value = Live(
+            ever=bool(rows),
+            games=bool(kinds & {Campaign.Kind.INSTANT, Campaign.Kind.BOTH}),
+            draws=bool(kinds & {Campaign.Kind.DRAW, Campaign.Kind.BOTH}),
+        )
+        found = _live[ident] = time.monotonic() + LIVE_S, value
+    return found[1]
+
+
+def _may_take_part(state: str, closes_at: datetime | None, at: datetime) -> bool:
+    if state == Campaign.State.HALTED:
+        return closes_at is not None and closes_at > at
+    return state not in {Campaign.State.CLOSED, Campaign.State.REVEALED}
 
 
 def _ident(campaign_id: int) -> tuple[str, bytes, int]:
@@ -140,6 +186,7 @@ def _game(campaign: Campaign) -> Game | None:
     return Game(
         campaign_id=campaign.pk,
         public_id=campaign.public_id,
+        names=(campaign.name, campaign.name_zh),
         zone=campaign.zone,
         key=key,
         pools={pool.pk: _table(campaign, pool, key) for pool in campaign.pools.all()},
@@ -166,10 +213,14 @@ def _draws(campaign: Campaign) -> DrawKeys | None:
     if not campaign.has_draws:
         return None
     tables = {
-        draw.pk: DrawTable(draw.pk, draw.uuid, draw_key(draw), bytes(draw.rules_hash or b""))
+        draw.pk: DrawTable(
+            draw.pk, draw.uuid, draw_key(draw), bytes(draw.rules_hash or b""), draw.public_id, draw.close_at
+        )
         for draw in Draw.objects.filter(campaign=campaign)
     }
-    return DrawKeys(campaign.pk, Terms.read(campaign.terms, beacon=default_beacon()), _version(campaign), tables)
+    return DrawKeys(
+        campaign.pk, campaign.zone, Terms.read(campaign.terms, beacon=default_beacon()), _version(campaign), tables
+    )
 
 
 def draw_key(draw: Draw) -> bytes:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import F, Q, QuerySet, Sum
 
 from common.db import array, ask
 from lottery.draw import who_of
-from lottery.models import Campaign, Draw, Exclusion
+from lottery.models import Campaign, Draw, Entry, Exclusion, Play
+from lottery.told import EntryTold, PlayTold, Prize
 from members.models import Member
 
 
@@ -115,3 +118,83 @@ def excluded_names(draw: Draw, key: bytes) -> list[str]:
     phones = Exclusion.objects.filter(by=Exclusion.By.PHONE, removed_at=None, added_at__lte=draw.close_at)
     members = Member.objects.filter(phone_index__in=phones.values("index")).values_list("uuid", flat=True)
     return sorted(who_of(key, member) for member in members)
+
+
+class Person(NamedTuple):
+    """A member as limits and exclusions know them. ``excluded``: they, or one of their household, take part in nothing."""
+
+    uuid: UUID
+    phone_index: bytes | None
+    household: UUID | None
+    excluded: bool
+
+
+def ask_people(account_ids: Collection[int]) -> Callable[[], dict[int, Person]]:
+    """Ask for the members of these accounts; accounts of nobody we know yet are missing."""
+    rows = ask(
+        """
+        SELECT m.account_id, m.uuid, m.phone_index, h.household,
+               EXISTS (SELECT FROM lottery_exclusion x WHERE x.by = 'phone' AND x.removed_at IS NULL
+                        AND x.index = m.phone_index)
+               OR h.household IS NOT NULL AND EXISTS (
+                   SELECT FROM lottery_household o
+                     JOIN lottery_exclusion x ON x.by = 'phone' AND x.removed_at IS NULL AND x.index = o.index
+                    WHERE o.household = h.household)
+          FROM members_member m LEFT JOIN lottery_household h ON h.index = m.phone_index
+         WHERE m.account_id = ANY(%s::bigint[])
+        """,
+        [array(account_ids)],
+    )
+    return lambda: {row[0]: Person(*row[1:]) for row in rows()}
+
+
+# --- what was told -----------------------------------------------------------------------------------------------------
+
+
+def plays_of(label_nos: Collection[int]) -> dict[int, PlayTold]:
+    """Return what the plays of redeemed labels came to; labels that played nothing are missing. One query."""
+    rows = ask(
+        """
+        SELECT p.label_no, p.outcome, c.public_id, c.name, c.name_zh, t.tier, t.kind, t.name, t.name_zh, t.points,
+               m.public_id
+          FROM lottery_campaign c
+          JOIN lottery_play p ON p.campaign_id = c.id AND p.label_no = ANY(%s::bigint[])
+          LEFT JOIN lottery_prizetier t ON t.id = p.tier_id
+          LEFT JOIN lottery_claim m ON m.play_id = p.id
+         WHERE c.kind IN ('instant', 'both')
+        """,
+        [array(label_nos)],
+    )
+    return {row[0]: _play_told(*row[1:]) for row in rows()}
+
+
+def _play_told(outcome: int, public_id: str, name: str, name_zh: str, tier: int | None, *prize: Any) -> PlayTold:
+    *described, claim = prize
+    won = Prize(tier, *described) if tier is not None else None
+    return PlayTold(Play.Outcome(outcome).name.lower(), public_id, name, name_zh, won, claim)
+
+
+def entries_of_labels(accounts: Mapping[int, int]) -> dict[int, tuple[EntryTold, ...]]:
+    """Return the entries that redeemed labels made (label_no → account that redeemed it), by label. One query."""
+    found: dict[int, list[EntryTold]] = {}
+    rows = Entry.objects.filter(
+        account_id__in=set(accounts.values()), source=Entry.Source.LABEL, source_id__in=accounts
+    )
+    for entry in rows.select_related("draw").order_by("draw_id", "pk"):
+        found.setdefault(entry.source_id, []).append(entry_told(entry))
+    return {label_no: tuple(entries) for label_no, entries in found.items()}
+
+
+def entry_told(entry: Entry) -> EntryTold:
+    """Return what a participant is told of an entry, whose draw was read with it."""
+    draw = entry.draw
+    return EntryTold(
+        entry.pk,
+        draw.public_id,
+        draw.uuid.hex,
+        draw.close_at,
+        entry.weight,
+        bytes(entry.leaf),
+        bytes(draw.rules_hash or b""),
+        entry.at,
+    )

@@ -63,6 +63,7 @@ class Case:
     holder: Holder | None = None
     visitor_id: int | None = None
     mac: bytes | None = None  # under which an asker without a member is known again
+    device: bytes | None = None  # the MAC of the cookie, where there is one
     state: LabelState | None = None
     past: Past = field(default_factory=Past)
     offer: Offer | Ended | None = None
@@ -89,6 +90,7 @@ class Case:
             holder=None if self.holder and self.holder.created else self.holder,
             visitor_id=self.visitor_id,
             mac=self.mac,
+            device=self.device,
         )
 
     @property
@@ -233,11 +235,12 @@ def find_people(cases: Sequence[Case]) -> dict[Case, DomainError]:
     earners, by_id, by_phone, by_asker, by_mac = partners(), signed_in(), members(), pending(), visitors()
     for case in cases:
         attempt = case.attempt
+        case.device = cookie_macs.get(attempt.cookie or "")
         if attempt.member_id is not None:
             case.holder = by_id.get(attempt.member_id)
             if case.holder is None:
                 raise NotFound
-            case.mac = cookie_macs.get(attempt.cookie or "")
+            case.mac = case.device
         elif attempt.phone:
             case.mac = phones[attempt.phone]
             case.holder = by_phone.get(case.mac)
@@ -245,7 +248,7 @@ def find_people(cases: Sequence[Case]) -> dict[Case, DomainError]:
             case.mac = askers[attempt.client_id or 0, attempt.asker]
             case.holder = by_asker.get(case.mac)
         elif attempt.cookie:
-            case.mac = cookie_macs[attempt.cookie]
+            case.mac = case.device
         case.visitor_id = by_mac.get(case.mac)
         case.retailer, case.promoter = earners.get(attempt.retailer or ""), earners.get(attempt.promoter or "")
     find_visitors([case for case in cases if case.attempt.phone and not case.holder])

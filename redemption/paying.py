@@ -1,7 +1,7 @@
 """Deciding who wins, and paying them: redemptions, caps, budgets and transfers, locked in that order."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from django.db import connection
@@ -15,7 +15,7 @@ from lottery.queries import Offer
 from lottery.rules import expires_on, slot_of
 from members import services as members
 from redemption.facts import VISIT, Case, Spent, client_of, find_past, find_visitors
-from redemption.receipts import Seen
+from redemption.receipts import NO_GAMES, Games, Seen
 from redemption.rules import Act, Attempt, decide
 
 ALONE_LOCK_MS = 2000
@@ -24,14 +24,18 @@ RARE_LOCK_MS = 50  # while holding budget slots, wait no longer for a label: its
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """The winners of a batch, and the locked accounts of all whom they pay."""
+    """The winners of a batch, what their labels played, and the locked accounts of all whom they pay."""
 
     cases: list[Case]
     book: posting.Book | None = None
+    played: Mapping[int, lottery.Played] = field(default_factory=dict)
+    games: Games = NO_GAMES
 
 
-def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
+def pick_winners(cases: Sequence[Case], *, in_turn: bool, book_later: bool = False) -> Won:
     """Write the redemptions of those who win, within caps and budgets, and lock the accounts that they pay into.
+
+    With ``book_later`` accounts are left for `lock_accounts`: games are locked before them.
 
     The first attempt at a label in the batch goes first; should the offer be exhausted for it, the next one is tried.
     Raises `lottery.BudgetShort` if a slot of a budget runs short: roll back and call again with ``in_turn``, which
@@ -40,8 +44,8 @@ def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
     waiting = [case for case in cases if case.act is Act.REDEEM and decide(case.facts()).wins]
     if not waiting:
         return Won([])
-    at = max(case.attempt.at for case in waiting)
-    slot = _slot(waiting[0])
+    at = last_at(waiting)
+    slot = slot_for(waiting[0])
     winners: list[Case] = []
     book: posting.Book | None = None
     while waiting:
@@ -53,7 +57,7 @@ def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
         if in_turn:
             won, lost = _claim_in_turn(turn, slot)
         else:
-            won, lost, book = _claim_at_once(turn, slot, at)
+            won, lost, book = _claim_at_once(turn, slot, at, book_later=book_later)
         winners += won
         gone = {case.label_no for case in lost}
         if lost:
@@ -62,7 +66,20 @@ def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
         for case in turn:
             case.exhausted = case.label_no not in gone
         waiting = [case for case in waiting if first[case.label_no] is not case and case.label_no not in gone]
-    return Won(winners, book or posting.ask_book(_accounts(winners), at=at)()) if winners else Won([])
+    won_by_all = Won(winners, book)
+    return won_by_all if book or book_later else lock_accounts(won_by_all)
+
+
+def lock_accounts(won: Won) -> Won:
+    """Lock the accounts of all whom the winners pay: the last locks of a redemption."""
+    if not won.cases:
+        return won
+    return replace(won, book=posting.ask_book(_accounts(won.cases), at=last_at(won.cases))())
+
+
+def last_at(cases: Iterable[Case]) -> datetime:
+    """Return when the last of these attempts was made."""
+    return max(case.attempt.at for case in cases)
 
 
 def _accounts(cases: Iterable[Case]) -> set[int]:
@@ -71,12 +88,14 @@ def _accounts(cases: Iterable[Case]) -> set[int]:
     return found | {case.holder.account_id for case in cases if case.holder}
 
 
-def _claim_at_once(turn: Sequence[Case], slot: int, at: datetime) -> tuple[list[Case], list[Case], posting.Book]:
+def _claim_at_once(
+    turn: Sequence[Case], slot: int, at: datetime, *, book_later: bool
+) -> tuple[list[Case], list[Case], posting.Book | None]:
     """Let all try at once. Without caps it takes one round trip: for all who may win, what those who do not is given back."""
     capped = any(_use(case) for case in turn)
     with pipelined():
         free = _ask_redemptions(turn)
-        money = None if capped else _ask_money(turn, slot, at)
+        money = None if capped else _ask_money(turn, slot, at, book_later=book_later)
     taken = {label_no for (label_no,) in free()}
     won = [case for case in turn if case.label_no in taken]
     lost = [case for case in turn if case.label_no not in taken]
@@ -84,7 +103,7 @@ def _claim_at_once(turn: Sequence[Case], slot: int, at: datetime) -> tuple[list[
         if not all(lottery.count_uses([use for case in won if (use := _use(case))])):
             raise lottery.BudgetShort
         with pipelined():
-            money = _ask_money(won, slot, at)
+            money = _ask_money(won, slot, at, book_later=book_later)
         lost_needs = []
     else:
         lost_needs = [need for case in lost if (need := _need(case, slot))]
@@ -94,10 +113,13 @@ def _claim_at_once(turn: Sequence[Case], slot: int, at: datetime) -> tuple[list[
     return won, lost, book()
 
 
-def _ask_money(cases: Sequence[Case], slot: int, at: datetime) -> tuple[Callable[[], None], Callable[[], posting.Book]]:
+def _ask_money(
+    cases: Sequence[Case], slot: int, at: datetime, *, book_later: bool
+) -> tuple[Callable[[], None], Callable[[], posting.Book | None]]:
     """Ask for the points of these cases from their budgets, and for the accounts that they pay into."""
     needs = [need for case in cases if (need := _need(case, slot))]
-    return lottery.ask_take(needs), posting.ask_book(_accounts(cases), at=at)
+    taking = lottery.ask_take(needs)
+    return taking, (lambda: None) if book_later else posting.ask_book(_accounts(cases), at=at)
 
 
 def _claim_in_turn(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
@@ -129,7 +151,7 @@ def _wait_at_most(milliseconds: int) -> None:
         cursor.execute(f"SET LOCAL lock_timeout = {milliseconds:d}")
 
 
-def _slot(first: Case) -> int:
+def slot_for(first: Case) -> int:
     """Return the one slot of each budget that a batch draws on, so that another batch need not wait for it."""
     return slot_of(first.attempt.request_id or str(first.scan_id))
 
@@ -217,7 +239,7 @@ class Balances:
 
 
 def pay(won: Won) -> Balances:
-    """Pay every party of every winner by linked transfers.
+    """Pay every party of every winner by linked transfers, and the points that labels won.
 
     Of a posting without debts nothing is read back, so it can be sent together with the scans.
     """
@@ -234,16 +256,41 @@ def pay(won: Won) -> Balances:
             if key not in days:
                 days[key] = expires_on(earned_on, months)
             awards.append(posting.Award(account, points, case.scan_id, len(payments), days[key]))
-    at = max(case.attempt.at for case in won.cases)
-    issuer = posting.system_account("issuance")
-    after = {side.id: side.posted for side in won.book.sides.values()}
-    after |= posting.post_awards(awards, won.book, issuer=issuer, kind=Kind.AWARD, cause_kind=Cause.REDEMPTION, at=at)
+    after = {side.id: side.posted for side in won.book.sides.values()} | _post(won, awards)
     running, of_winners = dict(after), {}
     for case in reversed(won.cases):
         if case.holder:
             of_winners[case] = running[case.holder.account_id]
-            running[case.holder.account_id] -= case.points["consumer"]
+            running[case.holder.account_id] -= case.points["consumer"] + _points_won(won, case)
     return Balances(of_winners, after)
+
+
+def _points_won(won: Won, case: Case) -> int:
+    played = won.played.get(case.label_no or 0)
+    return played.told.points if played else 0
+
+
+def _post(won: Won, awards: Sequence[posting.Award]) -> dict[int, int]:
+    """Post awards and prizes of points; return the balances of the holders who got any."""
+    book, at = won.book, last_at(won.cases)
+    issuer = posting.system_account("issuance")
+    prizes = lottery.transfers_of(won.played)
+    if book is None:
+        return {}
+    if prizes and book.debts:  # what is owed is paid back out of all that arrives, counted once
+        own = [
+            posting.NewTransfer(
+                issuer, one.credit, one.amount, "award", "redemption", one.cause_id, None, one.expires_on
+            )
+            for one in awards
+        ]
+        return posting.post_batch([*own, *prizes], at=at).balances
+    after = posting.post_awards(awards, book, issuer=issuer, kind=Kind.AWARD, cause_kind=Cause.REDEMPTION, at=at)
+    won_points = [posting.Award(one.credit, one.amount, one.cause_id, 1, None) for one in prizes]
+    posting.post_awards(won_points, book, issuer=issuer, kind=Kind.PRIZE, cause_kind=Cause.PLAY, at=at)
+    for prize in won_points:
+        after[prize.credit] = after.get(prize.credit, book.sides[prize.credit].posted) + prize.amount
+    return after
 
 
 def share(cases: Sequence[Case], winners: Sequence[Case]) -> None:

@@ -1,7 +1,8 @@
 """The answer rendered from its scan: the first time, again for a repeated request id, and for a receipt number."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -9,6 +10,9 @@ from django.db import connection
 
 from labels.models import Product
 from labels.queries import receipt_nos, serials_of
+from lottery import keys as lottery_keys
+from lottery.queries import entries_of_labels, plays_of
+from lottery.told import EntryTold, PlayTold
 from redemption.budgets import Refusal
 from redemption.models import Redemption, Scan, ScanPlace
 from redemption.rules import (
@@ -84,6 +88,19 @@ class Made(NamedTuple):
     retailer_points: int
     promoter_id: int | None
     promoter_points: int
+    account_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Games:
+    """What labels played and which draws they entered, by label. ``labels``: all that are known, also to have done neither."""
+
+    labels: Collection[int] = ()
+    plays: Mapping[int, PlayTold] = field(default_factory=dict)
+    entries: Mapping[int, tuple[EntryTold, ...]] = field(default_factory=dict)
+
+
+NO_GAMES = Games()
 
 
 def receipts_of(
@@ -91,11 +108,12 @@ def receipts_of(
     *,
     made: Iterable[Made] = (),
     seen: Mapping[int, Seen] | None = None,
+    games: Games = NO_GAMES,
     with_serials: bool = False,
 ) -> list[Receipt]:
-    """Return what each scan was told, from rows that never change; at most four statements for any number of scans.
+    """Return what each scan was told, from rows that never change; at most six statements for any number of scans.
 
-    ``made`` and ``seen``: the redemptions and scans at hand, which need not be read. Serials are computed for the page's
+    ``made``, ``seen`` and ``games``: the redemptions, scans and plays at hand, which need not be read. Serials are computed for the page's
     scans, or for all.
     """
     redemptions = _redemptions(scans, made)
@@ -104,6 +122,7 @@ def receipts_of(
     firsts = _seen({scan_id for scan_id in spoken if scan_id is not None}, seen or {})
     products = _products({scan.product_id for scan in scans})
     numbers = _numbers(scans, redemptions)
+    games = _games(scans, redemptions, games)
     serials = _serials([scan for scan in scans if with_serials or scan.door is Door.WEB])
     return [
         Receipt(
@@ -126,6 +145,8 @@ def receipts_of(
             got=scan.got,
             tries_left=scan.tries_left,
             ended_on=scan.ended_on,
+            play=games.plays.get(scan.label_no or 0) if _is_redeemers(scan) else None,
+            entries=games.entries.get(scan.label_no or 0, ()) if _is_redeemers(scan) else (),
         )
         for scan in scans
     ]
@@ -153,6 +174,30 @@ def _seen(wanted: set[int], known: Mapping[int, Seen]) -> dict[int, Seen]:
             names = city_of.get(scan_id)
             found[scan_id] = Seen(at, door, (names[0], names[1]) if names else None)
     return found
+
+
+def _is_redeemers(scan: Scan | Told) -> bool:
+    """Return whether the redeemer is spoken to, who alone hears what the label won."""
+    if scan.outcome is Outcome.ALREADY_REDEEMED:
+        return scan.by is By.YOU
+    return scan.outcome is Outcome.REDEEMED
+
+
+def _games(scans: Sequence[Scan | Told], redemptions: Mapping[int, Made], known: Games) -> Games:
+    """Return what the redeemers among the askers are told of games; labels at hand are not read."""
+    wanted = {
+        made.label_no: made.account_id
+        for scan in scans
+        if _is_redeemers(scan) and (made := redemptions.get(scan.label_no or 0)) is not None
+        if made.label_no not in known.labels
+    }
+    if not wanted or not lottery_keys.live(max(scan.at for scan in scans)).ever:
+        return known
+    return Games(
+        {*wanted, *known.labels},
+        {**plays_of(wanted), **known.plays},
+        {**entries_of_labels(wanted), **known.entries},
+    )
 
 
 _kept: dict[tuple[Any, ...], tuple[float, ProductRef]] = {}

@@ -9,6 +9,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from lottery.told import EntryTold, PlayTold
+
 
 class Outcome(StrEnum):
     """All that a person who checks or redeems a label may hear."""
@@ -176,6 +178,8 @@ class Receipt:
     retry_after_s: int | None = None
     needs_work: bool = False  # with TOO_MANY_TRIES: a proof of work would let it be looked at
     ended_on: date | None = None
+    play: PlayTold | None = None  # what the redeemed label won, told to its redeemer only
+    entries: tuple[EntryTold, ...] = ()
 
 
 class OfferState(StrEnum):

@@ -1,12 +1,14 @@
 """The verbs of redemption: check a label, redeem its code once, take a redemption back.
 
 `redeem_many` is the only write path of redemptions; `docs/algorithms/redemption.md` tells it step by step. Locks are
-taken in the one order of docs/architecture.md: request ids → (new members) → label_no → caps → budget slots → accounts.
+taken in the one order of docs/architecture.md: request ids → (new members) → label_no → caps → budget slots → games and
+draws with their limits and prizes → accounts.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -21,7 +23,7 @@ from common.geo import nearest_place
 from labels import queries as labels
 from ledger import services as posting
 from ledger.models import Cause, Kind, Transfer
-from lottery import services as lottery
+from lottery import keys as lottery_keys, services as lottery
 from lottery.models import Budget
 from lottery.rules import SLOTS
 from members import services as members
@@ -31,8 +33,9 @@ from redemption.desk import Answer, Desk, TwinIsRunning, answered_before
 from redemption.errors import AlreadyReversed, InProgress, KeyReused, TryLater, UnknownPartner, WhoEarns
 from redemption.facts import Case, ask_labels, cases_of, find_people, seen_by
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
-from redemption.paying import pick_winners, share
-from redemption.receipts import Made, receipts_of, too_many_tries
+from redemption.paying import Won, last_at, lock_accounts, pick_winners, share
+from redemption.playing import play_games
+from redemption.receipts import Made, Told, receipts_of, too_many_tries
 from redemption.record import place_row, read_balances, told, write
 from redemption.rules import Act, AskerKind, Attempt, Outcome, Place, Receipt, asker_of, decide
 from staff import approvals
@@ -64,6 +67,7 @@ BATCH_LOCK_MS = 250  # of several attempts together
 ALONE_LOCK_MS = 2000
 MOST_TOGETHER = 500
 TRIES_ALONE = 4
+TURNS = 4  # a budget that runs short, keys of games that are not in memory, and again if others open meanwhile
 COORDINATES_LIVE = timedelta(days=90)
 REVERSE_ACT = "redemption.reverse"
 log = logging.getLogger(__name__)
@@ -219,12 +223,18 @@ def _together(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
     """Answer attempts in one durable transaction, and charge their failures after it."""
     cases = cases_of(act, attempts)
     errors: dict[Case, Answer] = {**find_people(cases), **_locked(cases)}
-    try:
-        return _write_together(cases, errors, in_turn=False)
-    except lottery.BudgetShort:
+    in_turn = False
+    for _turn in range(TURNS):
+        try:
+            return _write_together(cases, errors, in_turn=in_turn)
+        except lottery.BudgetShort:
+            in_turn = True
+        except lottery.KeysMissing as missing:
+            lottery_keys.load(missing.campaign_ids)
         again = {case: case.again() for case in cases}
         errors = {again[case]: error for case, error in errors.items()}
-        return _write_together(list(again.values()), errors, in_turn=True)
+        cases = list(again.values())
+    raise TryLater
 
 
 def _locked(cases: Iterable[Case]) -> dict[Case, Answer]:
@@ -256,12 +266,15 @@ def _count_in_a_row(cases: Sequence[Case], winners: Iterable[Case], failures: It
 def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_turn: bool) -> list[Answer]:
     """Open the requests, pick the winners, write everything, commit. Each step is one round trip to the database."""
     desk = Desk(cases, errors)
+    running = lottery_keys.live(last_at(cases))
     with transaction.atomic(durable=True):
         fresh = _open(desk, cases)
-        won = pick_winners(fresh, in_turn=in_turn)
+        won = pick_winners(fresh, in_turn=in_turn, book_later=bool(running))
+        if running:
+            won = lock_accounts(play_games(won, running))
         share(fresh, won.cases)
         scans, failures = write(fresh, won)
-        desk.answer(fresh, receipts_of(scans, made=_made(fresh, won.cases), seen=seen_by(fresh)))
+        desk.answer(fresh, _receipts(fresh, won, scans))
     budgets.charge(failures)
     _count_in_a_row(fresh, won.cases, failures)
     if settings.SCAN_HANDLER and scans:
@@ -283,11 +296,19 @@ def _open(desk: Desk, cases: Sequence[Case]) -> list[Case]:
     return desk.open()
 
 
+def _receipts(cases: Sequence[Case], won: Won, scans: Sequence[Told]) -> list[Receipt]:
+    """Return the answers, from what is at hand."""
+    played = {case.label_no or 0 for case in won.cases}
+    games = replace(won.games, labels=played)
+    return receipts_of(scans, made=_made(cases, won.cases), seen=seen_by(cases), games=games)
+
+
 def _made(cases: Iterable[Case], winners: Iterable[Case]) -> Iterator[Made]:
     """Yield the redemptions that the answers speak of: first those that stood before, of which no party is told."""
     for case in cases:
         if case.past.spent:
-            yield Made(case.label_no or 0, case.past.spent.scan_id, case.past.spent.points, None, 0, None, 0)
+            spent = case.past.spent
+            yield Made(case.label_no or 0, spent.scan_id, spent.points, None, 0, None, 0, spent.account_id)
     for case in winners:
         yield Made(
             case.label_no or 0,
@@ -297,6 +318,7 @@ def _made(cases: Iterable[Case], winners: Iterable[Case]) -> Iterator[Made]:
             case.points["retailer"],
             case.promoter.id if case.promoter else None,
             case.points["promoter"],
+            case.holder.account_id if case.holder else 0,
         )
 
 

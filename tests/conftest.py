@@ -18,6 +18,7 @@ from django_tenants.utils import get_tenant_model
 from brands.models import Brand
 from brands.queries import forget_hosts
 from labels import keys as label_keys, queries as label_queries
+from lottery import keys as lottery_keys
 from redemption import wording
 from staff.keys import forget_keys
 from tests.environment import BRAND, CLUSTER, DATABASE, STRANGER, TEMPLATE, embedded
@@ -44,6 +45,7 @@ def _fresh_process_state() -> Iterator[None]:
     translation.activate(settings.LANGUAGE_CODE)
     label_keys.forget()
     label_queries.forget_tables()
+    lottery_keys.forget()
     wording.forget()
 
 

@@ -31,7 +31,7 @@ BASELINE = {
     "common": "0003_job_resumed",
     "labels": "0005_manifest",
     "ledger": "0006_seal_guards",
-    "lottery": "0005_requests_and_keys",
+    "lottery": "0007_entries_by_account",
     "members": "0002_guards",
     "printing": "0004_outputs_and_proof",
     "redemption": "0005_words_and_voice",

@@ -124,6 +124,7 @@ class Entry(models.Model):
                 name="void_entry_says_why",
             ),
         ]
+        indexes = [models.Index(fields=["account", "id"], name="entry_by_account")]
 
 
 class FreeEntry(models.Model):

@@ -41,3 +41,6 @@ class Household(models.Model):
     index = models.BinaryField(max_length=16, unique=True)
     household = models.UUIDField()
     declared_at = models.DateTimeField(_("declared at"))
+
+    class Meta:
+        indexes = [models.Index(fields=["household"], name="household_by_its_people")]

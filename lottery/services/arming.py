@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -209,8 +209,12 @@ def give_up(campaign_id: int, *, reason: str, approval_id: int, at: datetime, by
 
 
 def open_due(*, at: datetime) -> list[Campaign]:
-    """Open the campaigns and draws whose time has come: an instant game must be armed. Return the campaigns."""
-    ready = Campaign.objects.filter(opens_at__lte=at, closes_at__gt=at)
+    """Open the campaigns and draws whose time has come: an instant game must be armed. Return the campaigns.
+
+    Nothing opens before every process knows of its publication (`lottery.keys.live`).
+    """
+    known = at - timedelta(seconds=2 * keys.LIVE_S)
+    ready = Campaign.objects.filter(opens_at__lte=at, closes_at__gt=at, published_at__lte=known)
     with transaction.atomic():
         rows = list(
             (

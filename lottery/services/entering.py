@@ -22,6 +22,7 @@ from lottery.keys import DrawKeys
 from lottery.models import Draw, Entry, FreeEntry
 from lottery.services import limits
 from lottery.services.arming import lock_games
+from lottery.told import EntryTold
 from staff.keys import brand_uuid
 
 KEEP_HOLD = timedelta(days=7)  # a hold of points outlives the close by so much
@@ -68,8 +69,8 @@ def open_draws(at: datetime) -> dict[int, tuple[int, int]]:
 
 
 @inside_transaction
-def enter(labels: Sequence[Enter]) -> dict[int, list[Entry]]:
-    """Enter redeemed labels into the open draws whose rules take them; return the entries by label.
+def enter(labels: Sequence[Enter]) -> dict[int, list[EntryTold]]:
+    """Enter redeemed labels into the open draws whose rules take them; return what is told of the entries, by label.
 
     Excluded people and those over a limit enter nothing. A label enters a draw once, by the draw's own key. Raises
     `KeysMissing` if a draw's keys were not loaded.
@@ -99,13 +100,22 @@ def enter(labels: Sequence[Enter]) -> dict[int, list[Entry]]:
             ref = ref_of(key, "label", one.label_no)
             weight = min(weight, found.terms.max_weight)
             rows.append(_Row(draw_id, one.account_id, weight, Entry.Source.LABEL, one.label_no, ref, one.at))
-            acts.append(limits.Act(campaign_id, "entry", one.at, "UTC", one.subjects, found.terms.limits))
+            acts.append(limits.Act(campaign_id, "entry", one.at, found.zone, one.subjects, found.terms.limits))
     allowed = limits.count(acts)
     written = write([row for row, fits in zip(rows, allowed, strict=True) if fits], tables.values())
-    by_label: dict[int, list[Entry]] = {}
+    by_label: dict[int, list[EntryTold]] = {}
     for entry in written:
-        by_label.setdefault(entry.source_id, []).append(entry)
+        by_label.setdefault(entry.source_id, []).append(_told(entry, tables.values()))
     return by_label
+
+
+def _told(entry: Entry, tables: Collection[DrawKeys]) -> EntryTold:
+    """Return what a participant is told of an entry just written, without reading its draw."""
+    [draw] = [found.draws[entry.draw_id] for found in tables if entry.draw_id in found.draws]
+    leaf = bytes(entry.leaf)
+    return EntryTold(
+        entry.pk, draw.public_id, draw.uuid.hex, draw.close_at, entry.weight, leaf, draw.rules_hash, entry.at
+    )
 
 
 def _tables(campaign_ids: Collection[int]) -> dict[int, DrawKeys]:

@@ -23,6 +23,7 @@ from lottery.rules import claim_deadline
 from lottery.services import limits
 from lottery.services.arming import lock_games
 from lottery.services.budgets import BudgetShort, Hand, Need, ask_take
+from lottery.told import PlayTold, Prize
 
 log = logging.getLogger(__name__)
 _O, _R = Play.Outcome, Play.Reason
@@ -57,6 +58,7 @@ class Played:
     reason: int
     prize: PrizeTier | None
     over_budget: bool
+    told: PlayTold
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ def play(asks: Sequence[Ask]) -> dict[int, Played]:
         Campaign.objects.filter(pk__in={campaign for campaign, _pool in found.values()}).values_list("pk", "state")
     )
     running = (Campaign.State.OPEN, Campaign.State.HALTED)
-    games = _games({campaign for campaign, state in states.items() if state in running})
+    games = _games({campaign: state for campaign, state in states.items() if state in running})
     turns = [
         _Turn(ask, games[campaign], pool)
         for ask in asks
@@ -142,13 +144,13 @@ def _pools(label_nos: Sequence[int], *, at: datetime | None) -> dict[int, tuple[
     return {label: (campaign, pool) for label, campaign, pool in rows()}
 
 
-def _games(campaign_ids: set[int]) -> dict[int, Game]:
-    """Return the games from memory. Raises `KeysMissing`."""
+def _games(states: Mapping[int, str]) -> dict[int, Game]:
+    """Return the games from memory. Raises `KeysMissing`, also for one that was loaded before it was armed."""
     games: dict[int, Game] = {}
-    for campaign_id in campaign_ids:
+    for campaign_id, state in states.items():
         found = keys.kept(campaign_id)
-        if found is None:
-            raise KeysMissing(campaign_ids)
+        if found is None or (found.game is None and state == Campaign.State.OPEN):
+            raise KeysMissing(set(states))
         if found.game is not None:
             games[campaign_id] = found.game
     return games
@@ -237,7 +239,7 @@ def _write(turns: Sequence[_Turn]) -> dict[int, Played]:
         [*(array(column) for column in zip(*rows, strict=True)), moments(turn.ask.at for turn in turns)],
     )
     ids: dict[int, int] = dict(written())
-    _claim(turns, ids)
+    claims = _claim(turns, ids)
     return {
         turn.ask.label_no: Played(
             ids[turn.ask.label_no],
@@ -248,13 +250,20 @@ def _write(turns: Sequence[_Turn]) -> dict[int, Played]:
             turn.reason,
             turn.prize,
             turn.over_budget,
+            _told(turn, claims.get(turn.ask.label_no)),
         )
         for turn in turns
     }
 
 
-def _claim(turns: Sequence[_Turn], ids: Mapping[int, int]) -> None:
-    """Write the claims of what is not given at once; points and coupons are done with the play."""
+def _told(turn: _Turn, claim: str | None) -> PlayTold:
+    tier = turn.prize
+    prize = Prize(tier.tier, tier.kind, tier.name, tier.name_zh, tier.points) if tier else None
+    return PlayTold(_O(turn.outcome).name.lower(), turn.game.public_id, *turn.game.names, prize, claim)
+
+
+def _claim(turns: Sequence[_Turn], ids: Mapping[int, int]) -> dict[int, str]:
+    """Write the claims of what was won, and return their public ids by label; points and coupons are done at once."""
     claims = [
         Claim(
             campaign_id=turn.game.campaign_id,
@@ -273,6 +282,8 @@ def _claim(turns: Sequence[_Turn], ids: Mapping[int, int]) -> None:
     if claims:
         Claim.objects.bulk_create(claims)
         ClaimMove.objects.bulk_create(ClaimMove(claim=claim, after=claim.state, at=claim.won_at) for claim in claims)
+    label_of = {play_id: label_no for label_no, play_id in ids.items()}
+    return {label_of[claim.play_id or 0]: claim.public_id for claim in claims}
 
 
 def units_left(campaign_id: int) -> dict[int, int]:

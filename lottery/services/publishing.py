@@ -21,7 +21,7 @@ from labels import manifests
 from labels.models import Manifest
 from labels.rolls import lift_hold
 from ledger.services import anchor
-from lottery import content, prf
+from lottery import content, keys, prf
 from lottery.beacon_settings import default_beacon
 from lottery.errors import BadCampaign, LawOpen, NoSuchCampaign, NotReady
 from lottery.models import Budget, BudgetSlot, Campaign, Commitment, Draw, PoolRange, PrizeTier, RulesVersion
@@ -146,6 +146,7 @@ def publish(
             )
             for batch in batches_of(campaign):
                 lift_hold(batch, hold_of(campaign), at=at)
+    keys.forget_campaign(campaign.pk)
     return version
 
 

@@ -1,0 +1,267 @@
+"""A redeemed label plays and enters within its own transaction; what it won is told, the same for ever."""
+
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from brands.models import Brand
+from ledger.models import Cause, Transfer
+from lottery import keys
+from lottery.models import BudgetSlot, Campaign, Claim, Entry, Exclusion, Household, Play
+from lottery.services import close_draw
+from members.models import Member
+from redemption.models import Redemption, Scan
+from redemption.queries import receipt as receipt_of
+from redemption.rules import Door, Outcome
+from redemption.services import redeem, redeem_many
+from tests.environment import BRAND
+from tests.lottery import world
+from tests.makers import (
+    STRANGER_PHONE,
+    balance_of,
+    labels_of,
+    make_active_batch,
+    make_attempt,
+    make_campaign,
+    make_check,
+    make_member,
+    secrets_of,
+)
+
+AT = world.OPENS + timedelta(hours=1)
+
+
+def phones(count: int) -> list[str]:
+    return [f"+8613800138{n:03}" for n in range(count)]
+
+
+def attempts_on(codes: list[str], **values: object) -> list:
+    return [
+        make_attempt(code, **{"phone": phone, "at": AT, **values})
+        for code, phone in zip(codes, phones(len(codes)), strict=True)
+    ]
+
+
+def test_all_labels_of_a_pool_win_exactly_its_prizes(brand: Brand) -> None:
+    make_campaign()
+    batch = make_active_batch(60)
+    campaign = world.open_game(batch, world.tier(1, 1), world.tier(2, 7), world.tier(3, 12, kind="points"))
+
+    receipts = redeem_many(attempts_on(secrets_of(batch)))
+
+    assert {receipt.outcome for receipt in receipts} == {Outcome.REDEEMED}
+    plays = [receipt.play for receipt in receipts if receipt.play]
+    assert Counter(play.prize.tier if play.prize else None for play in plays) == {1: 1, 2: 7, 3: 12, None: 40}
+    assert all(play.campaign == campaign.public_id for play in plays)
+    assert {play.claim for play in plays if play.won} == set(Claim.objects.values_list("public_id", flat=True))
+    assert all(receipt.balance == 100 + receipt.play.points for receipt in receipts if receipt.play)
+    assert all(balance_of(phone) == receipt.balance for phone, receipt in zip(phones(60), receipts, strict=True))
+    assert Transfer.objects.filter(cause_kind=Cause.PLAY).count() == 12
+    call_command("verify_ledger", schema=BRAND)
+
+
+def test_the_same_request_is_told_the_same_play_for_ever(brand: Brand) -> None:
+    batch = make_active_batch(8)
+    world.open_game(batch, world.tier(1, 2), world.tier(2, 3, kind="points"))
+    world.open_draws(world.tier(1, 2, use="draw"), terms={"enter": world.ENTER_ALL})
+    attempts = attempts_on(secrets_of(batch))
+    first = redeem_many(attempts)
+
+    again = redeem_many(attempts)
+    alone = [redeem(attempt) for attempt in attempts]
+
+    assert again == alone == first
+    assert {receipt.play.outcome for receipt in first if receipt.play} == {"won", "no_prize"}
+    assert all(receipt.entries for receipt in first)
+    by_number = [receipt_of(receipt.receipt_no or "") for receipt in first]
+    assert [(one.play, one.entries) for one in by_number if one] == [(one.play, one.entries) for one in first]
+    assert Play.objects.count() == 8 == Entry.objects.count()
+
+
+def test_only_the_redeemer_hears_what_the_label_won(brand: Brand) -> None:
+    batch = make_active_batch(1)
+    world.open_game(batch, world.tier(1, 1))
+    [code] = secrets_of(batch)
+    first = redeem(make_attempt(code, at=AT))
+
+    mine = redeem(make_attempt(code, at=AT))
+    others = redeem(make_attempt(code, at=AT, phone=STRANGER_PHONE))
+
+    assert first.play is not None
+    assert first.play.won
+    assert (mine.outcome, mine.play) == (Outcome.ALREADY_REDEEMED, first.play)
+    assert (others.outcome, others.play) == (Outcome.ALREADY_REDEEMED, None)
+
+
+def test_two_at_one_label_play_once(brand: Brand) -> None:
+    batch = make_active_batch(1)
+    world.open_game(batch, world.tier(1, 1))
+    [code] = secrets_of(batch)
+
+    receipts = redeem_many([make_attempt(code, at=AT), make_attempt(code, at=AT, phone=STRANGER_PHONE)])
+
+    assert [bool(receipt.play) for receipt in receipts] == [True, False]
+    assert Play.objects.count() == Claim.objects.count() == 1
+
+
+def test_a_check_and_a_refusal_play_nothing(brand: Brand) -> None:
+    from redemption.services import verify
+
+    batch = make_active_batch(2)
+    world.open_game(batch, world.tier(1, 2))
+    code = secrets_of(batch)[0]
+
+    checked = verify(make_check(code=code, at=AT))
+    refused = redeem(make_attempt(code[:-1] + str((int(code[-1]) + 1) % 10), at=AT))
+
+    assert (checked.play, refused.play) == (None, None)
+    assert not Play.objects.exists()
+
+
+def exclude(index: bytes, by: str = "phone") -> Exclusion:
+    return Exclusion.objects.create(by=by, index=index, why="staff", added_by="maker", added_at=AT)
+
+
+def test_excluded_people_and_their_households_never_win(brand: Brand) -> None:
+    batch = make_active_batch(4)
+    world.open_game(batch, world.tier(1, 4))
+    world.open_draws(world.tier(1, 2, use="draw"), terms={"enter": world.ENTER_ALL})
+    staff, spouse, other, device = (make_member(phone) for phone in phones(4))
+    exclude(staff.phone_index)
+    home = uuid4()
+    for member in (staff, spouse):
+        Household.objects.create(index=member.phone_index, household=home, declared_at=AT)
+    from redemption.facts import blind_indexes
+
+    exclude(blind_indexes(["cookie-of-staff"], purpose="cookie")[0], by="device")
+    codes = secrets_of(batch)
+
+    receipts = redeem_many(
+        [
+            *attempts_on(codes[:3]),
+            make_attempt(codes[3], at=AT, door=Door.WEB, member_id=device.pk, cookie="cookie-of-staff"),
+        ]
+    )
+
+    assert [receipt.play.outcome for receipt in receipts if receipt.play] == [
+        "points_only", "points_only", "won", "points_only",
+    ]  # fmt: skip
+    assert set(Play.objects.exclude(outcome=1).values_list("reason", flat=True)) == {Play.Reason.EXCLUDED}
+    assert [claim.member_id for claim in Claim.objects.all()] == [other.pk]
+    assert set(Entry.objects.values_list("account_id", flat=True)) == {other.account_id}
+    assert all(receipt.outcome is Outcome.REDEEMED for receipt in receipts)
+
+
+def test_limits_count_member_phone_and_household(brand: Brand) -> None:
+    batch = make_active_batch(6)
+    limits = [{"act": "play", "subject": "household", "period": "day", "most": 2}]
+    world.open_game(batch, world.tier(1, 6), terms={"limits": limits})
+    home = uuid4()
+    for phone in phones(3):
+        Household.objects.create(index=make_member(phone).phone_index, household=home, declared_at=AT)
+
+    receipts = redeem_many(attempts_on(secrets_of(batch)))
+
+    assert [receipt.play.outcome for receipt in receipts if receipt.play] == [
+        "won", "won", "points_only", "won", "won", "won",
+    ]  # fmt: skip
+
+
+def test_keys_are_loaded_outside_the_transaction(brand: Brand) -> None:
+    batch = make_active_batch(2)
+    world.open_game(batch, world.tier(1, 2))
+    keys.forget()
+
+    receipt = redeem(make_attempt(secrets_of(batch)[0], at=AT))
+
+    assert receipt.play is not None
+    assert receipt.play.won
+    assert Scan.objects.count() == Redemption.objects.count() == 1
+
+
+def test_a_game_loaded_before_it_was_armed_is_played(brand: Brand) -> None:
+    batch = make_active_batch(2)
+    ranges = [(batch.label_range.lower, batch.label_range.upper)]
+    campaign = world.published(world.instant(ranges, world.tier(1, 2)))
+    keys.load([campaign.pk])
+    stale = dict(keys._kept)
+    world.opened(world.armed(campaign))
+    keys._kept.update(stale)  # another process, which knows nothing of the arming
+
+    receipt = redeem(make_attempt(secrets_of(batch)[0], at=AT))
+
+    assert receipt.play is not None
+
+
+def test_a_points_budget_that_runs_short_refuses_and_plays_nothing(brand: Brand) -> None:
+    make_campaign(budget=250)
+    batch = make_active_batch(5)
+    world.open_game(batch, world.tier(1, 5, kind="points"))
+
+    receipts = redeem_many(attempts_on(secrets_of(batch)))
+
+    assert Counter(receipt.outcome for receipt in receipts) == {Outcome.REDEEMED: 2, Outcome.CAMPAIGN_EXHAUSTED: 3}
+    assert [bool(receipt.play) for receipt in receipts] == [receipt.outcome is Outcome.REDEEMED for receipt in receipts]
+    assert sum(BudgetSlot.objects.filter(budget__tier__isnull=False).values_list("left", flat=True)) == 3
+    call_command("verify_ledger", schema=BRAND)
+
+
+def test_what_is_owed_is_paid_out_of_a_prize_too(brand: Brand) -> None:
+    from redemption.services import reverse_redemption
+    from tests.conftest import NOW
+
+    make_campaign()
+    owed, batch = make_active_batch(1), make_active_batch(1)
+    redeem(make_attempt(secrets_of(owed)[0]))
+    member = Member.objects.get()
+    spend(member.account_id, 100)
+    reverse_redemption(labels_of(owed)[0], at=NOW, asked_by="maker", reason="returned")
+    world.open_game(batch, world.tier(1, 1, kind="points"))
+
+    receipt = redeem(make_attempt(secrets_of(batch)[0], at=AT))
+
+    assert receipt.balance == balance_of() == 50  # 100 for the code and 50 of the prize, 100 owed
+    call_command("verify_ledger", schema=BRAND)
+
+
+def spend(account_id: int, points: int) -> None:
+    from django.db import transaction
+
+    from ledger.services import NewTransfer, post, system_account
+
+    with transaction.atomic():
+        post([NewTransfer(account_id, system_account("redeemed"), points, "spend", "order", 1)], at=AT)
+
+
+def test_losing_plays_weigh_more_in_a_draw(brand: Brand) -> None:
+    batch = make_active_batch(4)
+    world.open_game(batch, world.tier(1, 2))
+    campaign, [draw] = world.open_draws(world.tier(1, 2, use="draw"), terms={"enter": {"label": 1, "losing_play": 2}})
+
+    receipts = redeem_many(attempts_on(secrets_of(batch)))
+
+    weights = {receipt.play.outcome: receipt.entries[0].weight for receipt in receipts if receipt.play}
+    assert weights == {"won": 1, "no_prize": 3}
+    assert {receipt.entries[0].draw for receipt in receipts} == {draw.public_id}
+    close_draw(draw.pk, at=draw.close_at)
+    assert campaign.state == Campaign.State.OPEN
+
+
+@pytest.mark.parametrize("count", [1, 16, 64])
+def test_a_batch_that_plays_takes_the_same_few_statements_whatever_its_size(brand: Brand, count: int) -> None:
+    make_campaign(budget=10**9)
+    batch = make_active_batch(2 * count)
+    world.open_game(batch, world.tier(1, count), world.tier(2, count, kind="points"))
+    codes = secrets_of(batch)
+    redeem_many(attempts_on(codes[:count]))
+
+    with CaptureQueriesContext(connection) as queries:
+        receipts = redeem_many(attempts_on(codes[count:]))
+
+    assert all(receipt.play for receipt in receipts)
+    assert len(queries) <= 36, [query["sql"][:90] for query in queries]
