@@ -31,5 +31,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dev/phone/sign", phone_views.sign),
     path("dev/phone/messages", phone_views.kept),
     path("dev/phone/fault", phone_views.fault),
+    path("", include("redemption.draw_urls")),
     path("", include("redemption.urls")),
 ]

@@ -183,6 +183,11 @@ class Bundle(models.Model):
             )
         ]
 
+    @property
+    def hash_hex(self) -> str:
+        """SHA-256 of the whole file, as people compare it."""
+        return bytes(self.hash).hex()
+
 
 class BeaconValue(models.Model):
     """A public value that passed its check, kept for ever. Append-only; one for each source, chain and round."""

@@ -255,6 +255,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("api/v1/receipts/", {"number": things["receipt"]}),
         ("r/", {"receipt_no": things["receipt"]}),
         ("rules/", {"campaign": things["campaign"]}),
+        ("draws/", {"public_id": "drw_0", "edition": "1"}),
         ("p/", {"number": "R1001"}),
     ]
     for prefix, values in known:

@@ -19,10 +19,9 @@ from lottery.services import Enter, advance, cancel, drawing, enter, enter_by_po
 from lottery.services.drawing import Differs, advance_due
 from staff.keys import sign_key
 from tests.lottery import world
+from tests.lottery.world import drawn, fill, members
 
-CLOSE = world.OPENS + timedelta(days=1)
-LISTED = CLOSE + timedelta(minutes=2)
-DRAWN = CLOSE + timedelta(hours=1)
+CLOSE, LISTED, DRAWN = world.CLOSE, world.LISTED, world.DRAWN
 
 
 @pytest.fixture
@@ -31,29 +30,6 @@ def draw(brand):
     tiers = [world.tier(1, 1, use="draw", alternates=2), world.tier(2, 2, use="draw", alternates=2)]
     _campaign, [draw] = world.open_draws(*tiers, terms={"enter": world.ENTER_ALL, "draw": {"one_per": "who"}})
     return draw
-
-
-def members(n):
-    return [world.rich_member(f"+86138001{number:05}") for number in range(n)]
-
-
-def fill(draw, n=8):
-    people = members(n)
-    keys.load([draw.campaign_id])
-    with transaction.atomic():
-        enter([Enter(label_no=100 + i, account_id=one.account_id, at=world.OPENS) for i, one in enumerate(people)])
-    for weight, one in enumerate(people[:3], 1):
-        enter_by_points(draw.pk, account_id=one.account_id, weight=weight, request_id=f"r{weight}", at=world.OPENS)
-    enter_free(draw.pk, account_id=people[0].account_id, request_id="free", at=world.OPENS)
-    return people
-
-
-def drawn(draw):
-    advance(draw.pk, at=LISTED)
-    found = Draw.objects.get(pk=draw.pk)
-    assert found.state == Draw.State.LISTED
-    world.beacon_out(found.round, at=DRAWN)
-    return advance(draw.pk, at=DRAWN)
 
 
 def test_a_draw_goes_from_entries_to_claims(draw):

@@ -9,16 +9,21 @@ from django.db import transaction
 from labels import manifests
 from labels.models import Batch, Manifest
 from ledger.services import NewTransfer, post, system_account
-from lottery import private_chain
+from lottery import keys, private_chain
 from lottery.models import Campaign, Draw
 from lottery.services import (
+    Enter,
     NewDraw,
     NewGame,
     NewPool,
     NewTier,
+    advance,
     arm,
     arm_payload,
     draft_game,
+    enter,
+    enter_by_points,
+    enter_free,
     open_due,
     prepare_pools,
     publish,
@@ -31,6 +36,8 @@ from tests.conftest import NOW
 from tests.makers import make_member
 
 OPENS, CLOSES = NOW + timedelta(hours=1), NOW + timedelta(days=7)
+CLOSE = OPENS + timedelta(days=1)  # of a draw, then its list, then its round
+LISTED, DRAWN = CLOSE + timedelta(minutes=2), CLOSE + timedelta(hours=1)
 
 
 def user(name: str, role: str = "marketer") -> User:
@@ -140,3 +147,31 @@ def rich_member(phone: str, points: int = 1000) -> Any:
 
 
 ENTER_ALL = {"label": 1, "losing_play": 1, "points": 1, "points_price": 10, "free": 1}
+
+
+def members(n: int) -> list[Any]:
+    return [rich_member(f"+86138001{number:05}") for number in range(n)]
+
+
+def fill(draw: Draw, n: int = 8) -> list[Any]:
+    """Enter n members by their labels, the first three by points too, the first once more for nothing."""
+    people = members(n)
+    keys.load([draw.campaign_id])
+    with transaction.atomic():
+        enter([Enter(label_no=100 + i, account_id=one.account_id, at=OPENS) for i, one in enumerate(people)])
+    for weight, one in enumerate(people[:3], 1):
+        enter_by_points(draw.pk, account_id=one.account_id, weight=weight, request_id=f"r{weight}", at=OPENS)
+    enter_free(draw.pk, account_id=people[0].account_id, request_id="free", at=OPENS)
+    return people
+
+
+def drawn(draw: Draw) -> Draw:
+    """Take a draw from its close to its proof."""
+    assert advance(draw.pk, at=LISTED).state == Draw.State.LISTED
+    return drawn_on(draw)
+
+
+def drawn_on(draw: Draw) -> Draw:
+    """Take a listed draw to its proof: its round comes out."""
+    beacon_out(Draw.objects.get(pk=draw.pk).round or 0, at=DRAWN)
+    return advance(draw.pk, at=DRAWN)

@@ -1,0 +1,168 @@
+"""The proof of a draw in a real browser: it holds, it fails on one changed entry, and anybody can read the page."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from brands.models import Brand
+from common.canonical import canonical
+from lottery import bundles, content, keys, verify_draw
+from lottery.models import Bundle, Draw, Entry
+from lottery.services import advance
+from staff.keys import sign_key
+from tests.browser.conftest import DESK, LANGUAGES, PHONE, looked_at
+from tests.conftest import NOW
+from tests.lottery import world
+
+VISIT = Callable[..., Page]
+LOOKS = [(language, dark, size) for language in LANGUAGES for dark, size in ((False, PHONE), (True, DESK))]
+
+
+@pytest.fixture
+def draw(real_commits: Brand) -> Draw:
+    keys.forget()
+    tiers = [world.tier(1, 1, use="draw", alternates=2), world.tier(2, 2, use="draw", alternates=2)]
+    [draw] = world.open_draws(*tiers, terms={"enter": world.ENTER_ALL})[1]
+    world.fill(draw)
+    return world.drawn(draw)
+
+
+def checked(page: Page, draw: Draw, *, receipt: str = "") -> dict[str, str]:
+    """Press the button; return what became of each check, and of the whole under ``""``."""
+    page.goto(f"/draws/{draw.public_id}")
+    page.fill("#receipt", receipt)
+    page.click("#check-start")
+    expect(page.locator("#check-said.holds, #check-said.fails")).to_be_visible()
+    found = {
+        item.get_attribute("data-check"): item.get_attribute("data-result")
+        for item in page.locator("#check-list li").all()
+    }
+    return {**found, "": page.locator("#check-said").get_attribute("class") or ""}  # type: ignore[dict-item]
+
+
+def serve(page: Page, data: bytes) -> None:
+    """Let the server send another file for the proof."""
+
+    def answer(route: Route) -> None:
+        route.fulfill(body=data, content_type="application/zip")
+
+    page.route("**/bundle.zip", answer)
+
+
+def tampered(data: bytes, change: Callable[[bytes], bytes], *, sign_anew: bool = False) -> bytes:
+    """Return a proof with other entries; signed anew as the publisher could, or as it was."""
+    files = verify_draw.unpack(data)
+    files["entries.jsonl"] = change(files["entries.jsonl"])
+    if not sign_anew:
+        return verify_draw.pack(files)
+    key = sign_key(at=NOW)
+    signatures = {
+        "draw_rules": bundles.sign(key, content.DRAW_RULES_TAG, files["rules.json"]).hex(),
+        "root": bundles.sign(key, content.ROOT_TAG, files["root.json"]).hex(),
+    }
+    for gone in ("manifest.json", "signatures.json"):
+        del files[gone]
+    return bundles.pack("draw", files, signatures, edition=1, before=None, key=key)
+
+
+def heavier(entries: bytes) -> bytes:
+    assert b'"weight":2' in entries
+    return entries.replace(b'"weight":2', b'"weight":9', 1)
+
+
+def test_a_real_proof_holds(visit: VISIT, draw: Draw) -> None:
+    mine = Entry.objects.filter(draw=draw).order_by("pk")[1]
+    receipt = canonical(bundles.entry_receipt(mine, key=sign_key(at=NOW))).decode()
+
+    found = checked(visit(), draw, receipt=receipt)
+
+    assert found.pop("") == "said holds"
+    assert found.pop("beacon_private") == "left"
+    assert set(found.values()) == {"holds"}
+    assert {
+        "hashes",
+        "signatures",
+        "root",
+        "seed",
+        "picks",
+        "root_first",
+        "receipt_signed",
+        "entry_listed",
+    } <= found.keys()
+
+
+def test_one_changed_entry_fails(visit: VISIT, draw: Draw) -> None:
+    page, data = visit(), bytes(Bundle.objects.get(draw=draw).data)
+    serve(page, tampered(data, heavier))
+    as_served = checked(page, draw)
+    page.unroute("**/bundle.zip")
+    serve(page, tampered(data, heavier, sign_anew=True))
+
+    signed_anew = checked(page, draw)
+
+    assert as_served[""] == signed_anew[""] == "said fails"
+    assert as_served["hashes"] == "fails"
+    assert signed_anew["hashes"] == signed_anew["signatures"] == "holds"
+    assert signed_anew["root"] == signed_anew["picks"] == "fails"
+
+
+def test_a_receipt_of_an_entry_that_was_left_out_fails(visit: VISIT, draw: Draw) -> None:
+    mine = Entry.objects.filter(draw=draw).order_by("pk")[1]
+    receipt = canonical(bundles.entry_receipt(mine, key=sign_key(at=NOW))).decode()
+    without = receipt.replace(bytes(mine.leaf).hex(), "ab" * 32)
+    page = visit()
+
+    by_number = checked(page, draw, receipt=str(mine.pk))
+    unsigned = checked(page, draw, receipt=without)
+    forged = Entry(pk=mine.pk, draw=draw, leaf=b"\xab" * 32, at=NOW)
+    left_out = checked(page, draw, receipt=canonical(bundles.entry_receipt(forged, key=sign_key(at=NOW))).decode())
+
+    assert by_number["entry_listed"] == "holds"
+    assert unsigned["receipt_signed"] == "fails"
+    assert left_out["receipt_missing"] == "fails"
+    assert {one[""] for one in (unsigned, left_out)} == {"said fails"}
+
+
+def test_what_is_no_proof_is_said_to_be_none(visit: VISIT, draw: Draw) -> None:
+    page = visit()
+    serve(page, b"PK\x03\x04 nothing")
+
+    assert checked(page, draw)[""] == "said fails"
+    assert "no proof that can be read" in page.inner_text("#check-said")
+
+
+@pytest.mark.parametrize(("language", "dark", "size"), LOOKS)
+def test_pages_can_be_read_by_everybody(
+    visit: VISIT, draw: Draw, language: str, dark: bool, size: dict[str, int]
+) -> None:
+    page = visit(language=language, dark=dark, size=size)
+    name = f"{language}-{'dark' if dark else 'light'}"
+
+    checked(page, draw, receipt=str(Entry.objects.filter(draw=draw).latest("pk").pk))
+    looked_at(page, f"draw-{name}")
+    page.goto("/draws")
+    looked_at(page, f"draws-{name}")
+
+
+def test_without_javascript_the_page_names_the_program(visit: VISIT, draw: Draw) -> None:
+    page = visit(script=False)
+    page.goto(f"/draws/{draw.public_id}")
+
+    assert page.locator("#check form").is_hidden()
+    assert "python verify_draw.py bundle.zip" in page.inner_text("main")
+    page.fill("#entry-no", str(Entry.objects.filter(draw=draw).latest("pk").pk))
+    page.click("#ask-server button")
+    assert "took part" in page.inner_text("#entry")
+
+
+def test_a_waiting_draw_says_for_what(visit: VISIT, real_commits: Brand) -> None:
+    keys.forget()
+    [draw] = world.open_draws(world.tier(1, 1, use="draw"), terms={"enter": world.ENTER_ALL})[1]
+    waiting = advance(draw.pk, at=world.LISTED)
+    page = visit(size=PHONE)
+
+    page.goto(f"/draws/{draw.public_id}")
+
+    assert f"Waiting for round {waiting.round}" in page.inner_text("main")
+    looked_at(page, "draw-waiting")
