@@ -20,7 +20,7 @@ from labels.services.activation import (
     merged,
     request_activation,
 )
-from labels.services.blocks import BlockIsFinal, NoSuchReason, block, block_ranges, lift
+from labels.services.blocks import BlockIsFinal, NoSuchReason, block, block_ranges, lift, open_blocks
 from labels.services.generation import ACTIVATE_WITHIN, JOB_KIND, NotReady, generate_batch, restart_generation
 from labels.services.orders import (
     LEAST_ROLL,
@@ -80,6 +80,7 @@ __all__ = [
     "max_odds_of_brand",
     "merged",
     "odds",
+    "open_blocks",
     "order_batch",
     "quote",
     "request_activation",

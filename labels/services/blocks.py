@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.utils.translation import gettext as _
 
+from common.db import inside_transaction
 from common.errors import Conflict, Invalid
 from labels.models import Block
 from labels.services.activation import lock_batch_of, merged
@@ -60,18 +61,34 @@ def block_ranges(
     if spares_redeemed is None or reason == Block.Reason.RECALLED:
         spares_redeemed = reason in Block.VOIDING
     with transaction.atomic(durable=True):
-        return [
-            Block.objects.create(
-                batch=lock_batch_of(label_range),
-                label_range=NumericRange(*label_range),
-                reason=reason,
-                spares_redeemed=spares_redeemed,
-                note=note,
-                opened_at=at,
-                opened_by=asked_by,
-            )
-            for label_range in merged(label_ranges)
-        ]
+        return open_blocks(
+            merged(label_ranges), reason=reason, spares_redeemed=spares_redeemed, note=note, at=at, asked_by=asked_by
+        )
+
+
+@inside_transaction
+def open_blocks(
+    label_ranges: Sequence[tuple[int, int]],
+    *,
+    reason: str,
+    spares_redeemed: bool,
+    note: str,
+    at: datetime,
+    asked_by: str,
+) -> list[Block]:
+    """Open one block for each range, each within one batch, whose row is locked. Raises `RangeOutsideBatch`."""
+    return [
+        Block.objects.create(
+            batch=lock_batch_of(label_range),
+            label_range=NumericRange(*label_range),
+            reason=reason,
+            spares_redeemed=spares_redeemed,
+            note=note,
+            opened_at=at,
+            opened_by=asked_by,
+        )
+        for label_range in label_ranges
+    ]
 
 
 def lift(block: Block, *, at: datetime, asked_by: str = "") -> Block:
