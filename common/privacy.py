@@ -187,6 +187,7 @@ REGISTER: dict[str, Declared] = {
         " accepted duplicate rejected labels happened_at recorded_at recorded_by source_agreed_at"
         " destination_agreed_at brand_agreed_at swept_at"
     ),
+    "channel.Document_blocks": Declared("id document block"),
     "channel.Line": Declared("id document place item condition unit labels outcome reason held_by"),
     "channel.Movement": Declared("id document label_range unit source destination state voids happened_at recorded_at"),
     "channel.Custody": Declared("id label_range during movement partner state shipment shipped_at distributor market"),

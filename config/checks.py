@@ -28,7 +28,7 @@ SERVER_SETTINGS = {
     "data_checksums": "on",
     "TimeZone": "UTC",
 }
-HOOKS = ("SCAN_HANDLER", "SMS_HANDLER", "VOICE_HANDLER", "SMS_ROUTER", "KEK_BACKEND")
+HOOKS = ("PRINTED_PACKS", "SCAN_HANDLER", "SMS_HANDLER", "VOICE_HANDLER", "SMS_ROUTER", "KEK_BACKEND")
 
 
 def _refuse(number: int, message: str, hint: str) -> Error:

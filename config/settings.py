@@ -319,6 +319,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "answer and send what waits": {"task": "sms_gateway.tasks.sweep", "schedule": 30.0},
     "forget old messages": {"task": "sms_gateway.tasks.forget_old_messages", "schedule": 6 * 3600.0},
     "lapse what nobody claimed": {"task": "members.tasks.lapse_pending", "schedule": 3600.0},
+    "take in what nobody confirmed": {"task": "channel.tasks.receive_what_nobody_did", "schedule": 3600.0},
     "even out budgets": {"task": "lottery.tasks.rebalance", "schedule": 60.0},
     "close campaigns": {"task": "lottery.tasks.close_due", "schedule": 300.0},
     "open, draw and close games": {"task": "lottery.tasks.go_on", "schedule": 30.0},
@@ -344,6 +345,11 @@ DRAND_RELAYS = env("DRAND_RELAYS", "https://api.drand.sh https://api2.drand.sh h
 # --- ledger ---------------------------------------------------------------------------------------------------------
 SEALS_FOLDER = env("SEALS_FOLDER", str(VAR_DIR / "seals"))  # the last seal of each day is written here
 SEALS_URL = env("SEALS_URL")  # and sent here by POST (https only)
+
+# --- goods ----------------------------------------------------------------------------------------------------------
+CHANNEL_TRANSFER_BY_BRAND = env("CHANNEL_TRANSFER_BY_BRAND", "1") == "1"  # transfers need the brand's consent too
+CHANNEL_AUTO_RECEIPT_DAYS = int(env("CHANNEL_AUTO_RECEIPT_DAYS", "7"))  # 0: what nobody confirms stays on its way
+PRINTED_PACKS = "console.packs.printed"  # (SSCCs) -> [channel.packing.Pack]: packs that a print knows, not yet goods
 
 # --- labels ---------------------------------------------------------------------------------------------------------
 LABELS_MAX_ODDS = float(env("LABELS_MAX_ODDS", "1e-6"))

@@ -1,6 +1,7 @@
 """Labels named by the case or pallet that they are in: its SSCC typed, scanned, or as its link."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -8,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _, gettext_lazy
 
+from channel import packing as channel
 from labels import elements, forms as of_labels
-from printing.runs import Pack, pack_of, packs_of
+from printing.models import Run
+from printing.runs import Pack, pack_at, pack_of, packs_of
 
 MOST_PACKS = 500
 _LONGEST = 60 * MOST_PACKS
@@ -45,6 +48,67 @@ def packs_in(text: str) -> list[Pack]:
 def _sscc_in(line: str) -> str | None:
     found = elements.read(line)
     return found.value("00") or next((one.value for one in found.candidates if one.kind == "sscc"), None)
+
+
+def printed(ssccs: Sequence[str]) -> list[channel.Pack]:
+    """Return the packs of SSCCs that a print knows, with all that they lie in and all that lies in those.
+
+    The hook ``PRINTED_PACKS``: what was printed with its contents need not be packed by hand.
+    """
+    found: dict[str, channel.Pack] = {}
+    for pack in packs_of(ssccs).values():
+        if pack.run.cancelled_at is None and pack.sscc not in found:
+            found |= {one.sscc: one for one in _family(pack)}
+    return list(found.values())
+
+
+def _family(pack: Pack) -> list[channel.Pack]:
+    """Return the outermost pack around a pack, and everything in it; each knows the smallest pack that holds it."""
+    runs = Run.objects.filter(kind__in=Run.PACKS, batch=pack.run.batch, cancelled_at=None).select_related("batch")
+    levels: list[list[Pack]] = [[] for _ in Run.PACKS]
+    outer = pack
+    for run in sorted(runs, key=_level):
+        if _level(run) > _level(outer.run) and run.label_range.lower <= pack.first < run.label_range.upper:
+            held = pack_at(run, (pack.first - run.label_range.lower) // (run.per_pack or 1) + 1)
+            outer = held if held.first <= outer.first and outer.end <= held.end else outer
+    for run in runs:
+        if _level(run) <= _level(outer.run):
+            levels[_level(run)] += [one for one in _between(run, outer) if outer.first <= one.first < outer.end]
+    return [
+        channel.Pack(
+            sscc=one.sscc,
+            kind=one.run.kind,
+            first=one.first,
+            end=one.end,
+            lot=one.run.lot,
+            product_id=one.run.batch.product_id if one.run.batch else None,
+            parent=_holder(one, levels[place + 1 :]),
+            at=one.run.created_at,
+        )
+        for place, level in enumerate(levels)
+        for one in level
+        if one.end <= outer.end
+    ]
+
+
+def _level(run: Run) -> int:
+    return Run.PACKS.index(run.kind)
+
+
+def _between(run: Run, outer: Pack) -> list[Pack]:
+    """Return the packs of a run that meet the labels of a pack."""
+    start, units = run.label_range.lower, run.per_pack or 1
+    first = max(1, (outer.first - start) // units + 1)
+    last = min(run.count, (outer.end - 1 - start) // units + 1)
+    return [pack_at(run, seq) for seq in range(first, last + 1)]
+
+
+def _holder(pack: Pack, larger: Sequence[Sequence[Pack]]) -> str:
+    for level in larger:
+        for one in level:
+            if one.first <= pack.first and pack.end <= one.end:
+                return one.sscc
+    return ""
 
 
 class PackForm(of_labels.RangeForm):

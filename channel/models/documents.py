@@ -16,6 +16,7 @@ from channel.models.partners import Partner
 from channel.models.regions import Region
 from channel.models.units import Unit, range_is_sound
 from common.ids import new_public_id
+from labels.models import Block
 
 
 class Document(models.Model):
@@ -71,6 +72,7 @@ class Document(models.Model):
     source_agreed_at = models.DateTimeField(_("agreed by the giver at"), null=True, blank=True)
     destination_agreed_at = models.DateTimeField(_("agreed by the taker at"), null=True, blank=True)
     brand_agreed_at = models.DateTimeField(_("agreed by the brand at"), null=True, blank=True)
+    blocks = models.ManyToManyField(Block, related_name="+", verbose_name=_("blocks"))
     swept_at = models.DateTimeField(_("scans re-attributed at"), null=True, blank=True)
 
     class Meta:

@@ -1,0 +1,14 @@
+"""Periodic work on goods."""
+
+from celery import shared_task
+from django.conf import settings
+
+from channel import acts
+from common.clock import now
+
+
+@shared_task
+def receive_what_nobody_did() -> None:
+    """Take in what nobody confirmed in time, where the operator wishes so."""
+    if settings.CHANNEL_AUTO_RECEIPT_DAYS:
+        acts.receive_what_nobody_did(at=now(), days=settings.CHANNEL_AUTO_RECEIPT_DAYS)
