@@ -191,6 +191,12 @@ REGISTER: dict[str, Declared] = {
     "channel.Line": Declared("id document place item condition unit labels outcome reason held_by"),
     "channel.Movement": Declared("id document label_range unit source destination state voids happened_at recorded_at"),
     "channel.Custody": Declared("id label_range during movement partner state shipment shipped_at distributor market"),
+    "portal.Account": Declared("id partner user created_at"),
+    "portal.Invitation": Declared(
+        "id public_id partner username language created_at created_by expires_at used_at withdrawn_at",
+        hidden="digest",
+    ),
+    "portal.PartnerKey": Declared("id partner key"),
     # --- campaigns
     "lottery.Campaign": Declared(
         "id public_id kind name name_zh state opens_at closes_at ended_at halt_reason daily_cap total_cap created_at"

@@ -82,6 +82,7 @@ TENANT_APPS = [
     "redemption",
     "analytics",
     "console",
+    "portal",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 ROOT_URLCONF = "config.urls"
@@ -205,6 +206,7 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "config.context.product",
                 "console.navigation.context",
+                "portal.door.frame",
             ],
         },
     }

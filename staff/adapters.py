@@ -16,7 +16,7 @@ from common.clock import now
 from common.net import client_ip, ip_prefix
 from staff import audit, vault
 from staff.models import Role, User
-from staff.permissions import PRESS_HOME
+from staff.permissions import HOMES
 
 ACCOUNT = Budget("staff-account", per_hour=10)
 NETWORK = Budget("staff-network", per_hour=30, per_day=300)
@@ -37,9 +37,16 @@ class StaffAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has 
         return False
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """Return where a sign-in leads: people of a press see their files, staff see today."""
+        """Return where a sign-in leads: people outside to where they are at home, staff to today."""
         user = request.user
-        return PRESS_HOME if isinstance(user, User) and user.role == Role.PRESS else settings.LOGIN_REDIRECT_URL
+        return HOMES.get(Role(user.role), settings.LOGIN_REDIRECT_URL) if isinstance(user, User) else settings.LOGIN_URL
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """Return where somebody gives password or second factor anew: partners' people do so at the portal."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if user.role == Role.PARTNER:
+            return [one | {"url": one["url"].replace("/console/", HOMES[Role.PARTNER], 1)} for one in methods]
+        return methods
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse before any hashing when name or network failed too often; names that exist not fare alike."""

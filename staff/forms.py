@@ -9,6 +9,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from staff.models import ApiKey, Role
+from staff.permissions import OUTSIDE
 
 LANGUAGES = [("", _("as the browser asks")), *settings.LANGUAGES]
 
@@ -30,8 +31,8 @@ class StaffForm(forms.Form):
 
     role = forms.ChoiceField(
         label=_("Role"),
-        # a press's accounts are made on the page of the press
-        choices=[(value, label) for value, label in Role.choices if value != Role.PRESS],
+        # accounts of people outside are made on the page of their press or partner
+        choices=[(value, label) for value, label in Role.choices if value not in OUTSIDE],
         initial=Role.SUPPORT,
     )
     language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, required=False)
@@ -59,10 +60,11 @@ class EditStaffForm(StaffForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.initial.get("role") == Role.PRESS:
+        if self.initial.get("role") in OUTSIDE:
             role = self.fields["role"]
             assert isinstance(role, forms.ChoiceField)  # noqa: S101 - declared above
-            role.choices = [(Role.PRESS.value, Role.PRESS.label)]
+            own = Role(self.initial["role"])
+            role.choices = [(own.value, own.label)]
 
 
 class KeyForm(forms.Form):
@@ -70,7 +72,9 @@ class KeyForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=60, help_text=_("Who will use it, for example “Till system”."))
     scopes = forms.MultipleChoiceField(
-        label=_("May do"), choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple
+        label=_("May do"),
+        choices=[(value, label) for value, label in ApiKey.Scope.choices if value != ApiKey.Scope.PARTNER],
+        widget=forms.CheckboxSelectMultiple,
     )
     is_test = forms.BooleanField(label=_("Test mode"), required=False, help_text=_("Never counts in reports."))
     expires_on = forms.DateField(

@@ -7,18 +7,21 @@ from contextlib import AbstractContextManager
 from django.conf import settings
 from django.contrib.auth import logout
 from django.db import connection
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
 from common.clock import now
 from common.net import client_ip, ip_prefix
 from staff import audit
-from staff.models import User
+from staff.models import Role, User
+from staff.permissions import HOMES
 from staff.sessions import device_of
 
 IDLE_S = 30 * 60
 _SEEN_EVERY_S = 60
+_PLACES = ("/console/", "/portal/")
+_ACCOUNT = ("/console/account/", "/console/sign-out")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -31,9 +34,13 @@ class StaffMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.path.startswith("/console/"):
+        if not request.path.startswith(_PLACES):
             return self.get_response(request)
         self._end_old_session(request)
+        if request.path.startswith(_ACCOUNT) and getattr(request.user, "role", "") == Role.PARTNER:
+            # the account's pages lead to each other by their names, which are the console's
+            home = HOMES[Role.PARTNER].rstrip("/")
+            return HttpResponse(status=307, headers={"Location": home + request.get_full_path()[len("/console") :]})
         wished = language_of(request)
         if wished:
             translation.activate(wished)

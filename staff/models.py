@@ -18,6 +18,7 @@ class Role(models.TextChoices):
     FINANCE = "finance", _("finance")
     AUDITOR = "auditor", _("auditor")
     PRESS = "press", _("press")  # somebody outside: sees the files of their own press, and nothing else
+    PARTNER = "partner", _("partner")  # somebody outside: signs in at the portal, acts for their own partner
 
 
 class User(AbstractUser):
@@ -45,6 +46,7 @@ class ApiKey(models.Model):
         READ = "read", _("read")
         CHECK = "check", _("check labels")
         REDEEM = "redeem", _("redeem codes")
+        PARTNER = "partner", _("act for one partner")  # made on the partner's own page, never beside another scope
 
     name = models.CharField(_("name"), max_length=60)
     prefix = models.CharField(_("prefix"), max_length=16, unique=True)

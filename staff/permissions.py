@@ -17,8 +17,10 @@ from django.urls import reverse
 
 from staff.models import Role, User
 
-PRESS_HOME = "/console/press"
-_ALL = frozenset(Role) - {Role.PRESS}
+# People outside the brand, and the one place where each kind of them is at home.
+HOMES = {Role.PRESS: "/console/press", Role.PARTNER: "/portal/"}
+OUTSIDE = frozenset(HOMES)
+_ALL = frozenset(Role) - OUTSIDE
 _R = Role
 
 # Every operation of the console, and the roles that have it. An auditor reads all and changes nothing.
@@ -57,6 +59,9 @@ TABLE: dict[str, frozenset[Role]] = {
     "members.erase": frozenset({_R.OWNER, _R.LEGAL}),
     "channel.read": _ALL,
     "channel.edit": frozenset({_R.OWNER, _R.MARKETER, _R.REGIONAL}),
+    "portal.invite": frozenset({_R.OWNER, _R.REGIONAL}),
+    "portal.read": frozenset({_R.PARTNER}),
+    "portal.move": frozenset({_R.PARTNER}),
     "messages.read": frozenset({_R.OWNER, _R.SUPPORT, _R.AUDITOR}),
     "messages.replay": frozenset({_R.OWNER, _R.SUPPORT}),
     "messages.budget": frozenset({_R.OWNER, _R.FINANCE}),
@@ -126,13 +131,13 @@ def staff_view(operation: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             user = request.user
             if not isinstance(user, User):
-                return _go(request, f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
+                return go(request, f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
             if not allowed(user, operation):
-                if user.role == Role.PRESS and request.path == settings.LOGIN_REDIRECT_URL:
-                    return _go(request, PRESS_HOME)
+                if user.role in OUTSIDE and request.path == settings.LOGIN_REDIRECT_URL:
+                    return go(request, HOMES[Role(user.role)])
                 return denied(request, operation)
             if needs_second_factor(user):
-                return _go(request, reverse("mfa_activate_totp"))
+                return go(request, reverse("mfa_activate_totp"))
             return view(request, *args, **kwargs)
 
         guarded.operation = operation  # type: ignore[attr-defined]
@@ -167,13 +172,13 @@ def denied(request: HttpRequest, operation: str) -> HttpResponse:
         "operation": operation,
         "roles": [role.label for role in Role if role in TABLE[operation]],
         "owners": []
-        if isinstance(request.user, User) and request.user.role == Role.PRESS  # an outsider: learns no name
+        if isinstance(request.user, User) and request.user.role in OUTSIDE  # learns no name
         else list(User.objects.filter(role=Role.OWNER, is_active=True).values_list("username", flat=True)[:5]),
     }
     return render(request, "console/denied.html", context, status=403)
 
 
-def _go(request: HttpRequest, url: str) -> HttpResponse:
+def go(request: HttpRequest, url: str) -> HttpResponse:
     """Redirect the whole page, also when htmx asked for a part of it."""
     if request.headers.get("HX-Request"):
         return HttpResponse(status=401, headers={"HX-Redirect": url})

@@ -30,6 +30,7 @@ from redemption.rules import Attempt, Door, Place
 from redemption.services import redeem_each, reverse_redemption, verify_each
 from staff.apikeys import create_key
 from staff.models import ApiKey, Role, User
+from staff.permissions import OUTSIDE
 from staff.services import create_staff, new_password
 
 BY = "owner"
@@ -43,7 +44,7 @@ def seed_people(kept: dict[str, Any], *, at: datetime) -> None:
     known = {person["username"]: person for person in kept.get("staff", [])}
     users = {user.username: user for user in User.objects.all()}
     owner = users.get(BY) or User.objects.create_user(BY, role=Role.OWNER)
-    people = [(role.value, role.value) for role in Role if role is not Role.PRESS]
+    people = [(role.value, role.value) for role in Role if role not in OUTSIDE]
     people.insert(1, ("owner2", Role.OWNER.value))
     for username, role in people:
         if username in known and username in users:
@@ -56,7 +57,7 @@ def seed_people(kept: dict[str, Any], *, at: datetime) -> None:
     others = [person for person in kept.get("staff", []) if person["username"] not in dict(people)]
     kept["staff"] = [*(known[username] for username, _role in people), *others]
     if not kept.get("api_key") or not ApiKey.objects.filter(prefix=kept["api_key"][:14], revoked_at=None).exists():
-        _key, kept["api_key"] = create_key("Demo client", ApiKey.Scope.values, at=at, created_by=owner)
+        _key, kept["api_key"] = create_key("Demo client", ["read", "check", "redeem"], at=at, created_by=owner)
 
 
 def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: float, seed: str, say: Say) -> None:

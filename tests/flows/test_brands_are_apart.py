@@ -50,6 +50,7 @@ FORMS: dict[str, dict[str, str]] = {
     "console/campaigns/<str:public_id>/top-up": {"points": "5"},
     "console/approvals/<int:pk>/decide": {"decision": "reject", "note": "no"},
     "console/partners/<str:public_id>/state": {"state": "paused"},
+    "console/partners/<str:public_id>/access/people/<int:pk>": {"use": "no"},
 }
 MADE_UP = {
     "pk": "987654",

@@ -15,9 +15,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
+from channel.models import Partner
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
+from portal.models import Account as PortalAccount
+from portal.services import invite
 from printing.accounts import create_account
 from printing.handover import path_of as path_of_file
 from printing.models import Art, Handover, PressAccount, PrintJob
@@ -28,6 +31,7 @@ from staff.apikeys import create_key
 from staff.models import Approval, User
 from tests.browser.world import populate
 from tests.makers import labels_of, make_active_batch, make_batch, secrets_of, serial_of
+from tests.portal.makers import make_person
 from tests.printing.versions import make_version
 from tests.sms_gateway.world import PHONE, make_twilio, text
 
@@ -89,12 +93,16 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         created_at=now(),
     )
     things |= _printed(ada, sam) | _talked(brand)
+    retailer = Partner.objects.get(public_id=things["retailer"])
+    make_person(retailer, "rui")
+    things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
     account = PressAccount.objects.get()
     press = Client(HTTP_HOST=HOST)
     sign_in(press, account.user)
     numbers = {
         "staff": sam.pk,
         "account": account.pk,
+        "person": PortalAccount.objects.get().pk,
         "link": link.pk,
         "number": numbers_of(brand)[0].id,
         **{name: model.objects.latest("pk").pk for name, model in rows.items()},
@@ -204,6 +212,14 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("console/keys/", {"prefix": things["key"]}),
         ("console/approvals/", {"pk": str(numbers["approval"])}),
         ("console/members/", {"public_id": things["member"]}),
+        (
+            "console/partners/<str:public_id>/access/people/<int:pk>",
+            {"public_id": things["retailer"], "pk": str(numbers["person"])},
+        ),
+        (
+            "console/partners/<str:public_id>/access/invitations/<str:invitation>",
+            {"public_id": things["retailer"], "invitation": things["invitation"]},
+        ),
         ("console/partners/", {"public_id": things["retailer"]}),
         ("console/labels/", {"serial": things["serial"]}),
         ("console/receipts/", {"number": things["receipt"]}),

@@ -47,6 +47,9 @@ members.unlock      x . . . . . . . x . .
 members.erase       x . . . . . . x . . .
 channel.read        x x x x x x x x x x x
 channel.edit        x x . . . . x . . . .
+portal.invite       x . . . . . x . . . .
+portal.read         . . . . . . . . . . .
+portal.move         . . . . . . . . . . .
 messages.read       x . . . . . . . x . x
 messages.replay     x . . . . . . . x . .
 messages.numbers    x . . . . . . . . . .
@@ -72,7 +75,9 @@ CELLS = [
     (operation, role, mark == "x")
     for operation, *marks in (line.split() for line in GRID.strip().split("\n")[1:])
     for role, mark in zip(ROLES, marks, strict=True)
-] + [(operation, "press", operation == "printing.fetch") for operation in TABLE]
+]
+CELLS += [(operation, "press", operation == "printing.fetch") for operation in TABLE]
+CELLS += [(operation, "partner", operation in {"portal.read", "portal.move"}) for operation in TABLE]
 
 
 @pytest.mark.parametrize(("operation", "role", "may"), CELLS)

@@ -1,0 +1,30 @@
+"""The portal of distributors, retailers and promoters, under /portal/."""
+
+from allauth.account import views as account
+from allauth.mfa.base import views as mfa
+from allauth.mfa.recovery_codes import views as codes
+from allauth.mfa.totp import views as totp
+from django.urls import path
+
+from portal import account_views, views
+
+urlpatterns = [
+    path("", views.home),
+    path("sign-in", account_views.PartnerSignInView.as_view()),
+    path("sign-in/code", account_views.PartnerCodeView.as_view()),
+    path("sign-out", account_views.sign_out),
+    path("join", account_views.join),
+    path("account", account_views.account),
+    # The same tails as below /console/: `staff.middleware` leads partners' people here.
+    path("account/password", account.password_change),
+    path("account/confirm", account.reauthenticate),
+    path("account/confirm-code", mfa.reauthenticate),
+    path("account/second-factor", mfa.index),
+    path("account/second-factor/app", totp.activate_totp),
+    path("account/second-factor/app/off", totp.deactivate_totp),
+    path("account/recovery-codes", codes.view_recovery_codes),
+    path("account/recovery-codes/new", codes.generate_recovery_codes),
+    path("account/recovery-codes/file", codes.download_recovery_codes),
+    path("manifest.json", views.manifest),
+    path("sw.js", views.service_worker),
+]
