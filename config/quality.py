@@ -157,7 +157,9 @@ def collect_messages(root: Path) -> None:
             continue
         errors = folder / "error_sentences.py"  # read by xgettext below, never imported
         try:
-            errors.write_text("".join(f"_({text!r})\n" for text in ([] if folder == root else sentences.get(folder.name, ()))))
+            errors.write_text(
+                "".join(f"_({text!r})\n" for text in ([] if folder == root else sentences.get(folder.name, ())))
+            )
             _make_messages(root, folder)
         finally:
             errors.unlink()
