@@ -335,6 +335,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
 }
 CELERY_TASK_ROUTES = {
     "brands.tasks.*": {"queue": "owner"},
+    # a person is waiting for a code: nothing else stands before it
+    "sms_gateway.tasks.send_waiting": {"queue": "messages"},
+    "sms_gateway.tasks.sweep": {"queue": "messages"},
+    "sms_gateway.tasks.simulate_reports": {"queue": "messages"},
     # minutes of work, which nothing else waits behind
     "labels.tasks.generate": {"queue": "long"},
     "printing.tasks.build": {"queue": "long"},
