@@ -25,7 +25,7 @@ OURS = "+862160001111"
 
 def figures() -> Iterator[Figure]:
     """Start the servers, measure in turns, and yield the figures."""
-    with running({"SMS_DECIDERS": "32"}) as bench:
+    with running() as bench:
         os.environ.update(bench.environment)
         import django
 

@@ -292,7 +292,7 @@ TIME_ZONE = "UTC"
 # --- messages and calls ----------------------------------------------------------------------------------------------
 # The simulator is refused in production unless it is named.
 SMS_CARRIERS = env("SMS_CARRIERS", "twilio kannel aliyun" if PRODUCTION else "twilio kannel aliyun simulator").split()
-SMS_DECIDERS = int(env("SMS_DECIDERS", "16"))  # messages that one web process decides about at the same time
+SMS_DECIDERS = int(env("SMS_DECIDERS", "4"))  # threads of each web process that keep and decide messages
 SMS_QUIET_HOURS = env("SMS_QUIET_HOURS", "21-8")  # of the brand's day: no marketing
 SMS_CURRENCY = env("SMS_CURRENCY", "CNY")
 
@@ -300,7 +300,7 @@ SMS_CURRENCY = env("SMS_CURRENCY", "CNY")
 # Modules as members.personal.PersonalDataHolder, asked at export and erasure.
 PERSONAL_DATA_HOLDERS = ["lottery.personal", "redemption.personal", "redemption.reports"]
 LEDGER_CAUSES = {"redemption": "console.causes.redemption"}  # cause → text and page, for the ledger's own pages
-SMS_HANDLER = "redemption.sms.answer"  # (IncomingText) -> Reply | None: see sms_gateway/doors.py
+SMS_HANDLER = "redemption.sms.answer_many"  # (texts) -> replies: see sms_gateway/doors.py
 VOICE_HANDLER = "redemption.voice.answer"  # (CallStep) -> VoiceAnswer
 SMS_ROUTER = "redemption.sms.slot_of"  # (text) -> (form, slot) | None
 SCAN_HANDLER = ""  # analytics.tasks.after_scans, once there is one

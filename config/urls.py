@@ -12,6 +12,7 @@ handler403 = "console.errors.forbidden"
 handler404 = "config.errors.not_found"
 handler500 = "config.errors.failed"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("webhooks/", include("sms_gateway.webhook_urls")),  # first: carriers call often
     path("brand/logo.svg", logo, name="brand_logo"),
     path("api/", include("config.api")),
     path("language", set_language, name="set_language"),
@@ -27,7 +28,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("redemption.console_urls")),
     path("console/", include("sms_gateway.console_urls")),
     path("portal/", include("portal.urls")),
-    path("webhooks/", include("sms_gateway.webhook_urls")),
     path("dev/label", label),
     path("dev/phone", phone_views.phone),
     path("dev/phone/sign", phone_views.sign),

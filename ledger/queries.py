@@ -28,6 +28,7 @@ __all__ = [
     "accounts_to_expire",
     "balance",
     "balances",
+    "expiring_first",
     "expiring_soon",
     "group_of",
     "liability",
@@ -276,6 +277,19 @@ def expiring_soon(account_id: int, days: int, at: datetime) -> list[tuple[date, 
         account_id=account_id, left__gt=0, expires_on__gte=today, expires_on__lte=today + timedelta(days=days)
     )
     return list(soon.order_by("expires_on").values_list("expires_on", "left"))
+
+
+def expiring_first(account_ids: Iterable[int], days: int, at: datetime) -> dict[int, tuple[date, int]]:
+    """Return what of each account expires first, if anything does within ``days``: (last day, amount). One statement."""
+    today = brand_date(at)
+    soon = Lot.objects.filter(
+        account_id__in=list(account_ids),
+        left__gt=0,
+        expires_on__gte=today,
+        expires_on__lte=today + timedelta(days=days),
+    )
+    latest_first = soon.order_by("-expires_on").values_list("account_id", "expires_on", "left")
+    return {account_id: (day, left) for account_id, day, left in latest_first}
 
 
 def accounts_to_expire(as_of: datetime, after: int = 0, limit: int = 500) -> list[int]:

@@ -39,6 +39,16 @@ def member_by_phone(phone: str) -> Member | None:
     return Member.objects.filter(phone_index=vault.blind_index(phone)).first()
 
 
+def members_by_phones(phones: Collection[str]) -> dict[str, Member]:
+    """Return the members of those of the numbers (E.164) that have one. One statement."""
+    index_of = indexes_of(phones)
+    if not index_of:
+        return {}
+    rows = Member.objects.filter(phone_index__in=index_of.values())
+    found = {bytes(row.phone_index or b""): row for row in rows}
+    return {phone: found[index] for phone, index in index_of.items() if index in found}
+
+
 def members_at(phones: Collection[str]) -> dict[str, Holder]:
     """Return the holders of those of the numbers (E.164) that have a member. One statement."""
     index_of = indexes_of(phones)

@@ -1,22 +1,24 @@
-"""The SMS door: reads a message, makes one call, and says the answer in one text message.
+"""The SMS door: reads messages, makes one call for all that came together, and says each answer in one text message.
 
 `redemption.sms_text` reads; what is decided is decided in `redemption.services`; the words are in `redemption.texts`.
 A sender's number is believed when it earns (a forger gives points away), never when it spends.
 """
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
 
+from common.errors import DomainError
 from labels.codes.decode import Status
 from labels.queries import resolve
 from ledger import queries as ledger
 from members import services as members
 from members.models import Member
-from members.queries import member_by_phone
-from redemption import collector
+from members.queries import members_at, members_by_phones
+from redemption import services
 from redemption.budgets import was_refused
 from redemption.messages import django_language, say, say_text
 from redemption.rules import Act, Attempt, Door, Outcome, Receipt
@@ -26,7 +28,7 @@ from sms_gateway import services as gateway
 from sms_gateway.doors import IncomingText, OptOut, Purpose, Reply
 from sms_gateway.segments import parts_of
 
-__all__ = ["answer", "slot_of"]
+__all__ = ["answer", "answer_many", "slot_of"]
 
 EXPIRES_SOON_DAYS = 30
 # What a robot at the other end could answer for ever: the gateway says it three times an hour at most.
@@ -34,18 +36,62 @@ ERRORS = frozenset({"one_code", "help", "malformed", "typo", "serial_typed", "to
 _SERIALS = frozenset({Status.ACTIVE, Status.TEST_LABEL})
 
 
-def answer(text: IncomingText) -> Reply | None:
-    """Answer one message, or say nothing. The same ``request_id`` redeems once and is told the same.
+@dataclass(slots=True, kw_only=True)
+class _Question:
+    """A message with a code, on its way to its receipt (or the error that stands for it)."""
 
-    Raises `InProgress` and `TryLater` when nothing was written: the same message may be decided again.
+    place: int
+    text: IncomingText
+    sender: str
+    language: str
+    act: Act
+    attempt: Attempt
+    receipt: Receipt | DomainError | None = None
+
+
+def answer(text: IncomingText) -> Reply | None:
+    """Answer one message: `answer_many` with a list of one. Raises the error that stands for its answer."""
+    [reply] = answer_many([text])
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def answer_many(texts: Sequence[IncomingText]) -> list[Reply | Exception | None]:
+    """Answer messages that came together, each in its place, or say nothing.
+
+    The same ``request_id`` redeems once and is told the same. An error in an answer's place (`InProgress`, `TryLater`)
+    means that nothing was written for that message: it may be decided again.
     """
+    answers: list[Reply | Exception | None] = [None] * len(texts)
+    known = members_by_phones({text.sender for text in texts if text.sender and text.opt_out is None})
+    questions: list[_Question] = []
+    for place, text in enumerate(texts):
+        try:
+            found = _read(place, text, known)
+        except Exception as error:  # it may not fail its neighbours
+            answers[place] = error
+            continue
+        if isinstance(found, _Question):
+            questions.append(found)
+        else:
+            answers[place] = found
+    _ask(questions)
+    news = _news_for(questions)
+    for question in questions:
+        answers[question.place] = _told(question, news)
+    return answers
+
+
+def _read(place: int, text: IncomingText, known: Mapping[str, Member]) -> Reply | _Question | None:
+    """Obey a command and answer what holds no code; return the question that a code asks."""
     if text.sender is None:
         return None
     if text.opt_out is not None:
         _record_opt_out(text.sender, text.opt_out, by="carrier", at=text.received_at)
         return None
     reading = read(text.body)
-    member = member_by_phone(text.sender)
+    member = known.get(text.sender)
     language = language_for(reading.language, member, text.number.languages)
     if reading.kind is Kind.COMMAND and reading.word is not None:
         return _COMMANDS[reading.word](text, text.sender, member, language)
@@ -53,7 +99,8 @@ def answer(text: IncomingText) -> Reply | None:
         return _reply("one_code", language)
     if reading.kind is Kind.NOTHING:
         return _reply("help", language)
-    return _told(text, text.sender, reading, language)
+    act, attempt = _attempt_of(text, text.sender, reading, language)
+    return _Question(place=place, text=text, sender=text.sender, language=language, act=act, attempt=attempt)
 
 
 def language_for(asked: str, member: Member | None, line: tuple[str, ...]) -> str:
@@ -65,29 +112,32 @@ def language_for(asked: str, member: Member | None, line: tuple[str, ...]) -> st
 # --- codes -------------------------------------------------------------------------------------------------------------
 
 
-def _told(text: IncomingText, sender: str, reading: Reading, language: str) -> Reply | None:
-    receipt = _ask(text, sender, reading, language)
-    if receipt.outcome is Outcome.TOO_MANY_TRIES and was_refused(sender, at=text.received_at):
+def _attempt_of(text: IncomingText, sender: str, reading: Reading, language: str) -> tuple[Act, Attempt]:
+    attempt = Attempt(door=Door.SMS, at=text.received_at, request_id=text.request_id, phone=sender, language=language)
+    if reading.may_be_serial and _is_serial(reading.code):
+        return Act.CHECK, replace(attempt, serial=reading.code)
+    return reading.act, replace(attempt, code=reading.code)
+
+
+def _ask(questions: Sequence[_Question]) -> None:
+    for act, each in ((Act.CHECK, services.verify_each), (Act.REDEEM, services.redeem_each)):
+        asked = [question for question in questions if question.act is act]
+        answers = each([question.attempt for question in asked]) if asked else []
+        for question, answer in zip(asked, answers, strict=True):
+            question.receipt = answer
+
+
+def _told(question: _Question, news: Mapping[str, tuple[date, int]]) -> Reply | Exception | None:
+    receipt, sender, language = question.receipt, question.sender, question.language
+    if not isinstance(receipt, Receipt):
+        return receipt
+    if receipt.outcome is Outcome.TOO_MANY_TRIES and was_refused(sender, at=question.text.received_at):
         return None  # said once; then silence until the budget is whole again
     key = key_of(receipt)
     body = say(receipt, language, Door.SMS)
-    if receipt.outcome is Outcome.REDEEMED:
-        body = _with_news(body, sender, language, at=text.received_at)
+    if receipt.outcome is Outcome.REDEEMED and sender in news:
+        body = _with_news(body, language, *news[sender])
     return Reply(body, language, Purpose.ERROR if key in ERRORS else Purpose.ANSWER)
-
-
-def _ask(text: IncomingText, sender: str, reading: Reading, language: str) -> Receipt:
-    values: dict[str, Any] = {
-        "door": Door.SMS,
-        "at": text.received_at,
-        "request_id": text.request_id,
-        "phone": sender,
-        "language": language,
-    }
-    if reading.may_be_serial and _is_serial(reading.code):
-        return collector.verify(Attempt(serial=reading.code, **values))
-    attempt = Attempt(code=reading.code, **values)
-    return collector.verify(attempt) if reading.act is Act.CHECK else collector.redeem(attempt)
 
 
 def _is_serial(code: str) -> bool:
@@ -98,13 +148,19 @@ def _is_serial(code: str) -> bool:
     return status in _SERIALS
 
 
-def _with_news(body: str, phone: str, language: str, *, at: datetime) -> str:
+def _news_for(questions: Sequence[_Question]) -> dict[str, tuple[date, int]]:
+    """Return which points expire first and soon, by number, of those who redeemed."""
+    told = [question for question in questions if isinstance(question.receipt, Receipt)]
+    redeemed = {question.sender for question in told if question.receipt.outcome is Outcome.REDEEMED}  # type: ignore[union-attr]
+    if not redeemed:
+        return {}
+    accounts = {phone: holder.account_id for phone, holder in members_at(redeemed).items()}
+    soon = ledger.expiring_first(accounts.values(), EXPIRES_SOON_DAYS, told[0].text.received_at)
+    return {phone: soon[account] for phone, account in accounts.items() if account in soon}
+
+
+def _with_news(body: str, language: str, day: date, points: int) -> str:
     """Add which points expire soon, where that makes the message no dearer."""
-    member = member_by_phone(phone)
-    soon = ledger.expiring_soon(member.account_id, EXPIRES_SOON_DAYS, at) if member else []
-    if not soon:
-        return body
-    day, points = soon[0]
     news = say_text("news_expiring", language, date=day, expiring=points)
     longer = f"{body}{'。' if language == 'zh-hans' else '. '}{news}"
     return longer if parts_of(longer).count == parts_of(body).count else body

@@ -1,27 +1,25 @@
 """From a message that was kept to what its carrier is told: decide, wait a little, or leave it to the worker.
 
-The handler (`SMS_HANDLER`) runs in a few threads of its own with their own database connections, so that a slow decision
-holds no carrier's request for longer than it likes. Without a collector (tests, tasks) it runs where it is called.
+Messages that arrive together are kept together, decided together (`SMS_HANDLER`) and their answers kept together, in a
+few threads with database connections of their own: a slow decision holds no carrier's request for longer than it likes,
+and a waiting request holds no connection. Without a collector (tests, tasks) it runs where it is called.
 """
 
 import logging
-import os
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, TimeoutError as TooSlow
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
-from django.utils import translation
 from django.utils.module_loading import import_string
 
-from brands.models import Brand
 from brands.phone_numbers import Number, number_called
 from common.clock import now
+from common.collector import Collector
 from common.errors import DomainError
-from common.gather import Gatherer
 from sms_gateway import inbound
 from sms_gateway.doors import IncomingText, Line, Reply
 from sms_gateway.inbound import Claimed, Decision, Kept, New
@@ -29,10 +27,9 @@ from sms_gateway.inbound import Claimed, Decision, Kept, New
 TWIN_WAIT_S = 2.0
 TWIN_LOOK_S = 0.05
 Said = tuple[str, str] | None
+I = TypeVar("I")  # noqa: E741 - item
+O = TypeVar("O")  # noqa: E741 - outcome
 log = logging.getLogger(__name__)
-
-keep: Gatherer[New, Kept] = Gatherer(inbound.keep_many)
-_conclude: Gatherer[Decision, Said] = Gatherer(inbound.conclude_many)
 
 
 class TwinInFlight(DomainError):
@@ -46,25 +43,65 @@ def line_of(number: Number) -> Line:
     return Line(e164=number.e164, languages=number.languages, texts=number.texts)
 
 
+@dataclass(slots=True)
+class _Coming:
+    """A message on its way through: ``kept`` once it is stored, or why it could not be; ``said`` once it is decided."""
+
+    new: New
+    line: Line
+    kept: Kept | Exception | None = None
+    said: Said = None
+    is_decided: bool = False
+
+
 def answer(new: New, line: Line, *, wait_s: float, clock: Callable[[], datetime] = now) -> Said:
     """Keep a message, decide about it, and return what to say in the answer to the carrier; None: nothing (yet).
 
-    A message that came before gets its first answer. Raises `TwinInFlight` if that is still being found.
+    A message that came before gets its first answer. Raises `TwinInFlight` if that is still being found, or if the
+    message could not be kept in time: then the carrier shall bring it again. ``clock`` is asked where this runs alone.
     """
-    kept = keep(new)
-    if kept.fresh:
-        return _decided_within(wait_s, Claimed(kept.id, new), line, clock)
-    if not kept.is_answered:
-        kept = _after_twin(kept, new, line, wait_s, clock) if kept.due_at > new.at else kept
-    if not kept.is_answered:
-        claimed = inbound.claim_one(kept.id, at=clock())  # whoever kept it is gone
-        if claimed is None:
-            raise TwinInFlight
-        return _decided_within(wait_s, claimed, line, clock)
-    return kept.reply
+    coming = _Coming(new, line)
+    if not settings.COLLECTOR_ENABLED or connection.in_atomic_block:
+        _take_in([coming], clock)
+    else:
+        _together.submit(coming, within_s=wait_s)
+    kept = coming.kept
+    if coming.is_decided:
+        return coming.said
+    if kept is None:
+        raise TwinInFlight
+    if isinstance(kept, Exception):
+        raise kept
+    if kept.fresh:  # late, failed, or this process is ending: the worker speaks, unless the answer came just now
+        return inbound.leave_to_worker(kept.id).reply
+    return _first_answer(kept, new, line, clock)
 
 
-def _after_twin(kept: Kept, new: New, line: Line, wait_s: float, clock: Callable[[], datetime]) -> Kept:
+def _take_in(coming: Sequence[_Coming], clock: Callable[[], datetime] = now) -> None:
+    """Keep messages in one transaction, decide about those that are new, keep the answers in another."""
+    for one, kept in zip(coming, _together_or_alone(inbound.keep_many, [one.new for one in coming]), strict=True):
+        one.kept = kept
+    fresh = {one.kept.id: one for one in coming if isinstance(one.kept, Kept) and one.kept.fresh}
+    claimed = [Claimed(row, one.new) for row, one in fresh.items()]
+    decided = decide_many(claimed, [one.line for one in fresh.values()], clock)
+    for one, said in zip(fresh.values(), decided, strict=True):
+        if not isinstance(said, Exception):
+            one.said, one.is_decided = said, True
+
+
+def _first_answer(kept: Kept, new: New, line: Line, clock: Callable[[], datetime]) -> Said:
+    if not kept.is_answered and kept.due_at > new.at:
+        kept = _after_twin(kept)
+    if kept.is_answered:
+        return kept.reply
+    claimed = inbound.claim_one(kept.id, at=clock())  # whoever kept it is gone
+    if claimed is None:
+        raise TwinInFlight
+    [said] = decide_many([claimed], [line], clock)
+    return inbound.leave_to_worker(kept.id).reply if isinstance(said, Exception) else said
+
+
+def _after_twin(kept: Kept) -> Kept:
     until = time.monotonic() + TWIN_WAIT_S
     while not kept.is_answered:
         if time.monotonic() > until:
@@ -74,88 +111,84 @@ def _after_twin(kept: Kept, new: New, line: Line, wait_s: float, clock: Callable
     return kept
 
 
-def _decided_within(wait_s: float, claimed: Claimed, line: Line, clock: Callable[[], datetime]) -> Said:
-    if not settings.COLLECTOR_ENABLED or connection.in_atomic_block:
-        try:
-            return decide(claimed, line, clock)
-        except Exception:  # logged and kept by `decide`
-            return inbound.leave_to_worker(claimed.id).reply
-    try:
-        future = _deciders().submit(_decide_for, connection.tenant, claimed, line, clock)
-        return future.result(timeout=wait_s)
-    except (
-        TooSlow,
-        Exception,
-    ):  # late, failed, or this process is ending: either way the worker speaks, unless the answer came just now
-        return inbound.leave_to_worker(claimed.id).reply
+def decide_many(
+    claimed: Sequence[Claimed], lines: Sequence[Line], clock: Callable[[], datetime] = now
+) -> list[Said | Exception]:
+    """Ask the handler about messages and keep what it says; return for each what to say now, or why that failed.
+
+    A failure is kept and logged, and fails no neighbour.
+    """
+    heard = [_heard(one.new, line) for one, line in zip(claimed, lines, strict=True)]
+    replies = _together_or_alone(_handler(), heard) if heard else []
+    outcomes: list[Said | Exception] = [reply if isinstance(reply, Exception) else None for reply in replies]
+    decisions = {
+        place: Decision(
+            id=claimed[place].id,
+            sender=claimed[place].new.sender,
+            number=claimed[place].new.number,
+            carrier=claimed[place].new.carrier,
+            body=claimed[place].new.body,
+            reply=reply,
+            at=clock(),
+        )
+        for place, reply in enumerate(replies)
+        if not isinstance(reply, Exception)
+    }
+    if decisions:
+        told = _together_or_alone(inbound.conclude_many, list(decisions.values()))
+        for place, said in zip(decisions, told, strict=True):
+            outcomes[place] = said
+    for one, outcome in zip(claimed, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            # Whatever it was, it is tried again later; the text of an error may hold a code, its type does not.
+            log.warning("a message could not be answered: %s", type(outcome).__name__)
+            inbound.fail(one.id, type(outcome).__name__, at=clock())
+    return outcomes
 
 
-def decide(claimed: Claimed, line: Line, clock: Callable[[], datetime] = now) -> Said:
-    """Ask the handler and keep what it says; return what to say now. A failure is kept, logged and raised."""
-    new = claimed.new
+def _heard(new: New, line: Line) -> IncomingText:
+    return IncomingText(
+        request_id=new.request_id,
+        sender=new.sender,
+        number=line,
+        body=new.body,
+        received_at=new.received_at,
+        opt_out=new.opt_out,
+    )
+
+
+def _together_or_alone(
+    run: Callable[[Sequence[I]], Sequence[O | Exception]], items: Sequence[I]
+) -> list[O | Exception]:
+    """Do all together; if that fails, each alone, with its error in its place."""
     try:
-        reply = _handler()(
-            IncomingText(
-                request_id=new.request_id,
-                sender=new.sender,
-                number=line,
-                body=new.body,
-                received_at=new.received_at,
-                opt_out=new.opt_out,
-            )
-        )
-        return _conclude(
-            Decision(
-                id=claimed.id,
-                sender=new.sender,
-                number=new.number,
-                carrier=new.carrier,
-                body=new.body,
-                reply=reply,
-                at=clock(),
-            )
-        )
+        return list(run(items))
     except Exception as error:
-        # Whatever it was, it is tried again later; the text of an error may hold a code, its type does not.
-        log.warning("a message could not be answered: %s", type(error).__name__)
-        inbound.fail(claimed.id, type(error).__name__, at=clock())
-        raise
+        return [error] if len(items) == 1 else [_together_or_alone(run, [item])[0] for item in items]
 
 
 def decide_due(*, at: datetime, most: int = 100, clock: Callable[[], datetime] = now) -> int:
     """Decide about the messages whose turn it is; return how many there were. None fails its neighbours."""
     claimed = inbound.claim_due(at=at, most=most)
-    for one in claimed:
-        number = number_called(one.new.carrier, one.new.number)
-        line = line_of(number) if number else Line(e164=one.new.number, languages=(connection.tenant.default_language,))
-        try:
-            decide(one, line, clock)
-        except Exception:  # noqa: S112 # nosec B112 - kept and logged by `decide`
-            continue
+    decide_many(claimed, [_line_called(one.new) for one in claimed], clock)
     return len(claimed)
 
 
-def _handler() -> Callable[[IncomingText], Reply | None]:
+def _line_called(new: New) -> Line:
+    number = number_called(new.carrier, new.number)
+    return line_of(number) if number else Line(e164=new.number, languages=(connection.tenant.default_language,))
+
+
+def _handler() -> Callable[[Sequence[IncomingText]], Sequence[Reply | Exception | None]]:
     return import_string(settings.SMS_HANDLER)  # type: ignore[no-any-return]
 
 
-def _decide_for(brand: Brand, claimed: Claimed, line: Line, clock: Callable[[], datetime]) -> Said:
-    connection.close_if_unusable_or_obsolete()
-    if connection.tenant is not brand:  # each time costs a statement
-        connection.set_tenant(brand)
-    with translation.override(line.languages[0]):
-        return decide(claimed, line, clock)
+def _run(_kind: str, coming: Sequence[_Coming]) -> Sequence[bool]:
+    _take_in(coming)
+    return [True] * len(coming)
 
 
-_running: tuple[int, ThreadPoolExecutor] | None = None
-_starting = threading.Lock()
-
-
-def _deciders() -> ThreadPoolExecutor:
-    """Return this process's threads; a forked child starts its own."""
-    global _running
-    if _running is None or _running[0] != os.getpid():
-        with _starting:
-            if _running is None or _running[0] != os.getpid():
-                _running = (os.getpid(), ThreadPoolExecutor(settings.SMS_DECIDERS, thread_name_prefix="decider"))
-    return _running[1]
+_together: Collector[_Coming, bool] = Collector(
+    _run, name="decider", threads=lambda: settings.SMS_DECIDERS, away=lambda: False
+)
+close = _together.close

@@ -1,7 +1,7 @@
 """What the gateway hands to the doors above it, and what they hand back. Pure: no Django, no clock, no carrier.
 
-`SMS_HANDLER` names a function ``(IncomingText) -> Reply | None``, `VOICE_HANDLER` one ``(CallStep) -> VoiceAnswer``,
-`SMS_ROUTER` one ``(text) -> (form, slot) | None`` that finds a brand on a number which several share. They run with
+`SMS_HANDLER` names a function ``(Sequence[IncomingText]) -> list[Reply | Exception | None]`` that answers messages which
+came together, each in its place, `VOICE_HANDLER` one ``(CallStep) -> VoiceAnswer``, `SMS_ROUTER` one ``(text) -> (form, slot) | None`` that finds a brand on a number which several share. They run with
 the connection pointed at the brand (the router: at no brand's data), outside any transaction, may be called again
 with the same ``request_id`` after a failure, and must then have no second effect. An exception means that nothing
 was written: the gateway tries again later.

@@ -127,13 +127,11 @@ def _insert(news: Sequence[New]) -> dict[str, int]:
             [new.carrier for new in news],
             [new.message_id for new in news],
             [new.number for new in news],
-            bytes_array(
-                vault.seal(sender, field=FROM_FIELD, row=row) for sender, row in zip(senders, rows, strict=True)
-            ),
+            bytes_array(vault.seal_each(senders, rows, field=FROM_FIELD)),
             bytes_array(
                 index if sender else b"" for sender, index in zip(senders, vault.blind_indexes(senders), strict=True)
             ),
-            bytes_array(vault.seal(new.body, field=TEXT_FIELD, row=row) for new, row in zip(news, rows, strict=True)),
+            bytes_array(vault.seal_each([new.body for new in news], rows, field=TEXT_FIELD)),
             bytes_array(vault.blind_indexes([new.body for new in news], purpose="sms.text")),
             moments(new.received_at for new in news),
             moments(new.at + LEASE for new in news),
@@ -247,6 +245,8 @@ def _lock(ids: Sequence[int]) -> dict[int, InboundMessage]:
 def _silences(decisions: Sequence[Decision], rows: dict[int, InboundMessage]) -> dict[int, str]:
     """Return for each why it gets no reply, or ""."""
     silences: dict[int, str] = {}
+    told: set[tuple[bytes, bytes]] = set()
+    _errors_in_turn(decisions, rows)
     for decision in decisions:
         row, reply = rows[decision.id], decision.reply
         if row.opt_out:
@@ -255,19 +255,35 @@ def _silences(decisions: Sequence[Decision], rows: dict[int, InboundMessage]) ->
             silences[decision.id] = "no_number"
         elif reply is None or not reply.body:
             silences[decision.id] = "nothing_to_say"
-        elif reply.purpose is Purpose.ERROR and _loops(bytes(row.from_index), _error_mac(reply), decision.at):
+        elif reply.purpose is Purpose.ERROR and _loops(
+            bytes(row.from_index), _error_mac(reply), decision.at, among=told
+        ):
             silences[decision.id] = "loop"
         else:
             silences[decision.id] = ""
     return silences
 
 
+@inside_transaction
+def _errors_in_turn(decisions: Sequence[Decision], rows: dict[int, InboundMessage]) -> None:
+    """Let errors to one number be decided one after another: of two at once only the first is told."""
+    senders = {
+        bytes(rows[one.id].from_index or b"") for one in decisions if one.reply and one.reply.purpose is Purpose.ERROR
+    }
+    if senders:
+        keys = sorted(int.from_bytes(sender[:8], signed=True) for sender in senders)
+        ask("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [array(keys)])
+
+
 def _error_mac(reply: Reply) -> bytes:
     return vault.blind_index(reply.body, purpose="sms.error")
 
 
-def _loops(sender: bytes, mac: bytes, at: datetime) -> bool:
-    """Return whether this number was told the same a minute ago, or three times within the hour."""
+def _loops(sender: bytes, mac: bytes, at: datetime, *, among: set[tuple[bytes, bytes]]) -> bool:
+    """Return whether this number was told the same now (``among``), a minute ago, or three times within the hour."""
+    if (sender, mac) in among:
+        return True
+    among.add((sender, mac))
     said = InboundMessage.objects.filter(
         from_index=sender, error_mac=mac, silence="", decided_at__gt=at - SAME_ERROR_WINDOW
     ).values_list("decided_at", flat=True)
@@ -298,7 +314,7 @@ def _write_replies(replies: Sequence[_Spoken]) -> dict[int, int]:
     """Write the replies as messages; return the row of each by the row of the message that it answers."""
     if not replies:
         return {}
-    texts = [spoken.decision.sender or "" for spoken in replies]
+    texts, uuids = [spoken.decision.sender or "" for spoken in replies], [spoken.uuid for spoken in replies]
     written = ask(
         """
         INSERT INTO sms_gateway_outboundmessage
@@ -314,12 +330,10 @@ def _write_replies(replies: Sequence[_Spoken]) -> dict[int, int]:
         """,
         [
             PRIORITY[OutboundMessage.Purpose.REPLY],
-            array(spoken.uuid for spoken in replies),
-            bytes_array(
-                vault.seal(to, field=TO_FIELD, row=spoken.uuid) for to, spoken in zip(texts, replies, strict=True)
-            ),
+            array(uuids),
+            bytes_array(vault.seal_each(texts, uuids, field=TO_FIELD)),
             bytes_array(vault.blind_indexes(texts)),
-            bytes_array(vault.seal(spoken.text, field=BODY_FIELD, row=spoken.uuid) for spoken in replies),
+            bytes_array(vault.seal_each([spoken.text for spoken in replies], uuids, field=BODY_FIELD)),
             [spoken.decision.reply.language for spoken in replies if spoken.decision.reply],
             array("waiting" if spoken.later else "sent" for spoken in replies),
             array(0 if spoken.later else 1 for spoken in replies),
@@ -357,8 +371,11 @@ def _mark_decided(
             array(decision.id for decision in decisions),
             moments(decision.at for decision in decisions),
             bytes_array(
-                vault.seal(mask_codes(decision.body), field=TEXT_FIELD, row=rows[decision.id].uuid)
-                for decision in decisions
+                vault.seal_each(
+                    [mask_codes(decision.body) for decision in decisions],
+                    [rows[decision.id].uuid for decision in decisions],
+                    field=TEXT_FIELD,
+                )
             ),
             array(silences[decision.id][:20] or '""' for decision in decisions),
             array(made.get(decision.id) for decision in decisions),

@@ -8,6 +8,7 @@ _BASIC = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION = frozenset("\f^{}\\[~]|€")  # each is sent as two: an escape and the character
+_GSM_7 = _BASIC | _EXTENSION
 _FOLD = str.maketrans(
     {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " ", "\u202f": " "}
 )
@@ -29,7 +30,7 @@ def fold(text: str) -> str:
 
 def parts_of(text: str) -> Parts:
     """Count the parts of ``text`` as it stands. A pair of units that makes one character is never split."""
-    if all(letter in _BASIC or letter in _EXTENSION for letter in text):
+    if _GSM_7.issuperset(text):
         return _count("GSM-7", [2 if letter in _EXTENSION else 1 for letter in text], single=160, each=153)
     return _count("UCS-2", [2 if ord(letter) > 0xFFFF else 1 for letter in text], single=70, each=67)
 

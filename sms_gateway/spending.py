@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 import phonenumbers
 from django.conf import settings
@@ -69,6 +70,7 @@ def forget_rules() -> None:
     _kept.clear()
 
 
+@lru_cache(maxsize=4096)  # a message asks twice, and people write again
 def region_of(e164: str) -> str:
     """Return the country of a number in two letters, or ""."""
     try:

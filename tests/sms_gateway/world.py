@@ -1,6 +1,6 @@
 """Carriers for the tests: a number of the brand with each, requests signed as the vendor's own library signs them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,21 +111,25 @@ def forget() -> None:
     failing.clear()
 
 
-def echo(text: IncomingText) -> Reply | None:
+def echo(texts: Sequence[IncomingText]) -> list[Reply | Exception | None]:
     """Answer what was said, and keep that it was heard; "poison" fails, "hush" has no answer, "?" is an error."""
+    return [_echo(text) for text in texts]
+
+
+def _echo(text: IncomingText) -> Reply | Exception | None:
     heard.append(text)
     if "poison" in text.body or text.body in failing:
-        raise RuntimeError("poison")
+        return RuntimeError("poison")
     if text.body == "hush":
         return None
     purpose = Purpose.ERROR if text.body.endswith("?") else Purpose.ANSWER
     return Reply(f"heard {text.body}", "en", purpose)
 
 
-def long_chinese(text: IncomingText) -> Reply:
+def long_chinese(texts: Sequence[IncomingText]) -> list[Reply]:
     """Answer in two parts of UCS-2."""
-    heard.append(text)
-    return Reply("真标" * 50, "zh-hans")
+    heard.extend(texts)
+    return [Reply("真标" * 50, "zh-hans") for _ in texts]
 
 
 def slots(text: str) -> tuple[str, int] | None:
