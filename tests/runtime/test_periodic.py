@@ -1,4 +1,6 @@
-"""Periodic work: every entry names a task that exists, and each is sent once for every brand."""
+"""Periodic work: every entry names a task that exists, and each is sent once for every brand; queues have workers."""
+
+import re
 
 import pytest
 from django.conf import settings
@@ -7,7 +9,7 @@ from tenant_schemas_celery.scheduler import TenantAwareScheduler
 
 from brands.models import Brand
 from config.celery import app
-from tests.environment import BRAND, STRANGER
+from tests.environment import BRAND, ROOT, STRANGER
 
 ENTRIES = {name: entry["task"] for name, entry in settings.CELERY_BEAT_SCHEDULE.items()}
 
@@ -39,3 +41,18 @@ def test_each_is_sent_once_for_every_brand(db: None, monkeypatch: pytest.MonkeyP
             scheduler.apply_entry(entry)
 
     assert sorted(sent) == sorted((task, schema) for task in ENTRIES.values() for schema in (BRAND, STRANGER))
+
+
+def test_each_queue_has_one_worker_and_messages_wait_behind_nothing_else() -> None:
+    app.loader.import_default_modules()
+    listened = re.findall(
+        r"^[\w-]+: exec (?:env \S+ )?celery .*--queues (\S+)", (ROOT / "Procfile").read_text(), re.MULTILINE
+    )
+    own = [name for name in app.tasks if not name.startswith("celery.")]
+
+    queue_of = {name: app.amqp.router.route({}, name)["queue"].name for name in own}
+
+    routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
+    assert sorted(listened) == sorted({"celery", *routed, *queue_of.values()})
+    messages = {name for name, queue in queue_of.items() if queue == "messages"}
+    assert messages == {f"sms_gateway.tasks.{name}" for name in ("send_waiting", "sweep", "simulate_reports")}
