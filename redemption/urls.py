@@ -25,6 +25,7 @@ urlpatterns = [
     path("me/entries", wallet_views.entries, name="entries"),
     path("me/receipts", wallet_views.receipts, name="receipts"),
     path("me/data", wallet_views.data, name="data"),
+    path("me/language", wallet_views.language, name="language"),
     path("me/consent", wallet_views.consent, name="consent"),
     path("me/export", wallet_views.export, name="export"),
     path("me/delete", wallet_views.delete, name="delete"),

@@ -19,6 +19,7 @@ from members.queries import consents_now
 from redemption import page as pages, queries, wallet as points
 from redemption.door import ConsumerRequest, consumer_page, expired, missing, page, wants_json
 from redemption.forms import SignInForm
+from redemption.messages import django_language
 from redemption.one_time import ask_for_code, said_or_wrong, sign_in_by_code
 from redemption.page import Verdict
 from redemption.rules import Receipt
@@ -26,6 +27,7 @@ from redemption.tokens import CLAIM_TOKEN_FOR_S, Target, make_token, read_token
 
 SHOWN = 8
 PER_PAGE = 30
+LANGUAGES = (("zh-hans", "中文"), ("en", "English"))  # each by its own name
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -216,7 +218,30 @@ def _data_page(request: ConsumerRequest, *, said: str = "") -> HttpResponse:
         }
         for purpose, title, text in purposes
     ]
-    return page(request, "data.html", title=_("My data and settings"), section="data", consents=consents, said=said)
+    chosen = _member(request).language
+    return page(
+        request,
+        "data.html",
+        title=_("My data and settings"),
+        section="data",
+        consents=consents,
+        languages=LANGUAGES,
+        language=django_language(chosen) if chosen else "",
+        said=said,
+    )
+
+
+@require_POST
+@consumer_page
+@signed_in
+def language(request: ConsumerRequest) -> HttpResponse:
+    """Keep in which language the member is written and spoken to at every door; the pages follow."""
+    wish = request.POST.get("language", "")
+    if wish not in dict(LANGUAGES):
+        return missing(request)
+    with transaction.atomic(durable=True):
+        members.set_language(_member(request).pk, wish)
+    return HttpResponseRedirect(f"{reverse('consumer:data')}?lang={wish}", status=303)
 
 
 @require_POST

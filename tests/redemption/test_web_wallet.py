@@ -1,6 +1,7 @@
 """The wallet: only for its member, with every point explained, and the ways out of it."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,12 @@ from common.clock import now
 from labels.models import Batch
 from members.models import Consent, Member
 from members.queries import allows
+from redemption import voice
 from redemption.models import Redemption
 from redemption.services import reverse_redemption
+from redemption.sms import answer_many
 from redemption.visitor import FRESH_FOR
+from sms_gateway.doors import CallStep, IncomingText, Line, Reply
 from tests.makers import POINTS_PER_LABEL, labels_of, make_active_batch, make_campaign, secret_of
 from tests.redemption.web import Person, words
 
@@ -125,6 +129,32 @@ def test_consents_are_given_and_taken_back(member: Person) -> None:
     assert Consent.objects.count() == 2
 
     assert member.post("/me/consent", {"purpose": "everything", "granted": "yes"}).status_code == 404
+
+
+@pytest.mark.parametrize("wish", ["zh-hans", "en"])
+def test_a_language_chosen_here_is_that_of_every_door(member: Person, wish: str) -> None:
+    chosen = member.press(member.get("/me/data"), "/me/language", language=wish)
+
+    assert Member.objects.get().language == wish
+    page = member.get(chosen.url)
+    assert f'<html lang="{wish}' in page.text
+    assert f'value="{wish}" required checked' in page.text
+    assert f'<html lang="{wish}' in member.get("/me").text, "the pages stay in it"
+    line = Line(e164="+862160001111", languages=("en",) if wish == "zh-hans" else ("zh-hans",))
+    text = IncomingText(request_id="twilio:SM1", sender=member.phone, number=line, body="12345", received_at=now())
+    [reply] = answer_many([text])
+    assert isinstance(reply, Reply)
+    assert reply.language == wish
+    step = CallStep(
+        request_id="voice:C1:1", call_id="C1", caller=member.phone, number=replace(line, languages=("zh-hans", "en")),
+        step="start", turn=1, digits=None, language="", at=now(),
+    )  # fmt: skip
+    assert voice.answer(step).language == wish
+
+
+def test_no_other_language_is_kept(member: Person) -> None:
+    assert member.post("/me/language", {"language": "tlh"}).status_code == 404
+    assert Member.objects.get().language != "tlh"
 
 
 def test_the_export_holds_what_is_kept(member: Person, batch: Batch) -> None:
