@@ -1,6 +1,7 @@
 """Telephone numbers: E.164 inside, masked outside."""
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -31,6 +32,17 @@ def parse_phone(text: str, region: str = "CN") -> str:
     if not phonenumbers.is_possible_number(number):
         raise BadPhone
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=4096)
+def region_of(e164: str) -> str:
+    """Return the country of a number in two letters, or ""."""
+    if _MOBILE.fullmatch(e164):
+        return "CN"
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    except phonenumbers.NumberParseException:
+        return ""
 
 
 def mask_phone(e164: str) -> str:

@@ -16,8 +16,7 @@ from labels.codes.decode import Status
 from labels.queries import resolve
 from ledger import queries as ledger
 from members import services as members
-from members.models import Member
-from members.queries import members_at, members_by_phones
+from members.queries import languages_at, member_by_phone, members_at
 from redemption import services
 from redemption.budgets import was_refused
 from redemption.messages import django_language, say, say_text
@@ -64,11 +63,11 @@ def answer_many(texts: Sequence[IncomingText]) -> list[Reply | Exception | None]
     means that nothing was written for that message: it may be decided again.
     """
     answers: list[Reply | Exception | None] = [None] * len(texts)
-    known = members_by_phones({text.sender for text in texts if text.sender and text.opt_out is None})
+    chosen = languages_at({text.sender for text in texts if text.sender and text.opt_out is None})
     questions: list[_Question] = []
     for place, text in enumerate(texts):
         try:
-            found = _read(place, text, known)
+            found = _read(place, text, chosen)
         except Exception as error:  # it may not fail its neighbours
             answers[place] = error
             continue
@@ -83,7 +82,7 @@ def answer_many(texts: Sequence[IncomingText]) -> list[Reply | Exception | None]
     return answers
 
 
-def _read(place: int, text: IncomingText, known: Mapping[str, Member]) -> Reply | _Question | None:
+def _read(place: int, text: IncomingText, chosen: Mapping[str, str]) -> Reply | _Question | None:
     """Obey a command and answer what holds no code; return the question that a code asks."""
     if text.sender is None:
         return None
@@ -91,10 +90,9 @@ def _read(place: int, text: IncomingText, known: Mapping[str, Member]) -> Reply 
         _record_opt_out(text.sender, text.opt_out, by="carrier", at=text.received_at)
         return None
     reading = read(text.body)
-    member = known.get(text.sender)
-    language = language_for(reading.language, member, text.number.languages)
+    language = language_for(reading.language, chosen.get(text.sender, ""), text.number.languages)
     if reading.kind is Kind.COMMAND and reading.word is not None:
-        return _COMMANDS[reading.word](text, text.sender, member, language)
+        return _COMMANDS[reading.word](text, text.sender, language)
     if reading.kind is Kind.SEVERAL:
         return _reply("one_code", language)
     if reading.kind is Kind.NOTHING:
@@ -103,10 +101,9 @@ def _read(place: int, text: IncomingText, known: Mapping[str, Member]) -> Reply 
     return _Question(place=place, text=text, sender=text.sender, language=language, act=act, attempt=attempt)
 
 
-def language_for(asked: str, member: Member | None, line: tuple[str, ...]) -> str:
+def language_for(asked: str, chosen: str, line: tuple[str, ...]) -> str:
     """Return the language of an answer: that of the message, else the member's, else the number's, else the brand's."""
-    wished = asked or (member.language if member else "") or (line[0] if line else "")
-    return django_language(wished)
+    return django_language(asked or chosen or (line[0] if line else ""))
 
 
 # --- codes -------------------------------------------------------------------------------------------------------------
@@ -174,12 +171,12 @@ def _reply(key: str, language: str, **values: Any) -> Reply:
     return Reply(say_text(key, language, **values), language, purpose)
 
 
-def _stop(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+def _stop(text: IncomingText, sender: str, language: str) -> Reply:
     _record_opt_out(sender, OptOut.STOP, by="keyword", at=text.received_at)
     return _reply("stopped", language)
 
 
-def _start(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+def _start(text: IncomingText, sender: str, language: str) -> Reply:
     _record_opt_out(sender, OptOut.START, by="keyword", at=text.received_at)
     return _reply("started", language)
 
@@ -192,11 +189,12 @@ def _record_opt_out(sender: str, wish: OptOut, *, by: str, at: datetime) -> None
             gateway.lift_suppression(sender, at=at)
 
 
-def _help(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+def _help(text: IncomingText, sender: str, language: str) -> Reply:
     return _reply("help", language)
 
 
-def _balance(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+def _balance(text: IncomingText, sender: str, language: str) -> Reply:
+    member = member_by_phone(sender)
     if member is None:
         return _reply("no_points", language)
     balance = ledger.balance(member.account_id)
@@ -207,13 +205,13 @@ def _balance(text: IncomingText, sender: str, member: Member | None, language: s
     return _reply("balance_expiring", language, balance=balance, expiring=points, date=day)
 
 
-def _join(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+def _join(text: IncomingText, sender: str, language: str) -> Reply:
     with transaction.atomic(durable=True):
         holder = members.join(sender, at=text.received_at, language=language)
     return _reply("welcome", language, balance=ledger.balance(holder.account_id))
 
 
-def _sign_in(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply | None:
+def _sign_in(text: IncomingText, sender: str, language: str) -> Reply | None:
     """Send a one-time code to the sender's own number: the code is the answer."""
     try:
         members.request_code(sender, at=text.received_at, language=language)
@@ -222,14 +220,15 @@ def _sign_in(text: IncomingText, sender: str, member: Member | None, language: s
     return None
 
 
-def _language(text: IncomingText, sender: str, member: Member | None, language: str) -> Reply:
+def _language(text: IncomingText, sender: str, language: str) -> Reply:
+    member = member_by_phone(sender)
     if member is not None:
         with transaction.atomic(durable=True):
             members.set_language(member.pk, language)
     return _reply("language_set", language)
 
 
-_COMMANDS: dict[Word, Callable[[IncomingText, str, Member | None, str], Reply | None]] = {
+_COMMANDS: dict[Word, Callable[[IncomingText, str, str], Reply | None]] = {
     Word.STOP: _stop,
     Word.START: _start,
     Word.HELP: _help,

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -219,12 +220,23 @@ def conclude_many(decisions: Sequence[Decision]) -> list[tuple[str, str] | None]
     return [said.get(one.id) if one.id in known else read(one.id).reply for one in decisions]
 
 
+class _Row(NamedTuple):
+    """What is kept of a message that is being decided."""
+
+    id: int
+    uuid: uuid.UUID
+    state: str
+    reply_state: str
+    from_index: bytes | None
+    opt_out: str
+
+
 class _Spoken:
     """A reply on its way: its own id and price, and whether it goes out later, by itself."""
 
     __slots__ = ("decision", "later", "need", "parts", "text", "uuid")
 
-    def __init__(self, decision: Decision, row: InboundMessage) -> None:
+    def __init__(self, decision: Decision, row: _Row) -> None:
         reply = decision.reply
         if reply is None or decision.sender is None:
             raise ValueError("a reply without a text or a number is silenced before")
@@ -237,12 +249,16 @@ class _Spoken:
 
 
 @inside_transaction
-def _lock(ids: Sequence[int]) -> dict[int, InboundMessage]:
-    rows = InboundMessage.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
-    return {row.pk: row for row in rows.only("uuid", "state", "reply_state", "from_index", "opt_out")}
+def _lock(ids: Sequence[int]) -> dict[int, _Row]:
+    rows = ask(
+        "SELECT id, uuid, state, reply_state, from_index, opt_out FROM sms_gateway_inboundmessage"
+        " WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+        [array(ids)],
+    )
+    return {row[0]: _Row(*row) for row in rows()}
 
 
-def _silences(decisions: Sequence[Decision], rows: dict[int, InboundMessage]) -> dict[int, str]:
+def _silences(decisions: Sequence[Decision], rows: dict[int, _Row]) -> dict[int, str]:
     """Return for each why it gets no reply, or ""."""
     silences: dict[int, str] = {}
     told: set[tuple[bytes, bytes]] = set()
@@ -265,7 +281,7 @@ def _silences(decisions: Sequence[Decision], rows: dict[int, InboundMessage]) ->
 
 
 @inside_transaction
-def _errors_in_turn(decisions: Sequence[Decision], rows: dict[int, InboundMessage]) -> None:
+def _errors_in_turn(decisions: Sequence[Decision], rows: dict[int, _Row]) -> None:
     """Let errors to one number be decided one after another: of two at once only the first is told."""
     senders = {
         bytes(rows[one.id].from_index or b"") for one in decisions if one.reply and one.reply.purpose is Purpose.ERROR
@@ -350,7 +366,7 @@ def _write_replies(replies: Sequence[_Spoken]) -> dict[int, int]:
 
 def _mark_decided(
     decisions: Sequence[Decision],
-    rows: dict[int, InboundMessage],
+    rows: dict[int, _Row],
     silences: dict[int, str],
     made: dict[int, int],
 ) -> None:

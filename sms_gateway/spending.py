@@ -9,14 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 
-import phonenumbers
 from django.conf import settings
 from django.db import connection, transaction
 
 from common.db import array, inside_transaction, schema_name
 from common.errors import Conflict, NotFound
+from common.phone import region_of
 from sms_gateway.models import CountryRate, SpendingBudget, Subject
 from staff import approvals, vault
 from staff.models import User
@@ -68,15 +67,6 @@ def _rules() -> _Rules:
 def forget_rules() -> None:
     """Drop what is kept, after a change in this process."""
     _kept.clear()
-
-
-@lru_cache(maxsize=4096)  # a message asks twice, and people write again
-def region_of(e164: str) -> str:
-    """Return the country of a number in two letters, or ""."""
-    try:
-        return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
-    except phonenumbers.NumberParseException:
-        return ""
 
 
 def need_of(e164: str, parts: int) -> Need | None:
