@@ -19,7 +19,7 @@ from ledger.seals import inclusion, seal_json
 from lottery import content, prf, verify_draw
 from lottery.beacon_settings import default_beacon
 from lottery.beacons import Beacon
-from lottery.models import BeaconValue, Bundle, Campaign, Claim, ClaimMove, Commitment, Draw, Entry, Pool
+from lottery.models import BeaconValue, Bundle, Campaign, Claim, ClaimMove, Commitment, Draw, Entry, Play, Pool
 from lottery.queries import entry_told
 from lottery.rules import Terms
 from lottery.told import EntryTold
@@ -289,3 +289,18 @@ def play_receipt(
         "commitments": list(commitments),
     }
     return _signed(found, key)
+
+
+def receipt_of_play(play: Play, *, key: bytes) -> dict[str, Any]:
+    """Return the signed receipt of a play, whose campaign, pool and tier were read with it. See `play_receipt`."""
+    second = Commitment.objects.get(campaign=play.campaign, kind=Commitment.Kind.SECOND)
+    made = Commitment.objects.filter(campaign=play.campaign, kind__gt=0, attempt=second.attempt).order_by("kind")
+    return play_receipt(
+        campaign=play.campaign,
+        pool=play.pool.number,
+        label_no=play.label_no,
+        tier=play.tier.tier if play.tier else None,
+        outcome=Play.Outcome(play.outcome).name.lower(),
+        commitments=tuple(bytes(one.hash).hex() for one in made),
+        key=key,
+    )

@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F, Q, QuerySet, Sum
 
 from common.db import array, ask
+from lottery.beacon_settings import default_beacon
 from lottery.draw import who_of
-from lottery.models import Campaign, Draw, Entry, Exclusion, Play
+from lottery.models import Campaign, Claim, Draw, Entry, Exclusion, Play
+from lottery.rules import Terms
 from lottery.told import EntryTold, PlayTold, Prize
 from members.models import Member
 
@@ -198,3 +201,63 @@ def entry_told(entry: Entry) -> EntryTold:
         bytes(draw.rules_hash or b""),
         entry.at,
     )
+
+
+def odds(campaign: str) -> int | None:
+    """Return n where one label in n wins something in a campaign's instant game, None where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT sum(t.quantity) FROM lottery_prizetier t WHERE t.campaign_id = c.id AND t.use = 'instant'),
+                   (SELECT sum(p.eligible) FROM lottery_pool p WHERE p.campaign_id = c.id)
+              FROM lottery_campaign c WHERE c.public_id = %s
+            """,
+            [campaign],
+        )
+        winners, labels = cursor.fetchone() or (0, 0)
+    return max(1, round(labels / winners)) if winners and labels else None
+
+
+def claim_deadline(public_id: str) -> datetime | None:
+    """Return until when a prize waits for its winner; None if it does not, or no more."""
+    waiting = Claim.objects.filter(public_id=public_id, state__in=[Claim.State.WON, Claim.State.NOTIFIED])
+    return waiting.values_list("deadline_at", flat=True).first()
+
+
+# --- draws that a member can enter -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDraw:
+    """A draw that takes entries. ``price``: points for one unit of weight, 0 if it takes none; ``free``: it takes free ones."""
+
+    public_id: str
+    campaign: Campaign
+    close_at: datetime
+    price: int
+    most: int
+    free: bool
+
+
+def open_draws(at: datetime) -> list[OpenDraw]:
+    """Return the draws that take entries for points or free ones now, the next to close first."""
+    rows = Draw.objects.filter(
+        state=Draw.State.OPEN,
+        close_at__gt=at,
+        campaign__state__in=[Campaign.State.OPEN, Campaign.State.CLOSING],
+    ).select_related("campaign")
+    found = []
+    for draw in rows.order_by("close_at", "pk"):
+        terms = Terms.read(draw.campaign.terms, beacon=default_beacon())
+        free = terms.weights["free"] > 0
+        if terms.points_price or free:
+            found.append(
+                OpenDraw(draw.public_id, draw.campaign, draw.close_at, terms.points_price, terms.max_weight, free)
+            )
+    return found
+
+
+def entries_of_accounts(account_ids: Collection[int]) -> QuerySet[Entry]:
+    """Return the entries of these accounts with their draws and campaigns, the newest first."""
+    rows = Entry.objects.filter(account_id__in=account_ids).select_related("draw__campaign")
+    return rows.order_by("-pk")

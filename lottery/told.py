@@ -13,6 +13,10 @@ class Prize(NamedTuple):
     name_zh: str
     points: int | None
 
+    def in_language(self, language: str | None) -> str:
+        """Return the prize's name in a language (Django's tag)."""
+        return self.name_zh if (language or "").startswith("zh") else self.name
+
 
 class PlayTold(NamedTuple):
     """What one label's play came to: ``outcome`` is won, no_prize or points_only; ``claim`` the winner's claim."""

@@ -16,12 +16,15 @@ from common.clock import now
 from common.errors import DomainError, Invalid, NotFound
 from common.phone import parse_phone
 from common.problems import BadRequest, fields_of
+from lottery.bundles import entry_receipt
+from lottery.told import PlayTold
 from redemption import collector, queries, services
 from redemption.messages import say
 from redemption.rules import Attempt, Door, Outcome, Place, Receipt
 from redemption.schemas import BulkIn, BulkItem, BulkOut, CheckIn, PlaceIn, Problem, ReceiptOut, RedeemIn
 from staff.apikeys import KeyRef
 from staff.bearer import ApiKeyAuth
+from staff.keys import sign_key
 
 STATUS_OF = {Outcome.REDEEMED: 201, Outcome.TOO_MANY_TRIES: 429}
 WRITE_PROBLEMS = dict.fromkeys((400, 401, 403, 409, 413, 415, 422, 503), Problem)
@@ -320,9 +323,35 @@ def receipt_json(receipt: Receipt, language: str) -> dict[str, Any]:
         "tries_left": receipt.tries_left,
         "ended_on": receipt.ended_on and receipt.ended_on.isoformat(),
         "retry_after_s": receipt.retry_after_s,
+        "play": _play_json(receipt.play) if receipt.play else None,
+        "entries": _entries_json(receipt) if receipt.entries else [],
         "at": _time(receipt.at),
         "message": say(receipt, language, Door.API),
     }
+
+
+def _play_json(play: PlayTold) -> dict[str, Any]:
+    return {
+        "outcome": play.outcome,
+        "campaign": play.campaign,
+        "prize": play.prize._asdict() if play.prize else None,
+        "points": play.points,
+        "claim": play.claim,
+    }
+
+
+def _entries_json(receipt: Receipt) -> list[dict[str, Any]]:
+    key = sign_key(at=receipt.at)
+    return [
+        {
+            "entry": entry.entry,
+            "draw": entry.draw,
+            "weight": entry.weight,
+            "close_at": _time(entry.close_at),
+            "receipt": entry_receipt(entry, key=key),
+        }
+        for entry in receipt.entries
+    ]
 
 
 def _time(moment: datetime) -> str:

@@ -103,6 +103,29 @@ class ClaimForm(SignInForm):
         return values
 
 
+class PointsEntryForm(forms.Form):
+    """How many units of weight to enter a draw with."""
+
+    draw = forms.CharField(max_length=26, widget=forms.HiddenInput)
+    weight = forms.IntegerField(
+        min_value=1,
+        max_value=10**6,
+        label=_("How many entries"),
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        error_messages={"required": _("Say how many."), "invalid": _("Write a whole number.")},
+    )
+
+
+class FreeEntryForm(SignInForm):
+    """Who enters a draw without a purchase: a member who is signed in, or a phone with its one-time code."""
+
+    def __init__(self, *args: Any, signed_in: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if signed_in:
+            self.fields["phone"].required = False
+            self.code_needed = False
+
+
 class EntryForm(forms.Form):
     """Any number on a label."""
 

@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from brands.queries import brand_zone
 from redemption import wording
 from redemption.rules import Detail, Door, Outcome, Receipt, Standing
-from redemption.texts import TEXTS, is_yours, key_of, place_of
+from redemption.texts import TEXTS, is_yours, key_of, place_of, play_key_of
+from sms_gateway.segments import parts_of
 
 STANDINGS = {
     Outcome.GENUINE_FIRST: Standing.OK,
@@ -52,9 +53,27 @@ def django_language(language: str) -> str:
 
 
 def say(receipt: Receipt, language: str, door: Door | str) -> str:
-    """Return the text of an answer; a message begins with the brand's name."""
+    """Return the text of an answer; a message begins with the brand's name.
+
+    What the label won follows; in a message, which draw it entered only where that makes it no dearer.
+    """
     with translation.override(django_language(language)):
-        return _said(key_of(receipt), _Values(receipt, door), door)
+        values = _Values(receipt, door)
+        said = _said(key_of(receipt), values, door)
+        if receipt.play is not None:
+            said = added(said, _said(play_key_of(receipt.play), values, door))
+        if receipt.entries:
+            first = min(entry.close_at for entry in receipt.entries)
+            longer = added(said, _said("news_entered", values | {"date": _day(first)}, door))
+            if door != Door.SMS or parts_of(longer).count == parts_of(said).count:
+                said = longer
+        return said
+
+
+def added(text: str, sentence: str) -> str:
+    """Return an answer with a further sentence, in the present language."""
+    end = "。" if translation.get_language() == "zh-hans" else ". "
+    return text.rstrip("。. ") + end + sentence
 
 
 def say_try_later(language: str, door: Door | str) -> str:
@@ -120,6 +139,11 @@ def _product(receipt: Receipt, _door: Door | str) -> str:
     return (product.name_zh if chinese else product.name) if product else ""
 
 
+def _prize(receipt: Receipt) -> str:
+    prize = receipt.play.prize if receipt.play else None
+    return prize.in_language(translation.get_language()) if prize else ""
+
+
 def _date(receipt: Receipt, _door: Door | str) -> str:
     """Return the day of the redemption where the text speaks of one, else that of the first visit."""
     told = receipt.redeemed if receipt.outcome is Outcome.ALREADY_REDEEMED else None
@@ -145,6 +169,8 @@ _VALUES: dict[str, Callable[[Receipt, Door | str], Any]] = {
     "want": lambda receipt, _door: receipt.want,
     "got": lambda receipt, _door: receipt.got,
     "left": lambda receipt, _door: receipt.tries_left or 0,
+    "prize": lambda receipt, _door: _prize(receipt),
+    "won": lambda receipt, _door: receipt.play.points if receipt.play else 0,
     "time": lambda receipt, _door: _time(receipt.at, receipt.retry_after_s or 0),
 }
 

@@ -271,6 +271,12 @@ def script() -> SafeString:
 
 
 @lru_cache(maxsize=1)
+def scratch_script() -> SafeString:
+    """Return the script that covers a result until it is scratched."""
+    return mark_safe(_static("scratch.js"))  # noqa: S308 - our own file
+
+
+@lru_cache(maxsize=1)
 def work_script() -> SafeString:
     """Return the script that solves a puzzle, for the pages that ask one."""
     return mark_safe(_static("work.js"))  # noqa: S308 - our own file

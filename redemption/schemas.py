@@ -135,6 +135,44 @@ class RedeemedOut(Schema):
     by: Literal["you", "other", "unknown"]
 
 
+class PrizeOut(Schema):
+    """A prize: tier 1 is the dearest. ``points`` of a prize of points, else null."""
+
+    tier: int
+    kind: Literal["points", "coupon", "voucher", "cash", "goods"]
+    name: str
+    name_zh: str
+    points: int | None
+
+
+class PlayOut(Schema):
+    """What the label won in an instant game, decided when its code was redeemed; told to its redeemer only."""
+
+    outcome: Literal["won", "no_prize", "points_only"]
+    campaign: str
+    prize: PrizeOut | None
+    points: int = Field(description="points won, in the balance already; 0 for any other prize")
+    claim: str | None = Field(description="the winner's claim")
+
+
+class EntryReceipt(Schema):
+    """As `verify_draw.py --receipt` reads it: content in canonical JSON, signed by the brand's key."""
+
+    content: dict[str, Any]
+    signature: str
+    key: str
+
+
+class EntryOut(Schema):
+    """An entry of a draw that the redemption made, and its signed receipt."""
+
+    entry: int
+    draw: str
+    weight: int
+    close_at: datetime
+    receipt: EntryReceipt
+
+
 class ReceiptOut(Schema):
     """What was found, and its receipt."""
 
@@ -154,6 +192,8 @@ class ReceiptOut(Schema):
     tries_left: int | None
     ended_on: date | None
     retry_after_s: int | None
+    play: PlayOut | None
+    entries: list[EntryOut]
     at: datetime
     message: str = Field(description="what to tell the person, in the language of Accept-Language")
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import override
 
 from common.errors import DomainError
 from labels.codes.decode import Status
@@ -19,7 +20,7 @@ from members import services as members
 from members.queries import languages_at, member_by_phone, members_at
 from redemption import services
 from redemption.budgets import was_refused
-from redemption.messages import django_language, say, say_text
+from redemption.messages import added, django_language, say, say_text
 from redemption.rules import Act, Attempt, Door, Outcome, Receipt
 from redemption.sms_text import Kind, Reading, Word, read, slot_of
 from redemption.texts import key_of
@@ -159,7 +160,8 @@ def _news_for(questions: Sequence[_Question]) -> dict[str, tuple[date, int]]:
 def _with_news(body: str, language: str, day: date, points: int) -> str:
     """Add which points expire soon, where that makes the message no dearer."""
     news = say_text("news_expiring", language, date=day, expiring=points)
-    longer = f"{body}{'。' if language == 'zh-hans' else '. '}{news}"
+    with override(language):
+        longer = added(body, news)
     return longer if parts_of(longer).count == parts_of(body).count else body
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _, ngettext_lazy, override
 
+from lottery.told import PlayTold
 from redemption.rules import By, Detail, Outcome, Receipt
 
 # The longest value that each name may stand for, (English, Chinese): the texts are held to their parts with these.
@@ -29,9 +30,15 @@ LONGEST: dict[str, tuple[str, str]] = {
     "want": ("16", "16"),
     "got": ("15", "15"),
     "left": ("9", "9"),
+    "prize": ("W" * 80, "奖" * 40),
+    "won": ("9999999", "9999999"),
 }
 # What no wording may leave out where the text as delivered has it: all doors tell the same facts.
-FACTS = frozenset({"receipt", "points", "balance", "n", "date", "time", "want", "got", "left", "expiring"})
+FACTS = frozenset(
+    {"receipt", "points", "balance", "n", "date", "time", "want", "got", "left", "expiring", "prize", "won"}
+)
+
+ADDED = frozenset({"news", "play"})  # groups of sentences that follow an answer: the brand does not stand before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +299,20 @@ TEXTS: dict[str, Text] = {
         _("{brand}: too many sign-in codes were asked for. Please try again in an hour."),
         group="message",
     ),
+    # --- added to the answer of a redemption whose label plays; together they take two parts at the most
+    "play_won": Text(
+        _("Prize won, to be claimed"), _("You won {prize}. Claim it in your wallet."), most_parts=2, group="play"
+    ),
+    "play_won_points": Text(
+        _("Prize of points won"), _("You won {prize}: +{won} points."), most_parts=2, group="play"
+    ),
+    "play_won_coupon": Text(
+        _("Coupon won"), _("You won {prize}. It is in your wallet."), most_parts=2, group="play"
+    ),
+    "play_no_prize": Text(_("No prize won"), _("No prize this time."), group="play"),
+    "play_points_only": Text(_("Label earns points only"), _("This code earns points only, no prize."), group="play"),
     # --- added to an answer where it makes it no dearer
+    "news_entered": Text(_("News: entered in a draw"), _("You are in the draw of {date}."), group="news"),
     "news_expiring": Text(
         _("News: points expire soon"), _("{expiring} points expire on {date}."), group="news"
     ),
@@ -349,6 +369,13 @@ def _repeat(receipt: Receipt) -> str:
         return "repeat_you"
     key = "unused" if receipt.by_serial and receipt.secret_unused else "repeat"
     return f"{key}_nowhere" if place_of(receipt) is None else {"unused": "unused", "repeat": "repeat_other"}[key]
+
+
+def play_key_of(play: PlayTold) -> str:
+    """Return which text tells what a label's play came to."""
+    if play.prize is None:
+        return f"play_{play.outcome}"
+    return {"points": "play_won_points", "coupon": "play_won_coupon"}.get(play.prize.kind, "play_won")
 
 
 def is_yours(receipt: Receipt) -> bool:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from redemption import care_views, resolver, views, wallet_views, words_views
+from redemption import care_views, draw_entries, resolver, views, wallet_views, words_views
 
 app_name = "consumer"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("claim", views.claim, name="claim"),
     path("work", views.prove, name="work"),
     path("r/<str:receipt_no>", views.receipt, name="receipt"),
+    path("r/<str:receipt_no>/play.json", views.play_receipt, name="play_receipt"),
     path("report", care_views.report, name="report"),
     path("rules", care_views.rules, name="rules"),
     path("rules/<str:campaign>", care_views.rules_of, name="campaign_rules"),
@@ -23,6 +24,10 @@ urlpatterns = [
     path("me/sign-in", wallet_views.sign_in, name="sign_in"),
     path("me/sign-out", wallet_views.sign_out, name="sign_out"),
     path("me/entries", wallet_views.entries, name="entries"),
+    path("me/draws", draw_entries.draws, name="draws"),
+    path("me/draws/entries/<int:entry_id>.json", draw_entries.entry_receipt, name="entry_receipt"),
+    path("me/draws/entries/<int:entry_id>/cancel", draw_entries.cancel, name="cancel_entry"),
+    path("draws/<str:public_id>/enter", draw_entries.enter_free, name="enter_free"),
     path("me/receipts", wallet_views.receipts, name="receipts"),
     path("me/data", wallet_views.data, name="data"),
     path("me/language", wallet_views.language, name="language"),

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext as _, pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from common.canonical import canonical
 from common.clock import now
 from common.net import client_ip, ip_prefix
 from labels import digital_link, queries as labels
@@ -33,6 +34,7 @@ from redemption.door import (
 from redemption.forms import ClaimForm, EntryForm
 from redemption.one_time import ask_for_code, said_or_wrong, sign_in_by_code
 from redemption.rules import Act, Attempt, Door, Outcome, Place, Receipt
+from redemption.scratch import scratch_of, signed_play
 from redemption.services import InProgress, TryLater
 from redemption.templatetags.consumer import fours
 from redemption.tokens import CLAIM_TOKEN_FOR_S, VISIT_TOKEN_FOR_S, Target, make_token, read_token, request_id
@@ -398,29 +400,55 @@ def claim_form(request: ConsumerRequest, *, code: str = "") -> ClaimForm:
 # --- receipts ------------------------------------------------------------------------------------------------------
 
 
-@require_safe
-@consumer_page
-def receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
-    """Show a receipt to the device or the member that got it; to anyone else there is none."""
+def opened(request: ConsumerRequest, receipt_no: str) -> Receipt | None:
+    """Return a receipt to the device or the member that got it; to anyone else there is none."""
     member_id = member_id_of(request)
     kept_here = receipt_no in request.visitor.receipts
     opens = kept_here or (member_id is not None and queries.is_of_member(receipt_no, member_id))
-    found = queries.receipt(receipt_no) if opens else None
+    return queries.receipt(receipt_no) if opens else None
+
+
+@require_safe
+@consumer_page
+def receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
+    """Show a receipt; what its label won is under a scratch card."""
+    found = opened(request, receipt_no)
     if found is None:
         return missing(request)
     verdict = pages.verdict_of(found)
+    points_won = found.play.points if found.play and found.outcome is Outcome.REDEEMED else 0
     return page(
         request,
         "receipt.html",
         verdict=verdict,
         small=found.outcome is Outcome.REDEEMED,
         receipt=found,
-        old_balance=found.balance - found.points,
+        old_balance=found.balance - found.points - points_won,
+        new_balance=found.balance - points_won,
+        scratch=scratch_of(found) if found.play else None,
         item=pages.item_name(found),
         stub_label=pgettext("stub", "Redeemed") if found.act is Act.REDEEM else pgettext("stub", "Checked"),
         others_paid=pages.others_paid(found),
         help=pages.help_for(found),
     )
+
+
+@require_safe
+@consumer_page
+def play_receipt(request: ConsumerRequest, receipt_no: str) -> HttpResponse:
+    """Hand out the signed receipt of a play, for `verify_draw.py --receipt` once the game is revealed."""
+    found = opened(request, receipt_no)
+    signed = signed_play(receipt_no) if found is not None and found.play is not None else None
+    if signed is None:
+        return missing(request)
+    return download(signed, f"play-{receipt_no}.json")
+
+
+def download(content: dict[str, Any], name: str) -> HttpResponse:
+    """Return a signed receipt as the file that the verifier reads."""
+    response = HttpResponse(canonical(content), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------

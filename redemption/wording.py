@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _, ngettext, override
 from common.db import inside_transaction
 from common.errors import Invalid
 from redemption.models import Wording
-from redemption.texts import LONGEST, TEXTS, Text, names_in
+from redemption.texts import ADDED, LONGEST, TEXTS, Text, names_in
 from sms_gateway.segments import Parts, fold, parts_of
 
 KEEP_S = 10.0
 MOST_CHARACTERS = 400
 LANGUAGES = ("en", "zh-hans")
+BESIDE_AN_ANSWER = {"GSM-7": 306 - 160 - 2, "UCS-2": 134 - 70 - 1}  # what two parts hold beside an answer of one
 
 
 class BadWording(Invalid):
@@ -49,8 +50,8 @@ def words_of(key: str, count: int = 0) -> str:
 
 
 def prefix(text: Text) -> str:
-    """Return what stands before every message: the brand's name; before news, which are added to one, nothing."""
-    return "" if text.group == "news" else _("{brand}: ")
+    """Return what stands before every message: the brand's name; before what is added to one, nothing."""
+    return "" if text.group in ADDED else _("{brand}: ")
 
 
 def delivered(text: Text, language: str, count: int = 2) -> str:
@@ -97,6 +98,12 @@ def check(text: Text, words: str, language: str) -> Parts:
     if missing:
         named = ", ".join(f"{{{name}}}" for name in missing)
         raise BadWording(_("These words leave out %(names)s, which every door tells.") % {"names": named})
+    most = BESIDE_AN_ANSWER.get(parts.encoding, 0)
+    if text.group == "play" and parts.units > most:
+        raise BadWording(
+            _("This follows an answer, and both may take 2 SMS parts: use at most %(most)d characters.")
+            % {"most": most}
+        )
     if parts.count > text.most_parts:
         raise BadWording(
             ngettext(

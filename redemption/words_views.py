@@ -25,6 +25,7 @@ from staff.permissions import allowed, staff_view
 GROUPS = {
     "outcome": gettext_lazy("Answers about codes"),
     "message": gettext_lazy("Answers to other messages"),
+    "play": gettext_lazy("What a label won, added to its answer"),
     "news": gettext_lazy("News added to an answer"),
 }
 LANGUAGE_NAMES = {"en": "English", "zh-hans": "简体中文"}
@@ -57,6 +58,8 @@ NAME_HINTS = {
     "left": gettext_lazy("tries left"),
     "want": gettext_lazy("digits that a code has"),
     "got": gettext_lazy("digits that came"),
+    "prize": gettext_lazy("the prize"),
+    "won": gettext_lazy("points won"),
 }
 
 

@@ -1,6 +1,6 @@
 """Small parts of the consumer's pages: icons, the four outlines of a verdict, and how numbers and times are written."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -16,6 +16,8 @@ ICONS = {
     "export": "M12 3.5v11m-4-4 4 4 4-4M4.5 17v3.5h15V17",
     "file": "M6 3.5h8l4.5 4.5v12.5H6zM14 3.5V8h4.5M9 12.5h6M9 16h6",
     "flag": "M5.5 20.5v-17h12l-2.2 4.5 2.2 4.5h-12",
+    "gift": "M4.5 11.5h15V20h-15zM3.5 7.5h17v4h-17zM12 7.5V20M12 7.5C7 7.5 6 3.5 8.5 3.3c2-.1 3 2 3.5 4.2"
+    ".5-2.2 1.5-4.3 3.5-4.2 2.5.2 1.5 4.2-3.5 4.2",
     "key": "M11.7 15.5a3.7 3.7 0 1 1-7.4 0 3.7 3.7 0 0 1 7.4 0zM10.7 12.8l8-8M15.5 8l2.5 2.5",
     "left": "m14.5 6-6 6 6 6",
     "octagon": "M8.5 3.5h7l5 5v7l-5 5h-7l-5-5v-7zM9.2 9.2l5.6 5.6m0-5.6-5.6 5.6",
@@ -28,6 +30,7 @@ ICONS = {
     "store": "M4.5 10v9.5h15V10M3.5 8.5 5.5 4h13l2 4.5c0 1.4-1 2.3-2.1 2.3S16.2 10 16.2 8.5c0 1.5-.9 2.3-2.1 2.3"
     "S12 10 12 8.5c0 1.5-.9 2.3-2.1 2.3S7.8 10 7.8 8.5c0 1.5-.9 2.3-2.1 2.3S3.5 9.9 3.5 8.5z"
     "M9.5 19.5V14.5h5v5",
+    "ticket": "M4 7h16v3.2a1.9 1.9 0 0 0 0 3.6V17H4v-3.2a1.9 1.9 0 0 0 0-3.6zM14 7.5v2m0 2v2m0 2v1.5",
     "tick": "m5 12.5 4.5 4.5L19 7.5",
     "undo": "M8.5 5 4.5 9l4 4M4.5 9H14a5.5 5.5 0 0 1 0 11H9",
     "clock": "M20.5 12a8.5 8.5 0 1 1-17 0 8.5 8.5 0 0 1 17 0zM12 7.2V12l3.2 2",
@@ -110,6 +113,12 @@ def day(value: date | datetime | None) -> str:
     if isinstance(value, datetime):
         value = timezone.localtime(value)
     return date_format(value, pgettext("date format", "j M Y"))
+
+
+@register.filter
+def last_day(until: datetime) -> str:
+    """Write the last day before a moment that ends a period."""
+    return day(until - timedelta(seconds=1))
 
 
 @register.filter

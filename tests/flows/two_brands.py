@@ -270,6 +270,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("recordings/", {"public_id": "00000000-0000-4000-8000-000000000000"}),
         ("api/v1/receipts/", {"number": things["receipt"]}),
         ("r/", {"receipt_no": things["receipt"]}),
+        ("me/draws/", {"entry_id": "1"}),
         ("rules/", {"campaign": things["campaign"]}),
         ("draws/", {"public_id": "drw_0", "edition": "1"}),
         ("p/", {"number": "R1001"}),

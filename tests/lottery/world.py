@@ -175,3 +175,20 @@ def drawn_on(draw: Draw) -> Draw:
     """Take a listed draw to its proof: its round comes out."""
     beacon_out(Draw.objects.get(pk=draw.pk).round or 0, at=DRAWN)
     return advance(draw.pk, at=DRAWN)
+
+
+def game_now(batch: Batch, *tiers: NewTier, at: datetime, **values: Any) -> Campaign:
+    """Make an instant game over a batch that is open at ``at``: for the doors, which have a clock of their own."""
+    ranges = [(batch.label_range.lower, batch.label_range.upper)]
+    campaign = instant(ranges, *tiers, opens_at=at - timedelta(hours=1), closes_at=at + timedelta(days=7), **values)
+    published(campaign, at=at - timedelta(hours=3))
+    return opened(armed(campaign, at=at - timedelta(hours=2)), at=at)
+
+
+def draw_now(*tiers: NewTier, at: datetime, **values: Any) -> tuple[Campaign, Draw]:
+    """Make a campaign of one draw that is open at ``at`` and closes a day later."""
+    opens, close = at - timedelta(hours=1), at + timedelta(days=1)
+    new = [NewDraw(number=1, opens_at=opens, close_at=close)]
+    campaign = draft(kind="draw", tiers=tiers, draws=new, opens_at=opens, closes_at=at + timedelta(days=7), **values)
+    campaign = opened(published(campaign, at=at - timedelta(hours=3)), at=at)
+    return campaign, campaign.draws.get()

@@ -9,10 +9,11 @@ import pytest
 from django.db import connection
 
 from brands.models import Brand
+from lottery.told import EntryTold, PlayTold, Prize
 from redemption import wording
 from redemption.messages import say, say_try_later
 from redemption.rules import Act, By, Detail, Door, Earlier, Outcome, ProductRef, Receipt, Redeemed
-from redemption.texts import LONGEST, TEXTS, key_of
+from redemption.texts import ADDED, LONGEST, TEXTS, key_of
 from sms_gateway.segments import parts_of
 from tests.conftest import NOW
 
@@ -205,7 +206,7 @@ def test_every_text_can_be_sent_as_it_is_delivered(key: str, language: str) -> N
         words = wording.delivered(text, language, number)
         parts = wording.check(text, words, language)
         assert parts.encoding == ("GSM-7" if language == "en" else "UCS-2"), words
-        assert text.group == "news" or text.said(number) != words
+        assert text.group in ADDED or text.said(number) != words
         assert not set("()!?,:;") & set(words) or language == "en", words
 
 
@@ -214,3 +215,78 @@ def test_every_answer_has_its_text() -> None:
         key for key, text in TEXTS.items() if text.group == "outcome" and key != "try_later"
     }
     assert set(LONGEST) == {name for text in TEXTS.values() for name in text.names}
+
+
+# --- what a label won ----------------------------------------------------------------------------------------------------
+
+LONG_PRIZE = Prize(1, "goods", "W" * 80, "奖" * 40, None)
+ENTRY = EntryTold(1, "drw_x", "00" * 16, NOW + timedelta(days=30), 1, bytes(32), bytes(32), NOW)
+
+
+def played(outcome: str, prize: Prize | None = None) -> PlayTold:
+    return PlayTold(outcome, "cmp_x", "Spring", "春季", prize, "clm_x" if prize else None)
+
+
+PLAYS: dict[str, tuple[PlayTold, int]] = {
+    "goods": (played("won", LONG_PRIZE), 2),
+    "points": (played("won", LONG_PRIZE._replace(kind="points", points=9_999_999)), 2),
+    "coupon": (played("won", LONG_PRIZE._replace(kind="coupon")), 2),
+    "no_prize": (played("no_prize"), 1),
+    "points_only": (played("points_only"), 2),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("name", PLAYS)
+def test_what_a_label_won_fits_the_message(long_brand: Brand, name: str, language: str) -> None:
+    play, most = PLAYS[name]
+
+    text = say(replace(FULL, play=play, entries=(ENTRY,)), language, Door.SMS)
+
+    parts = parts_of(text)
+    assert parts.encoding == ("GSM-7" if language == "en" else "UCS-2"), text
+    assert parts.count <= most, (parts, text)
+    assert text.startswith(say(FULL, language, Door.SMS))
+    assert ("W" * 80 in text or "奖" * 40 in text) is play.won
+
+
+@pytest.mark.parametrize(
+    ("play", "english", "chinese"),
+    [
+        (
+            played("won", Prize(1, "goods", "A pair of cups", "酒盅一对", None)),
+            ". You won A pair of cups. Claim it in your wallet.",
+            "。恭喜中奖：酒盅一对，请在“我的积分”领取。",
+        ),
+        (
+            played("won", Prize(3, "points", "Fifty points", "五十积分", 50)),
+            ". You won Fifty points: +50 points.",
+            "。恭喜中奖：五十积分，积分+50。",
+        ),
+        (played("no_prize"), ". No prize this time.", "。本次未中奖。"),
+    ],
+)
+def test_the_words_of_a_play(brand: Brand, play: PlayTold, english: str, chinese: str) -> None:
+    for language, told in (("en", english), ("zh-hans", chinese)):
+        alone = say(FULL, language, Door.SMS)
+        assert say(replace(FULL, play=play), language, Door.SMS) == alone + told
+        assert say(replace(FULL, play=play), language, Door.WEB).endswith(told)
+
+
+def test_what_follows_an_answer_leaves_it_its_part(brand: Brand) -> None:
+    text = TEXTS["play_no_prize"]
+
+    wording.check(text, "N" * 144, "en")
+    with pytest.raises(wording.BadWording):
+        wording.check(text, "N" * 145, "en")
+
+
+def test_a_draw_entered_is_told_where_it_is_free(brand: Brand) -> None:
+    entered = replace(FULL, product=ProductRef(1, "prd_x", "09501101530003", "Tea", "茶"), entries=(ENTRY,))
+
+    assert say(entered, "en", Door.SMS).endswith(". You are in the draw of 22 Dec 2026.")
+    long = replace(
+        entered, product=ProductRef(1, "prd_x", "09501101530003", "N" * 24, "茶"), play=played("points_only")
+    )
+    assert "22 Dec" not in say(long, "en", Door.SMS)
+    assert "22 Dec" in say(long, "en", Door.VOICE)
