@@ -91,6 +91,10 @@ class CauseReused(Conflict):
     code = "cause_reused"
 
 
+class LookFirst(Exception):
+    """An account may not simply be credited: lock it and look at it before posting."""
+
+
 class NewTransfer(NamedTuple):
     """One movement to post. Transfers of one call that name the same cause stand or fall together.
 
@@ -117,6 +121,8 @@ class Award(NamedTuple):
     cause_id: int
     linked: int
     expires_on: date | None
+    kind: Kind = Kind.AWARD
+    cause_kind: Cause = Cause.REDEMPTION
 
 
 @dataclass(slots=True)
@@ -290,47 +296,83 @@ def ask_book(ids: Iterable[int], *, at: datetime) -> Callable[[], Book]:
     return answer
 
 
-def post_awards(
-    awards: Sequence[Award], book: Book, *, issuer: int, kind: Kind, cause_kind: Cause, at: datetime
-) -> dict[int, int]:
-    """Pay awards out of a system account whose causes are new in this transaction; return the holders' balances now.
+def post_awards(awards: Sequence[Award], book: Book, *, issuer: int, at: datetime) -> None:
+    """Pay awards out of a system account whose causes are new in this transaction.
 
     Does as `post_entries` would, with less work, since nothing can have been posted before: a repeat breaks the key of
     transfers and raises `IntegrityError`. Raises `AccountClosed`, `CreditExpires`, `UnitMix`, `WrongSides`, `BadAmount`.
     """
     if not awards:
-        return {}
+        return
     if book.debts:
-        entries = [Entry(issuer, a.credit, a.amount, kind, cause_kind, a.cause_id, a.expires_on) for a in awards]
-        return post_entries(entries, book, at=at).balances
+        entries = [Entry(issuer, a.credit, a.amount, a.kind, a.cause_kind, a.cause_id, a.expires_on) for a in awards]
+        post_entries(entries, book, at=at)
+        return
     unit = book.systems[issuer]
-    nets: dict[int, int] = {}
-    lots: dict[tuple[int, date], int] = {}
-    for credit, amount, _cause, _linked, expires_on in awards:
-        side = book.sides.get(credit)
-        day = expires_on or NEVER
-        check_amount(amount)
+    for award in awards:
+        side = book.sides.get(award.credit)
         if side is None or side.kind != HOLDER or side.unit != unit or side.status == CLOSED:
             raise _why_not(side, unit)
-        if side.floor and day != NEVER:
+        if side.floor and award.expires_on not in {None, NEVER}:
             raise CreditExpires
-        nets[credit] = nets.get(credit, 0) + amount
-        lots[credit, day] = lots.get((credit, day), 0) + amount
-    holders, amounts, causes, linked, days = zip(*awards, strict=True)
+    _insert_awards(awards, issuer=issuer, at=at)
+    _credit(awards)
+
+
+def ask_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> Callable[[], None]:
+    """Pay awards as `post_awards` does without having looked at the accounts, which are locked last and looked at then.
+
+    Nothing may be committed before what is returned was called. It raises `LookFirst` if an account may not simply be
+    credited; then roll back and post with a book.
+    """
+    if not awards:
+        return lambda: None
+    _insert_awards(awards, issuer=issuer, at=at)
+    wanted = {award.credit for award in awards}
+    text = array(sorted(wanted))
+    rows = ask(
+        "SELECT count(*), count(*) FILTER (WHERE plain)"
+        " FROM (SELECT kind = %s AND unit = %s AND status <> %s AND COALESCE(floor, 0) = 0 AS plain"
+        "       FROM ledger_account"
+        "       WHERE (id = ANY(%s::bigint[]) OR clawback_of_id = ANY(%s::bigint[])) AND kind <> 'system'"
+        "       ORDER BY id FOR NO KEY UPDATE) locked",
+        [HOLDER, systems()[issuer][0], CLOSED, text, text],
+    )
+    _credit(awards, unseen=True)
+
+    def look() -> None:
+        if rows() != [(len(wanted), len(wanted))]:  # one is no holder's, of another unit, closed, has credit, or debts
+            raise LookFirst
+
+    return look
+
+
+def _insert_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
+    holders, amounts, causes, linked, days, kinds, cause_kinds = zip(*awards, strict=True)
+    for amount in amounts:
+        check_amount(amount)
     ask(
         "INSERT INTO ledger_transfer"
         " (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)"
-        " SELECT %s, credit, amount, cause, %s, expires_on, %s, %s, linked, ''"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::date[], %s::smallint[])"
-        "  AS t (credit, amount, cause, expires_on, linked)",
+        " SELECT %s, credit, amount, cause, %s, expires_on, kind, cause_kind, linked, ''"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::date[], %s::smallint[], %s::smallint[], %s::smallint[])"
+        "  AS t (credit, amount, cause, expires_on, linked, kind, cause_kind)",
         [
-            *(issuer, at, int(kind), int(cause_kind), array(holders), array(amounts), array(causes)),
-            *(array(day or NEVER for day in days), array(linked)),
+            *(issuer, at, array(holders), array(amounts), array(causes), array(day or NEVER for day in days)),
+            *(array(linked), array(map(int, kinds)), array(map(int, cause_kinds))),
         ],
     )
-    _add_to_accounts(nets)
-    _add_to_lots([(account, day, n) for (account, day), n in lots.items()])
-    return {account: book.sides[account].posted + net for account, net in nets.items()}
+
+
+def _credit(awards: Iterable[Award], *, unseen: bool = False) -> None:
+    """Add awards to the accounts and lots of their holders; to ``unseen`` accounts only if they are open holders'."""
+    nets: Counter[int] = Counter()
+    lots: Counter[tuple[int, date]] = Counter()
+    for credit, amount, _cause, _linked, expires_on, *_ in awards:
+        nets[credit] += amount
+        lots[credit, expires_on or NEVER] += amount
+    _add_to_accounts(nets, unseen=unseen)
+    _add_to_lots([(account, day, amount) for (account, day), amount in lots.items()])
 
 
 def _why_not(side: Side | None, unit: str) -> Exception:
@@ -534,11 +576,12 @@ def _write(plan: Plan, ids: Sequence[int]) -> None:
         )
 
 
-def _add_to_accounts(nets: Mapping[int, int]) -> None:
+def _add_to_accounts(nets: Mapping[int, int], *, unseen: bool = False) -> None:
     ask(
         "UPDATE ledger_account a SET posted = a.posted + v.net"
-        " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net) WHERE a.id = v.id",
-        [array(nets), array(nets.values())],
+        " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net)"
+        " WHERE a.id = v.id AND (NOT %s OR (a.kind = %s AND a.status <> %s))",
+        [array(nets), array(nets.values()), unseen, HOLDER, CLOSED],
     )
 
 

@@ -1,6 +1,6 @@
 """Reading the ledger: balances, statements, and the tables that prove it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -10,7 +10,6 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from brands.queries import brand_date
-from common.db import array, ask
 from ledger.lots import NEVER
 from ledger.models import Account, Lot, Transfer
 from ledger.proof import MOVEMENTS, Fault, verify
@@ -62,14 +61,6 @@ def balances(account_ids: Iterable[int], as_of: datetime | None = None) -> dict[
         for account, total in moved.values_list(side).annotate(total=Sum("amount")).order_by():
             found[account] += sign * total
     return found | kept
-
-
-def ask_balances(holders: Collection[int]) -> Callable[[], dict[int, int]]:
-    """Ask for what stands on holders' accounts now."""
-    if not holders:
-        return dict
-    rows = ask("SELECT id, posted FROM ledger_account WHERE id = ANY (%s::bigint[])", [array(holders)])
-    return lambda: dict(rows())
 
 
 @dataclass(frozen=True, slots=True)

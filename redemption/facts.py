@@ -12,7 +12,6 @@ from common.db import array, ask, bytes_array, moments, pipelined
 from common.errors import DomainError, NotFound
 from common.geo import Region, nearest_place
 from labels.queries import LabelState, Resolution, Typed, ask_states, resolve_many
-from ledger.queries import ask_balances
 from lottery.queries import Ended, Offer, ask_offers
 from members.models import PendingHolder
 from members.queries import Holder, ask_holders_of, ask_members, ask_pending, asker_indexes, indexes_of
@@ -71,7 +70,6 @@ class Case:
     need: int = 0
     exhausted: bool = False
     scan_id: int = 0
-    balance: int | None = None  # of the asker, where nothing is paid
     label_no: int | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -299,7 +297,6 @@ def ask_labels(cases: Sequence[Case], *, at: datetime) -> Callable[[], None]:
     past = _ask_past(known)
     products = {case.resolution.product_id or 0 for case in known}
     offers = ask_offers(products, at)
-    held = ask_balances({case.holder.account_id for case in known if case.act is Act.CHECK and case.holder})
 
     def fill() -> None:
         stands, offered = states(), offers()
@@ -312,9 +309,6 @@ def ask_labels(cases: Sequence[Case], *, at: datetime) -> Callable[[], None]:
             case.make_offer(offered.get(case.product_id or 0))
         past()
         _complete_past(known)
-        balances = held()
-        for case in known if balances else ():
-            case.balance = balances[case.holder.account_id] if case.holder else 0
 
     return fill
 

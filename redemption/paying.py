@@ -1,6 +1,7 @@
 """Deciding who wins, and paying them: redemptions, caps, budgets and transfers, locked in that order."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -24,7 +25,7 @@ RARE_LOCK_MS = 50  # while holding budget slots, wait no longer for a label: its
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """The winners of a batch, what their labels played, and the locked accounts of all whom they pay."""
+    """The winners of a batch and what their labels played. ``book``: the accounts they pay into, if looked at first."""
 
     cases: list[Case]
     book: posting.Book | None = None
@@ -32,8 +33,8 @@ class Won:
     games: Games = NO_GAMES
 
 
-def pick_winners(cases: Sequence[Case], *, in_turn: bool, book_later: bool = False) -> Won:
-    """Write the redemptions of those who win, within caps and budgets, and lock the accounts that they pay into.
+def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
+    """Write the redemptions of those who win, within caps and budgets.
 
     With ``book_later`` accounts are left for `lock_accounts`: games are locked before them.
 
@@ -47,17 +48,13 @@ def pick_winners(cases: Sequence[Case], *, in_turn: bool, book_later: bool = Fal
     at = last_at(waiting)
     slot = slot_for(waiting[0])
     winners: list[Case] = []
-    book: posting.Book | None = None
     while waiting:
         first: dict[int | None, Case] = {}
         for case in waiting:
             first.setdefault(case.label_no, case)
         turn = list(first.values())
         _find_or_make_holders(turn, at=at)
-        if in_turn:
-            won, lost = _claim_in_turn(turn, slot)
-        else:
-            won, lost, book = _claim_at_once(turn, slot, at, book_later=book_later)
+        won, lost = (_claim_in_turn if in_turn else _claim_at_once)(turn, slot)
         winners += won
         gone = {case.label_no for case in lost}
         if lost:
@@ -66,12 +63,11 @@ def pick_winners(cases: Sequence[Case], *, in_turn: bool, book_later: bool = Fal
         for case in turn:
             case.exhausted = case.label_no not in gone
         waiting = [case for case in waiting if first[case.label_no] is not case and case.label_no not in gone]
-    won_by_all = Won(winners, book)
-    return won_by_all if book or book_later else lock_accounts(won_by_all)
+    return Won(winners)
 
 
 def lock_accounts(won: Won) -> Won:
-    """Lock the accounts of all whom the winners pay: the last locks of a redemption."""
+    """Lock the accounts that the winners pay into, and look at them: after all else that is locked."""
     if not won.cases:
         return won
     return replace(won, book=posting.ask_book(_accounts(won.cases), at=last_at(won.cases))())
@@ -83,43 +79,33 @@ def last_at(cases: Iterable[Case]) -> datetime:
 
 
 def _accounts(cases: Iterable[Case]) -> set[int]:
-    """Return the accounts that these cases pay into, and their consumers', whose balances are told."""
+    """Return the accounts that these cases pay into, and their consumers', who may have won points."""
     found = {account for case in cases for account, _points, _months in case.payments()}
     return found | {case.holder.account_id for case in cases if case.holder}
 
 
-def _claim_at_once(
-    turn: Sequence[Case], slot: int, at: datetime, *, book_later: bool
-) -> tuple[list[Case], list[Case], posting.Book | None]:
+def _claim_at_once(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
     """Let all try at once. Without caps it takes one round trip: for all who may win, what those who do not is given back."""
     capped = any(_use(case) for case in turn)
     with pipelined():
         free = _ask_redemptions(turn)
-        money = None if capped else _ask_money(turn, slot, at, book_later=book_later)
+        taking = None if capped else _ask_points(turn, slot)
     taken = {label_no for (label_no,) in free()}
     won = [case for case in turn if case.label_no in taken]
     lost = [case for case in turn if case.label_no not in taken]
-    if money is None:
+    if taking is None:
         if not all(lottery.count_uses([use for case in won if (use := _use(case))])):
             raise lottery.BudgetShort
-        with pipelined():
-            money = _ask_money(won, slot, at, book_later=book_later)
-        lost_needs = []
+        _ask_points(won, slot)()
     else:
-        lost_needs = [need for case in lost if (need := _need(case, slot))]
-    taking, book = money
-    taking()
-    lottery.give_back(lost_needs)
-    return won, lost, book()
+        taking()
+        lottery.give_back([need for case in lost if (need := _need(case, slot))])
+    return won, lost
 
 
-def _ask_money(
-    cases: Sequence[Case], slot: int, at: datetime, *, book_later: bool
-) -> tuple[Callable[[], None], Callable[[], posting.Book | None]]:
-    """Ask for the points of these cases from their budgets, and for the accounts that they pay into."""
-    needs = [need for case in cases if (need := _need(case, slot))]
-    taking = lottery.ask_take(needs)
-    return taking, (lambda: None) if book_later else posting.ask_book(_accounts(cases), at=at)
+def _ask_points(cases: Sequence[Case], slot: int) -> Callable[[], None]:
+    """Ask for the points of these cases from their budgets."""
+    return lottery.ask_take([need for case in cases if (need := _need(case, slot))])
 
 
 def _claim_in_turn(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
@@ -224,72 +210,51 @@ def _ask_redemptions(cases: Sequence[Case]) -> Rows:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Balances:
-    """What consumers have: each winner after their own redemption, others after the whole batch."""
-
-    of_winners: dict[Case, int]
-    of_accounts: dict[int, int]
-
-    def of(self, case: Case) -> int:
-        """Return the balance that this attempt is told."""
-        if case in self.of_winners:
-            return self.of_winners[case]
-        return self.of_accounts.get(case.holder.account_id, case.balance or 0) if case.holder else 0
-
-
-def pay(won: Won) -> Balances:
+def pay(won: Won) -> Callable[[], None]:
     """Pay every party of every winner by linked transfers, and the points that labels won.
 
-    Of a posting without debts nothing is read back, so it can be sent together with the scans.
+    Nothing may be committed before what is returned was called. It raises `ledger.services.LookFirst` if an account that
+    was not looked at may not simply be credited: roll back, and look first (`lock_accounts`). Nothing is read in between,
+    so that scans can be sent together with the posting, and accounts that many are paid into are locked no longer than
+    it takes to add to them.
     """
+    awards = [*_awards(won.cases), *_prizes(won)]
+    if not awards:
+        return lambda: None
+    issuer, at = posting.system_account("issuance"), last_at(won.cases)
     if won.book is None:
-        return Balances({}, {})
+        return posting.ask_awards(awards, issuer=issuer, at=at)
+    posting.post_awards(awards, won.book, issuer=issuer, at=at)
+    return lambda: None
+
+
+def _awards(cases: Iterable[Case]) -> Iterator[posting.Award]:
     zone = brand_zone()
     days: dict[tuple[date, int | None], date | None] = {}
-    awards = []
-    for case in won.cases:
+    for case in cases:
         earned_on = case.attempt.at.astimezone(zone).date()
         payments = case.payments()
         for account, points, months in payments:
             key = earned_on, months
             if key not in days:
                 days[key] = expires_on(earned_on, months)
-            awards.append(posting.Award(account, points, case.scan_id, len(payments), days[key]))
-    after = {side.id: side.posted for side in won.book.sides.values()} | _post(won, awards)
-    running, of_winners = dict(after), {}
+            yield posting.Award(account, points, case.scan_id, len(payments), days[key])
+
+
+def _prizes(won: Won) -> Iterator[posting.Award]:
+    for prize in lottery.transfers_of(won.played):
+        yield posting.Award(prize.credit, prize.amount, prize.cause_id, 1, None, Kind.PRIZE, Cause.PLAY)
+
+
+def points_after(won: Won) -> dict[Case, int]:
+    """Return what each winner's account gets after them in the same batch: each is told what they had just then."""
+    later: Counter[int] = Counter()
+    after: dict[Case, int] = {}
     for case in reversed(won.cases):
         if case.holder:
-            of_winners[case] = running[case.holder.account_id]
-            running[case.holder.account_id] -= case.points["consumer"] + _points_won(won, case)
-    return Balances(of_winners, after)
-
-
-def _points_won(won: Won, case: Case) -> int:
-    played = won.played.get(case.label_no or 0)
-    return played.told.points if played else 0
-
-
-def _post(won: Won, awards: Sequence[posting.Award]) -> dict[int, int]:
-    """Post awards and prizes of points; return the balances of the holders who got any."""
-    book, at = won.book, last_at(won.cases)
-    issuer = posting.system_account("issuance")
-    prizes = lottery.transfers_of(won.played)
-    if book is None:
-        return {}
-    if prizes and book.debts:  # what is owed is paid back out of all that arrives, counted once
-        own = [
-            posting.NewTransfer(
-                issuer, one.credit, one.amount, "award", "redemption", one.cause_id, None, one.expires_on
-            )
-            for one in awards
-        ]
-        return posting.post_batch([*own, *prizes], at=at).balances
-    after = posting.post_awards(awards, book, issuer=issuer, kind=Kind.AWARD, cause_kind=Cause.REDEMPTION, at=at)
-    won_points = [posting.Award(one.credit, one.amount, one.cause_id, 1, None) for one in prizes]
-    posting.post_awards(won_points, book, issuer=issuer, kind=Kind.PRIZE, cause_kind=Cause.PLAY, at=at)
-    for prize in won_points:
-        after[prize.credit] = after.get(prize.credit, book.sides[prize.credit].posted) + prize.amount
+            after[case] = later[case.holder.account_id]
+            played = won.played.get(case.label_no or 0)
+            later[case.holder.account_id] += case.points["consumer"] + (played.told.points if played else 0)
     return after
 
 

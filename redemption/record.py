@@ -1,20 +1,19 @@
 """Writing what was answered: the scans, and the failures, inputs and places that stand beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from brands.queries import brand_date
-from common.db import array, ask, moments, pipelined
+from common.db import Rows, array, ask, moments, pipelined
 from common.geo import Region
 from labels.queries import Status
-from ledger import queries as ledger
 from lottery.queries import Ended
 from redemption import budgets
 from redemption.budgets import Failure
 from redemption.facts import Case
 from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES, FailedInput, ScanPlace
-from redemption.paying import Won, pay
+from redemption.paying import Won, pay, points_after
 from redemption.receipts import Told
 from redemption.rules import By, OfferState, Outcome, Place, Verdict, decide
 
@@ -29,26 +28,15 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
     winners = set(won.cases)
     verdicts = [REDEEMED if case in winners else decide(case.facts()) for case in cases]
     failures, left = _write_failures(cases, verdicts)
-    read_balances([case for case in cases if case not in winners])
+    scans = [told(case, verdict, tries_left=left.get(case)) for case, verdict in zip(cases, verdicts, strict=True)]
     with pipelined():
-        balances = pay(won)
-        scans = [
-            told(case, verdict, balance=balances.of(case), tries_left=left.get(case))
-            for case, verdict in zip(cases, verdicts, strict=True)
-        ]
-        _insert_scans(scans)
+        paid = pay(won)
+        balances = _ask_scans(scans, cases, points_after(won))
+    paid()
+    held = dict(balances())
     _write_inputs(cases)
     _write_places(cases)
-    return scans, failures
-
-
-def read_balances(cases: Sequence[Case]) -> None:
-    """Fill in what those have who are paid nothing, if it is not known yet."""
-    accounts = {case.holder.account_id for case in cases if case.holder and case.balance is None}
-    held = ledger.balances(sorted(accounts)) if accounts else {}
-    for case in cases:
-        if case.balance is None:
-            case.balance = held.get(case.holder.account_id, 0) if case.holder else 0
+    return [scan._replace(balance=held[scan.pk]) for scan in scans], failures
 
 
 REDEEMED = Verdict(Outcome.REDEEMED)
@@ -123,21 +111,29 @@ _CODES: dict[str, dict[Any, int | None]] = {
 }
 
 
-def _insert_scans(scans: Sequence[Told]) -> None:
+def _ask_scans(scans: Sequence[Told], cases: Sequence[Case], after: Mapping[Case, int]) -> Rows:
+    """Write the scans, each with what its asker has now less what came ``after`` it; ask for (id, balance)."""
     columns: dict[str, Sequence[Any]] = dict(zip(Told._fields, zip(*scans, strict=True), strict=True))
     for name, codes in _CODES.items():
         columns[name] = [codes[member] for member in columns[name]]
+    columns["balance"] = [case.holder.account_id if case.holder else None for case in cases]
     at = moments(columns.pop("at"))
-    ask(
+    return ask(
         """
         INSERT INTO redemption_scan (at, id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
                earlier_count, ended_on, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent)
-        SELECT * FROM unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+        SELECT n.at, n.id, label_no, asker, points, COALESCE(a.posted, 0) - later, first_scan_id, client_id, product_id,
+               earlier_count, ended_on, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent
+        FROM unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
                %s::bigint[], %s::int[], %s::int[], %s::int[], %s::date[], %s::smallint[], %s::smallint[], %s::smallint[],
                %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bool[], %s::bool[],
-               %s::bool[])
+               %s::bool[], %s::bigint[])
+             AS n (at, id, label_no, asker, points, account, first_scan_id, client_id, product_id, earlier_count, ended_on,
+                   act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent, later)
+        LEFT JOIN ledger_account a ON a.id = n.account
+        RETURNING id, balance
         """,
-        [at, *map(array, columns.values())],  # in the order of Told
+        [at, *map(array, columns.values()), array(after.get(case, 0) for case in cases)],  # in the order of Told
     )
 
 

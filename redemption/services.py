@@ -21,7 +21,7 @@ from common.db import pipelined
 from common.errors import DomainError, NotFound
 from common.geo import nearest_place
 from labels import queries as labels
-from ledger import services as posting
+from ledger import queries as ledger, services as posting
 from ledger.models import Cause, Kind, Transfer
 from lottery import keys as lottery_keys, services as lottery
 from lottery.models import Budget
@@ -36,7 +36,7 @@ from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
 from redemption.paying import Won, last_at, lock_accounts, pick_winners, share
 from redemption.playing import play_games
 from redemption.receipts import Made, Told, receipts_of, too_many_tries
-from redemption.record import place_row, read_balances, told, write
+from redemption.record import place_row, told, write
 from redemption.rules import Act, AskerKind, Attempt, Outcome, Place, Receipt, asker_of, decide
 from staff import approvals
 from staff.models import Approval, User
@@ -91,8 +91,8 @@ def look(attempt: Attempt) -> Receipt:
     with pipelined():
         read = ask_labels([case], at=attempt.at)
     read()
-    read_balances([case])
-    scan = told(case, decide(case.facts()), balance=case.balance or 0)
+    balance = ledger.balance(case.holder.account_id) if case.holder else 0
+    scan = told(case, decide(case.facts()), balance=balance)
     return receipts_of([scan], seen=seen_by([case]), with_serials=True)[0]
 
 
@@ -227,7 +227,7 @@ def _together(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
     for _turn in range(TURNS):
         try:
             return _write_together(cases, errors, in_turn=in_turn)
-        except lottery.BudgetShort:
+        except (lottery.BudgetShort, posting.LookFirst):
             in_turn = True
         except lottery.KeysMissing as missing:
             lottery_keys.load(missing.campaign_ids)
@@ -269,12 +269,14 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_tur
     running = lottery_keys.live(last_at(cases))
     with transaction.atomic(durable=True):
         fresh = _open(desk, cases)
-        won = pick_winners(fresh, in_turn=in_turn, book_later=bool(running))
+        won = pick_winners(fresh, in_turn=in_turn)
         if running:
-            won = lock_accounts(play_games(won, running))
+            won = play_games(won, running)
+        if in_turn:
+            won = lock_accounts(won)
         share(fresh, won.cases)
         scans, failures = write(fresh, won)
-        desk.answer(fresh, _receipts(fresh, won, scans))
+    desk.answer(fresh, _receipts(fresh, won, scans))
     budgets.charge(failures)
     _count_in_a_row(fresh, won.cases, failures)
     if settings.SCAN_HANDLER and scans:

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from ledger.models import MAX_AMOUNT, Account, Cause, Kind, Lot, LotUse, Transfer
+from ledger.models import MAX_AMOUNT, Account, Lot, LotUse, Transfer
 from ledger.queries import trial_balance, verify
 from ledger.services import (
     AccountClosed,
@@ -14,11 +14,13 @@ from ledger.services import (
     BalanceTooLow,
     CauseReused,
     CreditExpires,
+    LookFirst,
     NewTransfer,
     SelfTransfer,
     UnitMix,
     UnknownAccount,
     WrongSides,
+    ask_awards,
     ask_book,
     close,
     open_account,
@@ -352,12 +354,16 @@ def test_the_database_itself_refuses(world, statement, constraint):
 
 
 def award(world, awards):
-    """Post awards as a redemption does; return the balances."""
+    """Post awards to accounts that are looked at first."""
     with transaction.atomic():
         book = ask_book({one.credit for one in awards}, at=world.at)()
-        return post_awards(
-            awards, book, issuer=world.issuance, kind=Kind.AWARD, cause_kind=Cause.REDEMPTION, at=world.at
-        )
+        post_awards(awards, book, issuer=world.issuance, at=world.at)
+
+
+def award_at_once(world, awards):
+    """Post awards as a redemption does: accounts are locked last, and looked at then."""
+    with transaction.atomic():
+        ask_awards(awards, issuer=world.issuance, at=world.at)()
 
 
 def books(world):
@@ -368,7 +374,8 @@ def books(world):
     return accounts, lots, sorted(Transfer.objects.values_list(*columns))
 
 
-def test_awards_leave_the_books_as_any_posting_would(world):
+@pytest.mark.parametrize("way", [award, award_at_once])
+def test_awards_leave_the_books_as_any_posting_would(world, way):
     amounts = [
         (world.consumer, 100, LATER),
         (world.retailer, 10, None),
@@ -383,30 +390,38 @@ def test_awards_leave_the_books_as_any_posting_would(world):
         [Award(account, n, cause, 1, expires) for cause, (account, n, expires) in enumerate(amounts, 101)],
     ]
     with transaction.atomic():
-        expected = post_batch(general, at=world.at).balances
+        post_batch(general, at=world.at)
         usual = books(world)
         transaction.set_rollback(True)
 
-    assert award(world, special) == expected
+    way(world, special)
+
     assert books(world) == usual
     assert not list(verify())
 
 
-def test_an_award_pays_first_what_its_holder_owes(world):
+def test_an_award_pays_first_what_its_holder_owes(world, balances):
     first = world.award(world.consumer, 50)
     world.spend(world.consumer, 40)
     with transaction.atomic():
         reverse(first.pk, at=world.at)
 
-    assert award(world, [Award(world.consumer, 100, 9, 1, LATER)])[world.consumer] == 60
+    before = books(world)
+    with pytest.raises(LookFirst):
+        award_at_once(world, [Award(world.consumer, 100, 9, 1, LATER)])
+    assert books(world) == before
+    award(world, [Award(world.consumer, 100, 9, 1, LATER)])
+
+    assert balances(world.consumer) == [60]
     assert not list(verify())
 
 
-def test_an_award_of_a_known_cause_is_refused_by_its_key(world):
-    award(world, [Award(world.consumer, 5, 9, 1, LATER)])
+@pytest.mark.parametrize("way", [award, award_at_once])
+def test_an_award_of_a_known_cause_is_refused_by_its_key(world, way):
+    way(world, [Award(world.consumer, 5, 9, 1, LATER)])
 
     with pytest.raises(IntegrityError):
-        award(world, [Award(world.consumer, 5, 9, 1, LATER)])
+        way(world, [Award(world.consumer, 5, 9, 1, LATER)])
     assert lots_of(world.consumer) == {LATER: 5}
 
 
@@ -423,7 +438,12 @@ def test_awards_are_refused_where_any_posting_is(world, error, change):
 
     with pytest.raises(error):
         award(world, [Award(world.consumer, 5, 9, 1, LATER)])
+    with pytest.raises(LookFirst):
+        award_at_once(world, [Award(world.consumer, 5, 9, 1, LATER)])
     with pytest.raises(WrongSides):
         award(world, [Award(world.redeemed, 5, 9, 1, None)])
-    with pytest.raises(BadAmount):
-        award(world, [Award(world.retailer, 0, 9, 1, None)])
+    with pytest.raises(LookFirst):
+        award_at_once(world, [Award(world.redeemed, 5, 9, 1, None)])
+    for way in (award, award_at_once):
+        with pytest.raises(BadAmount):
+            way(world, [Award(world.retailer, 0, 9, 1, None)])
