@@ -89,16 +89,23 @@ class Turns:
 
     def measure(self, name: str, run: Callable[[], float | tuple[float, int]], client: int | None = None) -> None:
         """Run one row; keep its rate, its ratio to the last TPC-B, and the CPU time of client and server."""
-        before = (cpu_s_of(client) if client else 0.0, cpu_s_of(self.bench.server.pid))
+        before = self._cpu_s(client)
         result = run()
         rate, count = result if isinstance(result, tuple) else (result, 0)
-        after = (cpu_s_of(client) if client else 0.0, cpu_s_of(self.bench.server.pid))
+        after = self._cpu_s(client)
         self.rates.setdefault(name, []).append(rate)
         self.ratios.setdefault(name, []).append(rate / self.rates["tpcb"][-1])
         if count:
             self.cpu_us.setdefault(name, []).append(
                 ((after[0] - before[0]) / count * 1e6, (after[1] - before[1]) / count * 1e6)
             )
+
+    def _cpu_s(self, client: int | None) -> tuple[float, float]:
+        """Return the CPU seconds of the client and of the server, which is a child of this process but no part of it."""
+        server = cpu_s_of(self.bench.server.pid)
+        if client is None:
+            return 0.0, server
+        return cpu_s_of(client) - (server if client == os.getpid() else 0.0), server
 
     def engine(self) -> tuple[float, int]:
         from redemption import collector
