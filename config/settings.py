@@ -324,6 +324,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "take in what nobody confirmed": {"task": "channel.tasks.receive_what_nobody_did", "schedule": 3600.0},
     "even out budgets": {"task": "lottery.tasks.rebalance", "schedule": 60.0},
     "close campaigns": {"task": "lottery.tasks.close_due", "schedule": 300.0},
+    "go on with dry runs": {"task": "lottery.tasks.rehearse_forsaken", "schedule": 120.0},
     "open, draw and close games": {"task": "lottery.tasks.go_on", "schedule": 30.0},
     "close batches that have ended": {"task": "redemption.tasks.close_ended", "schedule": 3600.0},
     "forget places and failures": {"task": "redemption.tasks.forget_old", "schedule": 3600.0},

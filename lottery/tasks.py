@@ -2,10 +2,11 @@
 
 from celery import shared_task
 
+from common import jobs
 from common.clock import now
 from common.periodic import advisory_lock
 from lottery import services
-from lottery.services import arming, beaconing
+from lottery.services import arming, beaconing, rehearsing
 
 
 @shared_task
@@ -33,3 +34,16 @@ def go_on() -> None:
             beaconing.fetch(beacon, round_no, at=at)
         services.advance_due(at=at)
         arming.close_due(at=at)
+
+
+@shared_task
+def rehearse(job_id: int) -> None:
+    """Try out a draft over 10,000 scans."""
+    rehearsing.rehearse(job_id)
+
+
+@shared_task
+def rehearse_forsaken() -> None:
+    """Go on with dry runs that nobody seems to work on."""
+    for job_id in jobs.forsaken(rehearsing.JOB_KIND, at=now()):
+        rehearsing.rehearse(job_id)

@@ -33,6 +33,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     if wants_csv(request):
         columns: list[Column] = [
             (_("Name"), "display_name"),
+            (_("Kind"), lambda campaign: campaign.get_kind_display()),
             (_("State"), lambda campaign: campaign.get_state_display()),
             (_("Opens"), "opens_at"),
             (_("Closes"), "closes_at"),
@@ -50,7 +51,9 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 
 @staff_view("lottery.read")
 def campaign_detail(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Show a campaign: terms, budget, and what it has cost."""
+    """Show a campaign: terms, budget, and what it has cost. One with prizes has pages of its own."""
+    if not Campaign.objects.filter(public_id=public_id, kind=Campaign.Kind.POINTS).exists():
+        return redirect(f"/console/games/{public_id}")
     return render(request, "lottery/campaign.html", _detail(_find(public_id)))
 
 
@@ -224,7 +227,7 @@ def _act(request: HttpRequest, public_id: str, act: Any, done: str) -> HttpRespo
 
 
 def _find(public_id: str) -> Any:
-    found: QuerySet[Campaign, Campaign] = campaigns()
+    found: QuerySet[Campaign, Campaign] = campaigns().filter(kind=Campaign.Kind.POINTS)
     return get_object_or_404(found, public_id=public_id)
 
 

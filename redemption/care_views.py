@@ -13,8 +13,11 @@ from redemption.door import ConsumerRequest, consumer_page, expired, member_id_o
 from redemption.forms import ReportForm
 from redemption.page import Verdict
 from redemption.reports import Told, file_report
+from redemption.rules_views import game_rules
 from redemption.tokens import CLAIM_TOKEN_FOR_S, Target, make_token, read_token
 from redemption.visitor import is_partner_number, role_of
+
+MOST_GAMES = 50
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,17 +52,24 @@ def _report_page(request: ConsumerRequest, form: ReportForm, *, status: int = 20
 @consumer_page
 def rules(request: ConsumerRequest) -> HttpResponse:
     """List the campaigns that are open, and say how labels are checked."""
-    open_now = Campaign.objects.filter(state=Campaign.State.OPEN).order_by("closes_at", "pk")
-    return page(request, "rules.html", title=_("Rules"), campaigns=open_now)
+    public = Campaign.objects.filter(state=Campaign.State.OPEN).order_by("closes_at", "pk")
+    points, kinds = Campaign.Kind.POINTS, Campaign.State
+    games = (
+        Campaign.objects.exclude(kind=points).exclude(state__in=[kinds.DRAFT, kinds.HALTED]).order_by("-opens_at", "pk")
+    )
+    return page(request, "rules.html", title=_("Rules"), campaigns=public.filter(kind=points), games=games[:MOST_GAMES])
 
 
 @require_safe
 @consumer_page
 def rules_of(request: ConsumerRequest, campaign: str) -> HttpResponse:
-    """Show what one campaign pays for which product, from when to when."""
+    """Show what one campaign pays for which product, from when to when; of one with prizes, its rules in force."""
     found = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(public_id=campaign).first()
     if found is None:
         return missing(request)
+    version = found.versions.order_by("-n").first()
+    if version is not None:
+        return game_rules(request, found, version)
     awards = Award.objects.filter(campaign=found).select_related("product").order_by("product__name", "party")
     return page(request, "campaign.html", title=found.display_name, campaign=found, awards=awards)
 

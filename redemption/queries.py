@@ -1,10 +1,12 @@
 """Reading redemptions: receipts, the scans of a label, what a member redeemed; and the proof that all belongs together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import QuerySet
 
+from labels.models import Activation
 from labels.queries import scan_id_of
 from ledger.models import Cause, Kind
 from ledger.proof import Check, Fault
@@ -12,6 +14,8 @@ from members.models import Member, PendingHolder
 from redemption.models import OUTCOMES, Redemption, Scan
 from redemption.receipts import receipts_of
 from redemption.rules import AskerKind, Outcome, Receipt, asker_key
+
+LEAST_LABELS = 1000  # put on sale in a year, for a share of them to say something
 
 
 def receipt(number: str) -> Receipt | None:
@@ -58,6 +62,29 @@ def is_of_member(number: str, member_id: int) -> bool:
         return False
     own = scan.asker == asker_key(AskerKind.MEMBER, member_id)
     return own or _redemptions_of(member_id).filter(scan_id=scan.pk).exists()
+
+
+def touched(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the labels of half-open ranges that were ever asked for: a game begins without them."""
+    found: set[int] = set()
+    for first, beyond in spans:
+        inside = Scan.objects.filter(label_no__gte=first, label_no__lt=beyond)
+        found.update(label for label in inside.values_list("label_no", flat=True).distinct() if label is not None)
+    return sorted(found)
+
+
+def redeemed_share(*, at: datetime) -> float | None:
+    """Return which share of the labels put on sale in the last twelve months was redeemed; None if that says too little."""
+    since = at - timedelta(days=365)
+    ranges = Activation.objects.filter(activated_at__gte=since, cancelled_at=None).values_list("label_range", flat=True)
+    spans = [(span.lower, span.upper) for span in ranges]
+    labels = sum(beyond - first for first, beyond in spans)
+    if labels < LEAST_LABELS:
+        return None
+    redeemed = sum(
+        Redemption.objects.filter(label_no__gte=first, label_no__lt=beyond).count() for first, beyond in spans
+    )
+    return float(redeemed / labels)
 
 
 def count_receipts(member_id: int) -> int:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from redemption import care_views, draw_entries, resolver, views, wallet_views, words_views
+from redemption import care_views, draw_entries, resolver, rules_views, views, wallet_views, words_views
 
 app_name = "consumer"
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("report", care_views.report, name="report"),
     path("rules", care_views.rules, name="rules"),
     path("rules/<str:campaign>", care_views.rules_of, name="campaign_rules"),
+    path("rules/<str:campaign>/v<int:n>", rules_views.rules_version, name="rules_version"),
+    path("rules/<str:campaign>/v<int:n>.json", rules_views.rules_json, name="rules_json"),
     path("privacy", care_views.privacy, name="privacy"),
     path("p/forget", care_views.forget_partner, name="forget_partner"),
     path("p/<str:number>", care_views.partner, name="partner"),

@@ -8,6 +8,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import pgettext
 
+from common.money import shown
+
 register = template.Library()
 
 MINUS, NOTHING = "\u2212", "\u2013"
@@ -33,6 +35,12 @@ def signed(value: Any) -> str:
 def percent(part: Any, whole: Any) -> str:
     """Return ``part`` of ``whole`` as "90.8 %", or "–" where there is no whole."""
     return f"{100 * int(part) / int(whole):.1f} %" if whole else NOTHING
+
+
+@register.filter
+def money(minor: Any, currency: Any) -> str:
+    """Return an amount in minor units of a currency: "¥ 1,280", "¥ 0.30"; "–" for None."""
+    return NOTHING if minor is None else shown(int(minor), str(currency))
 
 
 @register.filter
@@ -113,7 +121,17 @@ def local_name(thing: Any) -> str:
     from django.utils.translation import get_language
 
     chinese = (get_language() or "").startswith("zh")
-    return str((getattr(thing, "name_zh", "") if chinese else "") or getattr(thing, "name", "") or "")
+    names = thing if isinstance(thing, dict) else {name: getattr(thing, name, "") for name in ("name", "name_zh")}
+    return str((names.get("name_zh") if chinese else "") or names.get("name") or "")
+
+
+@register.filter
+def local_text(texts: Any) -> str:
+    """Return the reader's of texts by language: ``{"en": …, "zh": …}``."""
+    from django.utils.translation import get_language
+
+    language = "zh" if (get_language() or "").startswith("zh") else "en"
+    return str(texts.get(language) or texts.get("en") or "") if isinstance(texts, dict) else ""
 
 
 @register.simple_tag(takes_context=True)

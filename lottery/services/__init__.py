@@ -74,6 +74,7 @@ from lottery.services.points import (
     top_up,
 )
 from lottery.services.publishing import payload as publish_payload, publish
+from lottery.services.rehearsing import ask_rehearsal, newest_rehearsal
 
 __all__ = [
     "BUDGET_ACT",
@@ -112,6 +113,7 @@ __all__ = [
     "apply_change",
     "arm",
     "arm_payload",
+    "ask_rehearsal",
     "ask_take",
     "bring_document",
     "cancel",
@@ -136,6 +138,7 @@ __all__ = [
     "halt_game",
     "halt_payload",
     "lock_games",
+    "newest_rehearsal",
     "open_campaign",
     "open_due",
     "play",
