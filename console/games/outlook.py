@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils.translation import get_language
+from django.utils.formats import date_format
+from django.utils.translation import get_language, pgettext
 
 from common.charts import Tick, nice_top
 from common.models import Job
 from common.money import major_of
-from common.templatetags.show import day
 from console.games.forms import place_name
 from console.games.plan import STEPS, TYPED, Draft
 from lottery import law, services
 from lottery.costs import Figures, Spent, spending
 from lottery.models import Campaign, PrizeTier
 
-_LEFT, _RIGHT, _TOP, _BOTTOM, _MARKS = 44.0, 560.0, 14.0, 184.0, 4
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70.0, 520.0, 14.0, 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def band(way: Sequence[Spent], *, budget: int | None, found: Figures, currency: 
 
     high, low = [(one.on, one.high) for one in way], [(one.on, one.low) for one in reversed(way)]
     end = found.ends_early_on if budget is not None else None
-    step = max(1, (len(way) - 1) // _MARKS)
+    marks = sorted({0, (len(way) - 1) // 2, len(way) - 1})
     return Band(
         line="M" + path([(one.on, one.middle) for one in way]),
         area=f"M{path(high)}L{path(low)}Z",
@@ -60,7 +60,7 @@ def band(way: Sequence[Spent], *, budget: int | None, found: Figures, currency: 
         end_x=x_of(end) if end else None,
         end_y=y_of(budget) if end and budget is not None else None,
         ends=[Tick(y_of(value), f"{major_of(value, currency):,.0f}") for value in sorted({way[-1].low, way[-1].middle, way[-1].high})],
-        x_ticks=[Tick(x_of(way[at].on), day(way[at].on)) for at in range(0, len(way), step)][: _MARKS + 1],
+        x_ticks=[Tick(x_of(way[at].on), date_format(way[at].on, pgettext("date format", "j M"))) for at in marks],
         y_ticks=[Tick(y_of(0) - (_BOTTOM - _TOP) * n / 4, f"{top * n // 4:,}") for n in range(5)],
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def outlook(draft: Draft, current: str, *, at: datetime) -> dict[str, Any]:
         "basis": basis,
         "currency": draft.currency,
         "odds": odds(draft),
-        "one_in": f"{found.labels / found.units:,.1f}" if found.units and found.labels else "",
+        "one_in": f"{found.labels / found.units:,.1f}".removesuffix(".0") if found.units and found.labels else "",
         "redeemed_percent": f"{float(basis.redeemed) * 100:g}",
         "claimed_percent": f"{float(basis.claimed) * 100:g}",
         "chart": band(spending(basis), budget=basis.budget, found=found, currency=draft.currency),

@@ -166,6 +166,7 @@ def _page(request: HttpRequest, draft: Draft, name: str, *, status: int = 200) -
         "back": context["steps"][place - 1] if place else None,
         "following": STEPS[names[place + 1]] if place + 1 < len(names) else "",
         "may_edit": allowed(request.user, "lottery.edit"),
+        "kind": Campaign.Kind(draft.kind).label if draft.campaign else "",
     }
     if name in TYPED:
         found = draft.step(name)

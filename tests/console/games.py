@@ -29,7 +29,13 @@ def client_of(name: str, role: str = "marketer") -> Client:
 
 
 def goal(**more: Any) -> Typed:
-    typed = {"name": "Spring scratch", "name_zh": "春茶刮刮乐", "kind": "both", "zone": "Asia/Shanghai", "places": ["cn"]}
+    typed = {
+        "name": "Spring scratch",
+        "name_zh": "春茶刮刮乐",
+        "kind": "both",
+        "zone": "Asia/Shanghai",
+        "places": ["cn"],
+    }
     return {**typed, **more}
 
 
@@ -72,7 +78,11 @@ def dates(opens: datetime, **more: Any) -> Typed:
 
 
 def texts() -> Typed:
-    return {f"{word}_{language}": f"{word} {language}" for word in ("summary", "how", "contact") for language in ("en", "zh")}
+    return {
+        f"{word}_{language}": f"{word} {language}"
+        for word in ("summary", "how", "contact")
+        for language in ("en", "zh")
+    }
 
 
 def cost(**more: Any) -> Typed:
@@ -90,7 +100,13 @@ def plan(client: Client, batches: list[Batch], opens: datetime, **steps: Typed) 
     client.post("/console/games/new", {**goal(), **steps.get("goal", {})})
     campaign = Campaign.objects.exclude(kind="points").latest("pk")
     usual = {
-        "labels": {"batches": [str(batch.pk) for batch in batches], "pooling": "one", "winners": "", "points": "", "months": "24"},
+        "labels": {
+            "batches": [str(batch.pk) for batch in batches],
+            "pooling": "one",
+            "winners": "",
+            "points": "",
+            "months": "24",
+        },
         "prizes": prizes(prize()),
         "doors": doors(),
         "dates": dates(opens),
@@ -100,7 +116,11 @@ def plan(client: Client, batches: list[Batch], opens: datetime, **steps: Typed) 
     }
     for name, typed in usual.items():
         answer = client.post(step(campaign, name), steps.get(name, typed))
-        assert answer.status_code == 302, (name, answer.context["form"].errors, answer.context.get("rows") and answer.context["rows"].errors)
+        assert answer.status_code == 302, (
+            name,
+            answer.context["form"].errors,
+            answer.context.get("rows") and answer.context["rows"].errors,
+        )
     return campaign
 
 

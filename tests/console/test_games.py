@@ -1,7 +1,5 @@
 """The wizard of games, from goal to an open campaign, and what it refuses."""
 
-import io
-import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,23 +7,13 @@ from typing import Any
 import pytest
 
 from brands.models import Brand
-from common.models import Job
-from ledger.models import Transfer
 from lottery import keys, private_chain
 from lottery.models import (
-    BudgetSlot,
     Campaign,
-    Claim,
-    Entry,
-    Filing,
-    LawDocument,
-    Pick,
-    Play,
     Pool,
     PrizeTier,
-    RulesVersion,
 )
-from lottery.services import arming, beaconing, rehearsing
+from lottery.services import arming, beaconing
 from tests.console import games
 from tests.makers import make_batch
 
@@ -70,7 +58,9 @@ def published(campaign: Campaign, clock: Clock) -> Campaign:
     client = games.client_of("mia")
     page = f"/console/games/{campaign.public_id}"
     asked = client.post(f"{page}/publish")
-    assert asked["Location"].startswith("/console/approvals/"), [str(m) for m in client.get(games.step(campaign, "publish")).context["messages"]]
+    assert asked["Location"].startswith("/console/approvals/"), [
+        str(m) for m in client.get(games.step(campaign, "publish")).context["messages"]
+    ]
     games.client_of("ola", "owner")
     games.approve("ola", at=clock.at)
     games.make_manifests()
