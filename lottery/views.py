@@ -52,7 +52,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 @staff_view("lottery.read")
 def campaign_detail(request: HttpRequest, public_id: str) -> HttpResponse:
     """Show a campaign: terms, budget, and what it has cost. One with prizes has pages of its own."""
-    if not Campaign.objects.filter(public_id=public_id, kind=Campaign.Kind.POINTS).exists():
+    if Campaign.objects.filter(public_id=public_id).exclude(kind=Campaign.Kind.POINTS).exists():
         return redirect(f"/console/games/{public_id}")
     return render(request, "lottery/campaign.html", _detail(_find(public_id)))
 

@@ -20,6 +20,7 @@ from tests.flows.two_brands import HOST, STRANGER_HOST, Two, arguments, path_of,
 OWNED = ("console/", "r/", "rules/", "p/", "me")  # what lies below these and takes an argument is a brand's
 NOT_OWNED = (
     "r/",  # shown to the visitor who got the receipt: tests/redemption/test_visitor.py
+    "console/games/<str:public_id>/sign",  # for the role legal alone: tests/console/test_games.py
     "console/texts/",  # every brand has a text of this name, in words of its own
 )
 
@@ -46,6 +47,7 @@ FORMS: dict[str, dict[str, str]] = {
     "console/members/<str:public_id>/erase": {"reason": "asked by letter", "confirm": "yes"},
     "console/labels/<str:serial>/reverse": {"reason": "scanned by shop staff"},
     "console/ledger/transfers/<int:transfer_id>/reverse": {"reason": "posted by mistake", "confirm": "on"},
+    "console/games/<str:public_id>/halt": {"reason": "A mistake in the rules.", "typed": "{public_id}"},
     "console/campaigns/<str:public_id>/halt": {"reason": "A mistake in the rules.", "typed": "{public_id}"},
     "console/campaigns/<str:public_id>/top-up": {"points": "5"},
     "console/approvals/<int:pk>/decide": {"decision": "reject", "note": "no"},

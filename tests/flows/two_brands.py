@@ -19,6 +19,8 @@ from channel.models import Partner
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
+from lottery.models import Campaign, Filing, LawDocument
+from lottery.services import NewDraw
 from portal.models import Account as PortalAccount
 from portal.services import invite
 from printing.accounts import create_account
@@ -30,6 +32,8 @@ from sms_gateway.services import queue_message
 from staff.apikeys import create_key
 from staff.models import Approval, User
 from tests.browser.world import populate
+from tests.lottery import world
+from tests.lottery.world import CLOSES, OPENS
 from tests.makers import labels_of, make_active_batch, make_batch, secrets_of, serial_of
 from tests.portal.makers import make_person
 from tests.printing.versions import make_version
@@ -93,6 +97,9 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         created_at=now(),
     )
     things |= _printed(ada, sam) | _talked(brand)
+    games = _games()
+    draws = Campaign.objects.filter(kind=Campaign.Kind.DRAW)
+    things |= {"plan": draws.get(state="draft").public_id, "game": draws.get(state="published").public_id}
     retailer = Partner.objects.get(public_id=things["retailer"])
     make_person(retailer, "rui")
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
@@ -105,6 +112,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         "person": PortalAccount.objects.get().pk,
         "link": link.pk,
         "number": numbers_of(brand)[0].id,
+        **games,
         **{name: model.objects.latest("pk").pk for name, model in rows.items()},
     }
     connection.set_tenant(stranger_brand)
@@ -128,6 +136,19 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         press,
         numbers,
     )
+
+
+def _games() -> dict[str, int]:
+    """Give the brand draws: a draft, and published ones with a paper and a filing; return what their pages name."""
+    world.draft(
+        kind="draw", tiers=[world.tier(1, 1, use="draw")], draws=[NewDraw(number=1, opens_at=OPENS, close_at=CLOSES)]
+    )
+    game = world.published(world.draws(world.tier(1, 1, use="draw"), places=[]))
+    paper = LawDocument.objects.create(
+        campaign=game, item="uk.x", name="a.pdf", media_type="application/pdf", data=b"%PDF-", hash=b"0" * 32, at=now()
+    )
+    filing = Filing.objects.create(campaign=game, item="us.ny_winners", due_on=now().date())
+    return {"paper": paper.pk, "filing": filing.pk}
 
 
 def _printed(requester: User, approver: User) -> dict[str, str]:
@@ -237,6 +258,14 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("console/runs/", {"public_id": things["run"]}),
         ("console/prints-of-people/", {"public_id": things["run"]}),
         ("console/jobs/", {"public_id": things["job"]}),
+        ("console/games/<str:public_id>/plan/", {"public_id": things["plan"], "name": "goal"}),
+        ("console/games/<str:public_id>/preview/", {"public_id": things["plan"], "name": "goal"}),
+        ("console/games/<str:public_id>/rehearse", {"public_id": things["plan"]}),
+        ("console/games/<str:public_id>/publish", {"public_id": things["plan"]}),
+        ("console/games/<str:public_id>/documents/", {"public_id": things["game"], "pk": str(numbers["paper"])}),
+        ("console/games/<str:public_id>/filings/", {"public_id": things["game"], "pk": str(numbers["filing"])}),
+        ("console/games/<str:public_id>/packs/", {"public_id": things["game"], "place": "uk"}),
+        ("console/games/", {"public_id": things["game"]}),
         ("console/campaigns/<str:public_id>/edit", {"public_id": things["draft"]}),
         ("console/campaigns/<str:public_id>/open", {"public_id": things["draft"]}),
         ("console/campaigns/", {"public_id": things["campaign"]}),
@@ -271,6 +300,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("api/v1/receipts/", {"number": things["receipt"]}),
         ("r/", {"receipt_no": things["receipt"]}),
         ("me/draws/", {"entry_id": "1"}),
+        ("rules/<str:campaign>/v", {"campaign": things["game"], "n": "1"}),
         ("rules/", {"campaign": things["campaign"]}),
         ("draws/", {"public_id": "drw_0", "edition": "1"}),
         ("p/", {"number": "R1001"}),
