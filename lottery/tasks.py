@@ -23,7 +23,7 @@ def close_due() -> None:
 
 @shared_task
 def go_on() -> None:
-    """Open and close games and draws, fetch the public values that are waited for, and draw what is due."""
+    """Open and close games and draws, fetch the public values that are waited for, draw and reveal what is due."""
     at = now()
     with advisory_lock("lottery.go_on") as free:
         if not free:
@@ -34,6 +34,7 @@ def go_on() -> None:
             beaconing.fetch(beacon, round_no, at=at)
         services.advance_due(at=at)
         arming.close_due(at=at)
+        arming.reveal_all(at=at)
 
 
 @shared_task

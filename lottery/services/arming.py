@@ -312,6 +312,17 @@ def reveal(campaign_id: int, *, at: datetime, s2: bytes = b"", n2: bytes = b"") 
     return bundle
 
 
+def reveal_all(*, at: datetime) -> list[Bundle]:
+    """Reveal the games that are due; one with a witness waits for the witness's secret, and is revealed by `reveal`."""
+    found = []
+    for campaign_id in reveal_due(at=at):
+        try:
+            found.append(reveal(campaign_id, at=at))
+        except BadSecret:  # there is a witness
+            continue
+    return found
+
+
 def rounds_waited_for(*, at: datetime) -> list[tuple[Beacon, int]]:
     """Return the beacons' rounds that are out and that some game or draw waits for."""
     found: set[tuple[Beacon, int]] = set()

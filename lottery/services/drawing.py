@@ -312,11 +312,18 @@ def advance(draw_id: int, *, at: datetime) -> Draw:
 
 
 def advance_due(*, at: datetime) -> list[str]:
-    """Take every draw that is due as far as it goes, and spend or give back what was held; return those published."""
+    """Take every draw that is due as far as it goes, and spend or give back what was held; return those published.
+
+    A draw that cannot go on stands still with an alarm, and holds up no other.
+    """
     due = Draw.objects.filter(state__in=Draw.UNDER_WAY) | Draw.objects.filter(state=Draw.State.OPEN, close_at__lte=at)
     published = []
     for draw_id in due.order_by("close_at", "pk").values_list("pk", flat=True):
-        draw = advance(draw_id, at=at)
+        try:
+            draw = advance(draw_id, at=at)
+        except Exception:  # whatever it is: others are due as well
+            log.critical("a draw stands still", extra={"draw": draw_id}, exc_info=True)
+            continue
         if draw.state == Draw.State.PUBLISHED:
             published.append(draw.public_id)
     recent = Draw.objects.filter(listed_at__gt=at - 2 * entering.KEEP_HOLD, entries__source=Entry.Source.POINTS)
