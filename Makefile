@@ -21,7 +21,8 @@ help:  ## show this list
 setup:  ## create .venv, install the locked requirements, build assets and translations
 	@$(BOOTSTRAP) runtime
 
-run: setup  ## start the whole system with demo data; Ctrl-C stops it, the data stay
+run:  ## start the whole system with demo data; Ctrl-C stops it, the data stay
+	@$(BOOTSTRAP) runtime demo
 	@exec $(IN)/python -m config.run
 
 test:  ## run every test, WORKERS=3 files side by side (ARGS="tests/ledger -k post" for some)

@@ -1,6 +1,6 @@
 """From nothing but Python and make to a ready ``.venv``: run by the Makefile, before any package is installed.
 
-Usage: ``python3 -I config/bootstrap.py runtime [dev] [bench]``, the names of files in requirements/.
+Usage: ``python3 -I config/bootstrap.py runtime [demo] [dev] [bench]``, the names of files in requirements/.
 """
 
 import hashlib

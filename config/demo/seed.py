@@ -15,6 +15,7 @@ from channel.models import Partner
 from channel.services import create_partner
 from config.demo import story
 from config.demo.designs import seed_templates
+from config.demo.games import seed_games
 from config.demo.pressing import seed_press
 from config.demo.story import BatchPlan, BrandPlan, Event
 from labels import queries as labels
@@ -84,6 +85,9 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
     _spend_some(began)
     _take_some_back(began)
     close_due(at=at)
+    if plan.game:
+        say("Making games and a draw")
+        seed_games(batches[plan.game], began, at=at)
     kept["labels"] = _label_ranges(plan, batches)
 
 

@@ -10,6 +10,8 @@ from itertools import count
 from random import Random
 
 DAYS = 97  # the last one is today, of which only what is past was told yet
+GAME_ACTIVE_ON = 64  # when the labels of the instant game went on sale
+GAME_PLAYED = 5_000  # its first labels, of which some were redeemed; the others are handed out
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class BrandPlan:
     members: int
     redemptions: int
     checks: int
+    game: str = ""  # the batch whose labels play an instant game
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,9 @@ XILAN = BrandPlan(
         BatchPlan("gifts", "rock", 4_000, -10, 0, valid_days=60, lot="DH2608G"),
         BatchPlan("rock", "rock", 40_000, 70, None),
         BatchPlan("proof", "longjing", 500, -20, 0, test_series=True),
+        BatchPlan("game", "longjing", 24_000, 55, GAME_ACTIVE_ON, lot="LJ2611S"),
     ),
+    game="game",
     sold=(("spring", 42), ("oolong", 24), ("cakes", 17), ("needles", 13), ("ripe", 4)),
     members=6_200,
     redemptions=8_400,
@@ -267,6 +272,8 @@ def handed_out(plan: BrandPlan) -> dict[str, list[tuple[str, int, int]]]:
             continue
         if batch.active_on is None:
             found["inactive"].append((batch.key, 0, batch.labels))
+        elif batch.key == plan.game:  # handed out first: whoever tries the demo scratches
+            found["active"].insert(0, (batch.key, GAME_PLAYED, batch.labels))
         elif batch is plan.batches[0]:
             found["active"].append((batch.key, batch.labels // 2, batch.labels))
         for block in batch.blocks:

@@ -40,6 +40,7 @@ class Command(BaseCommand):
         for person in brand["staff"]:
             say(f"              {person['username']:<14}{person['password']}")
         say(f"    API       {brand['base_url']}/api/v1/   key {brand['api_key']}")
+        say(f"    draws     {brand['base_url']}/draws   each with a proof that anybody can check")
         say(f"    phone     {brand['base_url']}/dev/phone   texts and calls to {brand['sms_number']}")
         with tenant_context(get_tenant_model().objects.get(schema_name=planned.schema)):
             [label] = hand_out(planned.schema, "active", 1)
