@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import new_public_id
+from lottery.models import Campaign
 
 
 class FitRun(models.Model):
@@ -274,3 +275,14 @@ class TouchedHour(models.Model):
 
     hour = models.DateTimeField(primary_key=True)
     n = models.BigIntegerField(default=1)
+
+
+class FairnessReport(models.Model):
+    """Whether the wins of an instant game were spread as chance spreads them, as it stood at ``made_at``.
+
+    ``content``: `analytics.fair_play.Report` as JSON. The last one stands; it can be made again from the plays at any time.
+    """
+
+    campaign = models.OneToOneField(Campaign, models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(_("made at"))
+    content = models.JSONField()

@@ -291,6 +291,7 @@ REGISTER: dict[str, Declared] = {
     "analytics.ScanFinding": Declared("id finding scan_id score"),
     "analytics.RouteFinding": Declared("id run distributor_id dest_id expected_shipments expected_cases"),
     "analytics.CodeFinding": Declared("id run label_no kind score follow_ups scan_id found_at"),
+    "analytics.FairnessReport": Declared("id campaign made_at content"),
     "analytics.Verdict": Declared("id shipment_id finding probability decision decided_at decided_by"),
     "analytics.Tempering": Declared("id eta verdicts set_at"),
     "analytics.ScanHour": Declared("hour distributor_id owner_id product_id scans placed first_scans redemptions"),

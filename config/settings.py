@@ -326,6 +326,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "close campaigns": {"task": "lottery.tasks.close_due", "schedule": 300.0},
     "go on with dry runs": {"task": "lottery.tasks.rehearse_forsaken", "schedule": 120.0},
     "open, draw and close games": {"task": "lottery.tasks.go_on", "schedule": 30.0},
+    "report on fairness": {"task": "analytics.tasks.report_fairness", "schedule": 900.0},
     "close batches that have ended": {"task": "redemption.tasks.close_ended", "schedule": 3600.0},
     "forget places and failures": {"task": "redemption.tasks.forget_old", "schedule": 3600.0},
     # done once a day, but sent more often: a day ends when the brand's does

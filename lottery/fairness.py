@@ -73,6 +73,40 @@ def spread(wins: Sequence[int], plays: Sequence[int]) -> Spread:
     return Spread(statistic, freedom, (int(above) + 1) / (DRAWS + 1), by_simulation=True)
 
 
+def spread_in_strata(wins: Sequence[Sequence[int]], plays: Sequence[Sequence[int]]) -> Spread:
+    """Test the same where odds differ between strata (pools): a row of cells for each, compared within the stratum.
+
+    ``sum (won - expected)^2 / variance`` over the cells' sums, against draws of wins within each stratum. One stratum: `spread`.
+    """
+    if len(plays) == 1:
+        return spread(wins[0], plays[0])
+    won, played = np.array(wins, dtype=np.int64), np.array(plays, dtype=np.int64)
+    if (won > played).any() or (won < 0).any():
+        raise ValueError("a cell has more wins than plays")
+    kept = [(w, p) for w, p in zip(won, played, strict=True) if 0 < w.sum() < p.sum()]
+    freedom = int((played.sum(axis=0) > 0).sum()) - 1
+    if not kept or freedom < 1:
+        return Spread(0.0, max(freedom, 0), 1.0, by_simulation=False)
+    expected, variance = np.zeros(played.shape[1]), np.zeros(played.shape[1])
+    for row_won, row_played in kept:
+        total, all_won = row_played.sum(), row_won.sum()
+        expected += row_played * (all_won / total)
+        # the variance of a hypergeometric count
+        variance += row_played * (all_won / total) * (1 - all_won / total) * (total - row_played) / max(total - 1, 1)
+    rng = np.random.default_rng(SEED)
+    drawn = np.array([rng.multivariate_hypergeometric(p, int(w.sum()), size=DRAWS) for w, p in kept]).sum(axis=0)
+    found = np.array([w for w, _p in kept]).sum(axis=0)
+    cells = variance > 0
+    statistic = _weighted(found[cells], expected[cells], variance[cells])
+    simulated = ((drawn[:, cells] - expected[cells]) ** 2 / variance[cells]).sum(axis=1)
+    above = int((simulated >= statistic * (1 - 1e-12)).sum())
+    return Spread(statistic, freedom, (above + 1) / (DRAWS + 1), by_simulation=True)
+
+
+def _weighted(won: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> float:
+    return float(((won - expected) ** 2 / variance).sum())
+
+
 def _chi_square(won: np.ndarray, expected: np.ndarray, played: np.ndarray) -> float:
     off = (won - expected) ** 2
     return float((off / expected).sum() + (off / (played - expected)).sum())
