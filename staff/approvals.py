@@ -59,12 +59,17 @@ def request(kind: str, payload: dict[str, Any], *, by: User, at: datetime) -> Ap
 
 @inside_transaction
 def decide(approval_id: int, *, approved: bool, by: User, at: datetime, note: str = "") -> Approval:
-    """Say yes or no to a waiting request. Raises `NoSuchApproval` or `SamePerson`."""
+    """Say yes or no to a waiting request. Raises `NoSuchApproval` or `SamePerson`.
+
+    Whom the payload names under ``not_by`` (user names) took part before, and may not decide either.
+    """
     row = waiting(at).select_for_update().filter(pk=approval_id).first()
     if row is None:
         raise NoSuchApproval(_("This request has been decided or has lapsed."))
     if row.requested_by_id == by.pk:
         raise SamePerson(_("You asked for this yourself: another person must decide."))
+    if by.username in row.payload.get("not_by", ()):
+        raise SamePerson(_("You took part in this before: another person must decide."))
     row.approved, row.decided_by, row.decided_at, row.note = approved, by, at, note[:200]
     row.save(update_fields=["approved", "decided_by", "decided_at", "note"])
     return row
