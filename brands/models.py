@@ -35,6 +35,12 @@ class Brand(TenantMixin):
     activation_limit = models.BigIntegerField(
         _("labels that one person may put on sale at once"), null=True, blank=True
     )
+    claim_limit = models.BigIntegerField(
+        _("prize above which two persons approve a claim"),
+        default=100_000,
+        db_default=100_000,
+        help_text=_("market price, in minor units of the prize's currency"),
+    )
     gs1_prefix = models.CharField(_("GS1 company prefix"), max_length=10, blank=True, default="")
     labels_max_odds = models.FloatField(_("highest guess odds"), default=1e-6)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -53,6 +59,7 @@ class Brand(TenantMixin):
                 condition=models.Q(activation_limit=None) | models.Q(activation_limit__gte=1),
                 name="activation_limit_is_above_zero",
             ),
+            models.CheckConstraint(condition=models.Q(claim_limit__gte=0), name="claim_limit_is_not_negative"),
             models.CheckConstraint(
                 condition=models.Q(gs1_prefix__regex=r"^([0-9]{4,10})?$"), name="gs1_prefix_is_4_to_10_digits"
             ),

@@ -60,6 +60,12 @@ class BrandForm(forms.Form):
         min_value=1,
         help_text=_("Above it another person has to approve. Empty: no limit. For owners."),
     )
+    claim_limit = forms.IntegerField(
+        label=_("Prize above which two persons approve a claim"),
+        min_value=0,
+        max_value=10**12,
+        help_text=_("Market price in fen, cents or the like. 0: always two persons."),
+    )
     logo_svg = forms.CharField(
         label=_("Logo (SVG)"),
         required=False,
@@ -70,7 +76,7 @@ class BrandForm(forms.Form):
 
     def __init__(self, *args: Any, owner: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("activation_requires", "activation_limit"):
+        for name in ("activation_requires", "activation_limit", "claim_limit"):
             self.fields[name].disabled = not owner
 
     def clean_logo_svg(self) -> str:
