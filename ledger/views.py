@@ -19,10 +19,12 @@ from common.charts import share
 from common.clock import now
 from common.errors import DomainError
 from common.tables import CSV_ROWS, Column, csv_response, keyset_page, wants_csv
-from ledger import queries, services
+from ledger import queries, services, statements
 from ledger.forms import FindForm, MomentForm, ReverseForm
 from ledger.models import Account, Cause, Hold, Kind, Transfer
+from staff import audit
 from staff.approvals import NeedsApproval
+from staff.keys import sign_key
 from staff.models import User
 from staff.permissions import allowed, staff_view
 
@@ -144,6 +146,21 @@ def account(request: HttpRequest, public_id: str) -> HttpResponse:
         "holds": Hold.objects.filter(account=found).order_by("-id")[:20],
     }
     return render(request, "ledger/account.html", context, status=200 if form.is_valid() else 422)
+
+
+@staff_view("ledger.read")
+@require_GET
+def account_statement(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Hand out an account's statement, signed, each line with its proof: for the partner or member whose it is."""
+    found = None if "\x00" in public_id else Account.objects.filter(public_id=public_id).first()
+    if found is None or found.kind == Account.Kind.SYSTEM:
+        raise Http404
+    at = now()
+    data = statements.signed_statement(found, key=sign_key(at=at), at=at)
+    audit.record("export", at=at, table="ledger_account", row_id=str(found.pk), facts={"what": "statement"})
+    name = f"statement-{found.public_id}-{at:%Y-%m-%d}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return HttpResponse(data, content_type="application/json", headers=headers)
 
 
 @staff_view("ledger.read")
