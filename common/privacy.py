@@ -22,7 +22,7 @@ REGISTER: dict[str, Declared] = {
     # --- platform
     "brands.Brand": Declared(
         "id schema_name uuid name name_zh short_name short_name_zh hotline default_language time_zone colour on_colour"
-        " logo_svg filing_no activation_requires activation_limit labels_max_odds"
+        " logo_svg filing_no activation_requires activation_limit claim_limit labels_max_odds"
         " gs1_prefix created_at"
     ),
     "brands.Domain": Declared("id domain tenant is_primary"),
@@ -212,7 +212,17 @@ REGISTER: dict[str, Declared] = {
         "id campaign use tier kind name name_zh quantity points unit_cost market_price delivery_cost withheld_tax"
         " currency claim_days id_level alternates"
     ),
-    "lottery.Claim": Declared("id public_id campaign tier play pick unit account member state won_at deadline_at"),
+    "lottery.Claim": Declared(
+        "id public_id campaign tier play pick unit account member state won_at deadline_at moved_at reminded"
+    ),
+    "lottery.ClaimDetails": Declared("claim uuid given_at", personal="cipher courier tracking_no"),
+    "lottery.ClaimDocument": Declared(
+        "id claim uuid kind added_at added_by seen_at seen_by deleted_at", personal="cipher"
+    ),
+    "lottery.VoucherCode": Declared("id tier uuid claim taken_at uploaded_at uploaded_by", hidden="cipher index"),
+    "lottery.Payout": Declared(
+        "id claim key amount currency state tries due_at problem reference made_at paid_at"
+    ),
     "lottery.ClaimMove": Declared("id claim before after reason moved_by at"),
     "lottery.Pool": Declared(
         "id campaign number name quantities ranges excluded eligible manifest_roots",

@@ -28,7 +28,16 @@ SERVER_SETTINGS = {
     "data_checksums": "on",
     "TimeZone": "UTC",
 }
-HOOKS = ("PRINTED_PACKS", "SCAN_HANDLER", "SMS_HANDLER", "VOICE_HANDLER", "SMS_ROUTER", "KEK_BACKEND")
+SIMULATED_PAYER = "lottery.payers.Simulator"
+HOOKS = (
+    "PRINTED_PACKS",
+    "SCAN_HANDLER",
+    "SMS_HANDLER",
+    "VOICE_HANDLER",
+    "SMS_ROUTER",
+    "KEK_BACKEND",
+    "PAYOUT_ADAPTER",
+)
 
 
 def _refuse(number: int, message: str, hint: str) -> Error:
@@ -69,6 +78,8 @@ def _production_faults() -> Iterator[Error]:
         yield _refuse(8, f"There is no usable key-encryption key: {error}.", "Set KEK_FILE, KEK or KEK_BACKEND.")
     if settings.DRAW_BEACON != "quicknet":
         yield _refuse(11, "DRAW_BEACON is not 'quicknet'.", "Unset it: nobody need believe a private chain.")
+    if settings.PAYOUT_ADAPTER == SIMULATED_PAYER:
+        yield _refuse(12, "PAYOUT_ADAPTER is the simulator.", "It pays nobody: name your payer, or unset it.")
 
 
 def _secret_key() -> str:

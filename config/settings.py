@@ -255,7 +255,12 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-LARGER_BODIES = {"/console/templates/art": 5_500_000}
+LARGER_BODIES = {
+    "/console/templates/art": 5_500_000,
+    "/console/claims/document": 8_500_000,
+    "/console/prize-codes/add": 4_500_000,
+    "/me/prizes/document": 8_500_000,
+}
 
 # --- staff sign-in -----------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -296,6 +301,10 @@ SMS_DECIDERS = int(env("SMS_DECIDERS", "4"))  # threads of each web process that
 SMS_QUIET_HOURS = env("SMS_QUIET_HOURS", "21-8")  # of the brand's day: no marketing
 SMS_CURRENCY = env("SMS_CURRENCY", "CNY")
 
+# --- prizes ----------------------------------------------------------------------------------------------------------
+# A class as lottery.payers.Payer; empty: cash prizes are paid by hand. The simulator is refused in production.
+PAYOUT_ADAPTER = env("PAYOUT_ADAPTER", "" if PRODUCTION else "lottery.payers.Simulator")
+
 # --- hooks of lower floors, filled in by higher ones ---------------------------------------------------------------
 # Modules as members.personal.PersonalDataHolder, asked at export and erasure.
 PERSONAL_DATA_HOLDERS = ["lottery.personal", "redemption.personal", "redemption.reports"]
@@ -327,6 +336,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "go on with dry runs": {"task": "lottery.tasks.rehearse_forsaken", "schedule": 120.0},
     "open, draw and close games": {"task": "lottery.tasks.go_on", "schedule": 30.0},
     "report on fairness": {"task": "analytics.tasks.report_fairness", "schedule": 900.0},
+    "care for claims of prizes": {"task": "lottery.tasks.care_for_claims", "schedule": 60.0},
     "close batches that have ended": {"task": "redemption.tasks.close_ended", "schedule": 3600.0},
     "forget places and failures": {"task": "redemption.tasks.forget_old", "schedule": 3600.0},
     # done once a day, but sent more often: a day ends when the brand's does

@@ -93,3 +93,33 @@ class KeysMissing(Exception):
     def __init__(self, campaign_ids: set[int]) -> None:
         super().__init__(f"keys of campaigns {sorted(campaign_ids)} are not loaded")
         self.campaign_ids = campaign_ids
+
+
+class NoSuchClaim(NotFound):
+    """There is no such prize."""
+
+    code = "claim_not_found"
+
+
+class ClaimState(Conflict):
+    """The prize has moved on, or its state does not allow that. Look at it again."""
+
+    code = "claim_state"
+
+
+class ClaimLate(Conflict):
+    """The time to claim this prize is over."""
+
+    code = "claim_late"
+
+
+class BadClaim(Invalid):
+    """Something that is needed for this prize is missing or cannot be read."""
+
+    code = "bad_claim"
+
+
+class BadStock(Invalid):
+    """The file of codes cannot be taken."""
+
+    code = "bad_stock"

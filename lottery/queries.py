@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from common.db import array, ask
 from lottery.beacon_settings import default_beacon
 from lottery.draw import who_of
-from lottery.models import Campaign, Claim, Draw, Entry, Exclusion, Play
+from lottery.models import Campaign, Claim, Draw, Entry, Exclusion, Play, PrizeTier
 from lottery.rules import Terms
 from lottery.told import EntryTold, PlayTold, Prize
-from members.models import Member
+from members.models import Member, PendingHolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,61 @@ def points_left(campaign_id: int) -> int | None:
     """Return what is left in a campaign's budget, or None if it has no budget."""
     found = Campaign.objects.filter(pk=campaign_id).aggregate(left=Sum("budget__slots__left"))
     return found["left"]  # type: ignore[no-any-return]
+
+
+# --- prizes --------------------------------------------------------------------------------------------------------------
+
+
+def claims() -> QuerySet[Claim]:
+    """Return all prizes that were won, with what their pages show."""
+    return Claim.objects.select_related("campaign", "tier", "member", "pick__draw")
+
+
+def prizes_of(member_id: int) -> QuerySet[Claim]:
+    """Return what a member has won, under the own account or one that was waiting for them."""
+    own = Member.objects.filter(pk=member_id).values("account_id")
+    waited = PendingHolder.objects.filter(claimed_by=member_id).values("account_id")
+    return Claim.objects.filter(Q(member=member_id) | Q(account__in=own) | Q(account__in=waited))
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """One line of the public list: the number masked, empty once the person is forgotten."""
+
+    at: datetime
+    phone: str
+    prize: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many of a prize there are in each game, were won, and were given."""
+
+    prize: PrizeTier
+    won: int
+    given: int
+
+
+def winners_of(campaign: Campaign, *, cursor: int | None, limit: int) -> tuple[list[Winner], int | None, list[Given]]:
+    """Return a page of the winners who claimed, newest first, the next page's cursor, and the counts of each prize.
+
+    A prize is listed from the moment at which its winner claims it; whoever was refused or was late is in no list.
+    """
+    standing = Claim.objects.filter(campaign=campaign).exclude(state__in=Claim.ENDED_WITHOUT)
+    listed = standing.exclude(state__in=Claim.WAITING).select_related("tier", "member").order_by("-pk")
+    if cursor is not None:
+        listed = listed.filter(pk__lt=cursor)
+    rows = list(listed[: limit + 1])
+    page = [
+        Winner(row.won_at, row.member.masked_phone if row.member else "", row.tier.display_name) for row in rows[:limit]
+    ]
+    given = Q(claims__state__in=["sent", "paid", "done"])
+    won = Q(claims__state__in=[state for state in Claim.State.values if state not in Claim.ENDED_WITHOUT])
+    tiers = campaign.tiers.annotate(
+        won=Count("claims", filter=won, distinct=True), given=Count("claims", filter=given, distinct=True)
+    )
+    counts = [Given(tier, tier.won, tier.given) for tier in tiers.order_by("use", "tier")]
+    return page, rows[limit - 1].pk if len(rows) > limit else None, counts
 
 
 # --- who takes no part -------------------------------------------------------------------------------------------------

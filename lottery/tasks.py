@@ -6,7 +6,7 @@ from common import jobs
 from common.clock import now
 from common.periodic import advisory_lock
 from lottery import services
-from lottery.services import arming, beaconing, rehearsing
+from lottery.services import arming, beaconing, claiming, papers, paying, rehearsing, telling
 
 
 @shared_task
@@ -48,3 +48,20 @@ def rehearse_forsaken() -> None:
     """Go on with dry runs that nobody seems to work on."""
     for job_id in jobs.forsaken(rehearsing.JOB_KIND, at=now()):
         rehearsing.rehearse(job_id)
+
+
+@shared_task
+def care_for_claims() -> None:
+    """Tell and remind winners, let late prizes go to the next in line, hand out codes, pay, and forget old documents."""
+    at = now()
+    with advisory_lock("lottery.care_for_claims") as free:
+        if not free:
+            return
+        claiming.expire_due(at=at)
+        claiming.promote_due(at=at)
+        telling.tell_winners(at=at)
+        telling.remind_winners(at=at)
+        claiming.hand_out_due(at=at)
+        claiming.finish_due(at=at)
+        papers.forget_old(at=at)
+        paying.pay_due(at=at)

@@ -51,6 +51,13 @@ TABLE: dict[str, frozenset[Role]] = {
     "lottery.publish": frozenset({_R.OWNER, _R.MARKETER}),
     "lottery.approve": frozenset({_R.OWNER, _R.MARKETER, _R.LEGAL}),
     "lottery.sign_off": frozenset({_R.LEGAL}),
+    "claims.read": frozenset(
+        {_R.OWNER, _R.MARKETER, _R.ANALYST, _R.WAREHOUSE, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}
+    ),
+    "claims.check": frozenset({_R.OWNER, _R.SUPPORT, _R.LEGAL}),
+    "claims.approve": frozenset({_R.OWNER, _R.FINANCE, _R.LEGAL}),
+    "claims.send": frozenset({_R.OWNER, _R.SUPPORT, _R.WAREHOUSE, _R.FINANCE}),
+    "claims.stock": frozenset({_R.OWNER, _R.MARKETER}),
     "ledger.read": frozenset({_R.OWNER, _R.MARKETER, _R.ANALYST, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}),
     "ledger.reverse": frozenset({_R.OWNER, _R.FINANCE}),
     "members.read": frozenset({_R.OWNER, _R.MARKETER, _R.ANALYST, _R.SUPPORT, _R.FINANCE, _R.LEGAL, _R.AUDITOR}),
@@ -92,6 +99,7 @@ DECIDES: dict[str, str] = {
     "ledger.reverse": "ledger.reverse",
     "redemption.reverse": "redemption.reverse",
     "lottery.budget": "lottery.publish",
+    "lottery.claim": "claims.approve",
     "lottery.publish": "lottery.approve",
     "lottery.arm": "lottery.approve",
     "lottery.give_up": "lottery.approve",

@@ -2,11 +2,12 @@
 
 from lottery.models.budget import Budget, BudgetSlot, CapUse, LimitUse
 from lottery.models.campaign import Award, Campaign, RulesVersion, SignOff
+from lottery.models.claim import Claim, ClaimDetails, ClaimDocument, ClaimMove, Payout, VoucherCode
 from lottery.models.draw import BeaconValue, Bundle, Draw, Entry, FreeEntry, Pick, TypedValue
 from lottery.models.game import Commitment, Play, Pool, PoolRange
 from lottery.models.people import Exclusion, Household
 from lottery.models.plan import Filing, LawDocument, Plan, RulesChange
-from lottery.models.prize import Claim, ClaimMove, PrizeTier
+from lottery.models.prize import PrizeTier
 
 __all__ = [
     "Award",
@@ -17,6 +18,8 @@ __all__ = [
     "Campaign",
     "CapUse",
     "Claim",
+    "ClaimDetails",
+    "ClaimDocument",
     "ClaimMove",
     "Commitment",
     "Draw",
@@ -27,6 +30,7 @@ __all__ = [
     "Household",
     "LawDocument",
     "LimitUse",
+    "Payout",
     "Pick",
     "Plan",
     "Play",
@@ -37,4 +41,5 @@ __all__ = [
     "RulesVersion",
     "SignOff",
     "TypedValue",
+    "VoucherCode",
 ]

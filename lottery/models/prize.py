@@ -1,15 +1,10 @@
-"""Prizes: tiers of them, and the claims of those who won."""
-
-from functools import partial
+"""Prizes: tiers of them."""
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
+from django.utils.translation import get_language, gettext_lazy as _
 
-from common.ids import new_public_id
-from ledger.models import Account
 from lottery.models.campaign import Campaign
-from members.models import Member
 
 
 class PrizeTier(models.Model):
@@ -75,67 +70,3 @@ class PrizeTier(models.Model):
     def display_name(self) -> str:
         """The prize's name in the reader's language."""
         return self.name_zh if (get_language() or "").startswith("zh") else self.name
-
-
-class Claim(models.Model):
-    """One unit won by somebody, on its way to them. Its moves are rows of `ClaimMove`.
-
-    Of a play or of a pick. A refusal, expiry or disqualification of a pick makes a claim of the tier's next alternate.
-    """
-
-    class State(models.TextChoices):
-        WON = "won", pgettext_lazy("claim", "won")
-        NOTIFIED = "notified", pgettext_lazy("claim", "notified")
-        CLAIMED = "claimed", pgettext_lazy("claim", "claimed")
-        CHECKED = "checked", pgettext_lazy("claim", "checked")
-        APPROVED = "approved", pgettext_lazy("claim", "approved")
-        SENT = "sent", pgettext_lazy("claim", "sent")
-        PAID = "paid", pgettext_lazy("claim", "paid")
-        DONE = "done", pgettext_lazy("claim", "done")
-        REFUSED = "refused", pgettext_lazy("claim", "refused")
-        EXPIRED = "expired", pgettext_lazy("claim", "expired")
-        DISQUALIFIED = "disqualified", pgettext_lazy("claim", "disqualified")
-
-    ENDED_WITHOUT = ("refused", "expired", "disqualified")
-
-    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "clm"))
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="claims")
-    tier = models.ForeignKey(PrizeTier, models.PROTECT, related_name="claims", verbose_name=_("prize"))
-    play = models.OneToOneField("lottery.Play", models.PROTECT, null=True, blank=True, related_name="claim")
-    pick = models.OneToOneField("lottery.Pick", models.PROTECT, null=True, blank=True, related_name="claim")
-    unit = models.PositiveIntegerField(_("unit"), help_text=_("which of the tier's units; 0 in an instant game"))
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", help_text=_("of who won"))
-    member = models.ForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+")
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.WON)
-    won_at = models.DateTimeField(_("won at"))
-    deadline_at = models.DateTimeField(_("claim until"))
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(play=None, pick__isnull=False) | Q(play__isnull=False, pick=None),
-                name="claim_is_of_a_play_or_a_pick",
-            ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["deadline_at"],
-                condition=Q(state__in=["won", "notified"]),
-                name="claim_waiting_for_its_winner",
-            ),
-            models.Index(fields=["-won_at", "-id"], name="claim_newest_first"),
-        ]
-
-    def __str__(self) -> str:
-        return self.public_id
-
-
-class ClaimMove(models.Model):
-    """One step of a claim: from where to where, when, by whom and why. Append-only."""
-
-    claim = models.ForeignKey(Claim, models.PROTECT, related_name="moves")
-    before = models.CharField(max_length=12, blank=True, default="")
-    after = models.CharField(max_length=12, choices=Claim.State.choices)
-    reason = models.CharField(_("reason"), max_length=60, blank=True, default="")
-    moved_by = models.CharField(_("by"), max_length=150, blank=True, default="")
-    at = models.DateTimeField(_("at"))

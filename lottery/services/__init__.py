@@ -5,16 +5,21 @@ Locks, in the one order of docs/architecture.md: advisory locks of draws and gam
 
 from lottery.errors import (
     BadCampaign,
+    BadClaim,
     BadEntry,
     BadSecret,
+    BadStock,
     BadValue,
     CampaignState,
+    ClaimLate,
+    ClaimState,
     DrawState,
     KeysMissing,
     LawOpen,
     LimitReached,
     MayNotTakePart,
     NoSuchCampaign,
+    NoSuchClaim,
     NoSuchDraw,
     NoSuchEntry,
     NotReady,
@@ -43,6 +48,7 @@ from lottery.services.arming import (
 )
 from lottery.services.beaconing import store as store_value, type_value
 from lottery.services.budgets import BudgetShort, Hand, Need, Use, ask_take, count_uses, give_back, uncount_uses
+from lottery.services.claiming import notified
 from lottery.services.drafting import (
     NewDraw,
     NewGame,
@@ -82,11 +88,15 @@ __all__ = [
     "Amendment",
     "Ask",
     "BadCampaign",
+    "BadClaim",
     "BadEntry",
     "BadSecret",
+    "BadStock",
     "BadValue",
     "BudgetShort",
     "CampaignState",
+    "ClaimLate",
+    "ClaimState",
     "DrawState",
     "Enter",
     "Hand",
@@ -101,6 +111,7 @@ __all__ = [
     "NewPool",
     "NewTier",
     "NoSuchCampaign",
+    "NoSuchClaim",
     "NoSuchDraw",
     "NoSuchEntry",
     "NotReady",
@@ -139,6 +150,7 @@ __all__ = [
     "halt_payload",
     "lock_games",
     "newest_rehearsal",
+    "notified",
     "open_campaign",
     "open_due",
     "play",

@@ -19,6 +19,7 @@ from lottery.beacon_settings import default_beacon
 from lottery.errors import BadCampaign, NoSuchCampaign
 from lottery.models import Campaign, Draw, PrizeTier, RulesChange, RulesVersion
 from lottery.rules import Terms
+from lottery.services.claiming import extend_deadlines
 from lottery.services.drafting import locked
 from lottery.services.publishing import fix_draws, write_version
 from staff import approvals
@@ -109,6 +110,7 @@ def amend(
         campaign.save(update_fields=["name", "name_zh", "terms"])
         for tier in tiers.values():
             tier.save(update_fields=["claim_days", "quantity"])
+        extend_deadlines(change.claim_days.keys(), at=at)
         if change.prizes:
             for draw in campaign.draws.filter(state__in=[Draw.State.SCHEDULED, Draw.State.OPEN]):
                 if draw.entries.exists():

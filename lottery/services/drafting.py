@@ -21,6 +21,7 @@ from labels.models import Batch, Block
 from labels.rolls import RollNotReady, open_hold
 from lottery import law, prf
 from lottery.beacon_settings import default_beacon, is_allowed
+from lottery.claims import level_of
 from lottery.errors import BadCampaign, CampaignState, NoSuchCampaign
 from lottery.models import Award, Campaign, Draw, LawDocument, Pool, PoolRange, PrizeTier, SignOff
 from lottery.rules import GAME_BITS, Terms
@@ -31,7 +32,7 @@ HOLD = "lottery"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTier:
-    """A prize to be drafted; money in minor units of ``currency``."""
+    """A prize to be drafted; money in minor units of ``currency``. ``id_level`` None: as its market price asks."""
 
     use: str
     tier: int
@@ -46,7 +47,7 @@ class NewTier:
     delivery_cost: int = 0
     withheld_tax: int = 0
     claim_days: int = 30
-    id_level: int = 0
+    id_level: int | None = None
     alternates: int | None = None
 
 
@@ -104,7 +105,7 @@ def draft_game(new: NewGame, *, at: datetime, asked_by: str = "", campaign_id: i
         campaign.opens_at, campaign.closes_at, campaign.zone = new.opens_at, new.closes_at, new.zone
         campaign.places, campaign.terms = sorted(set(new.places)), dict(new.terms)
         campaign.save()
-        PrizeTier.objects.bulk_create(PrizeTier(campaign=campaign, **asdict(tier)) for tier in new.tiers)
+        PrizeTier.objects.bulk_create(PrizeTier(campaign=campaign, **_columns(tier)) for tier in new.tiers)
         Award.objects.bulk_create(Award(campaign=campaign, **asdict(award)) for award in new.awards)
         Draw.objects.bulk_create(Draw(campaign=campaign, **asdict(draw)) for draw in new.draws)
         for pool in new.pools:
@@ -121,6 +122,11 @@ def draft_game(new: NewGame, *, at: datetime, asked_by: str = "", campaign_id: i
                 for first, beyond in spans
             )
     return campaign
+
+
+def _columns(tier: NewTier) -> dict[str, Any]:
+    level = level_of(tier.market_price, tier.currency) if tier.id_level is None else tier.id_level
+    return {**asdict(tier), "id_level": level}
 
 
 def _require_sound(new: NewGame) -> None:

@@ -15,17 +15,17 @@ from django.db import transaction
 from common.canonical import canonical
 from common.db import inside_transaction
 from common.signing import sign
-from ledger.services import anchor, settle, system_account
+from ledger.models import Account
+from ledger.services import NewTransfer, anchor, post, settle, system_account
 from lottery import bundles, content, keys
 from lottery.beacon_settings import default_beacon
 from lottery.draw import Entry as Line, Listed, Prize, listed, order_of, seed_of, select
 from lottery.errors import DrawState, NotYet
-from lottery.models import Claim, ClaimMove, Draw, Entry, Pick, PrizeTier
+from lottery.models import Campaign, Claim, ClaimMove, Draw, Entry, Pick, PrizeTier
 from lottery.queries import excluded_names
 from lottery.rules import Terms, claim_deadline
-from lottery.services import beaconing, entering
+from lottery.services import beaconing, entering, reserve
 from lottery.services.arming import lock_games
-from lottery.services.playing import units_left
 from staff.keys import sign_key
 
 log = logging.getLogger(__name__)
@@ -84,17 +84,25 @@ def voided_lines(draw: Draw) -> list[dict[str, Any]]:
 
 
 def list_draw(draw_id: int, *, at: datetime) -> Draw:
-    """Fix a closed draw's entries under one signed root, before the round that decides. Raises `DrawState`."""
+    """Fix a closed draw's entries under one signed root, before the round that decides.
+
+    A second-chance draw waits for the end of its instant game. Raises `DrawState`, `NotYet`.
+    """
     key = sign_key(at=at)
-    names = excluded_names(Draw.objects.get(pk=draw_id), keys.draw_key(Draw.objects.get(pk=draw_id)))
+    before = Draw.objects.select_related("campaign").get(pk=draw_id)
+    names = excluded_names(before, keys.draw_key(before))
     with transaction.atomic():
+        if terms_of(before).reserve:
+            lock_games([-before.campaign_id], exclusive=True)  # no play is in flight while the reserve is counted
         draw = _locked(draw_id, Draw.State.CLOSING)
         found = listed(live_lines(draw))
         terms = terms_of(draw)
+        if terms.reserve and draw.campaign.state in Campaign.BEFORE_THE_END:
+            raise NotYet
         if content.unix(at) > terms.beacon.time_of(draw.round or 0) - LATEST_S:
             draw.round = terms.beacon.first_round_from(content.unix(at) + 1800)
         if terms.reserve:
-            draw.prizes = _reserve(draw, terms)
+            draw.prizes = _reserve(draw)
         root = root_value(draw, found, names, at=at)
         draw.root, draw.root_json = found.root, canonical(root)
         draw.root_signature = sign(key, content.ROOT_TAG, draw.root_json)
@@ -124,16 +132,12 @@ def root_value(draw: Draw, found: Listed, names: Sequence[str], *, at: datetime)
     }
 
 
-def _reserve(draw: Draw, terms: Terms) -> list[list[int]]:
-    """Return the prizes of a second-chance draw: what nobody won in the instant game, and what was forfeited."""
-    left = units_left(draw.campaign_id)
-    tiers = {tier.tier: tier for tier in draw.campaign.tiers.filter(use=PrizeTier.Use.INSTANT)}
-    forfeited = Claim.objects.filter(
-        campaign=draw.campaign, play__isnull=False, state__in=Claim.ENDED_WITHOUT, tier__in=tiers.values()
-    )
-    for tier in forfeited.values_list("tier__tier", flat=True):
-        left[tier] += 1
-    prizes = [Prize.usual(number, left.get(number, 0), tier.alternates) for number, tier in sorted(tiers.items())]
+@inside_transaction
+def _reserve(draw: Draw) -> list[list[int]]:
+    """Return the prizes of a second-chance draw: the units of the instant game that nobody has."""
+    left = reserve.available(draw)
+    tiers = draw.campaign.tiers.filter(use=PrizeTier.Use.INSTANT).order_by("tier")
+    prizes = [Prize.usual(tier.tier, left[tier.tier], tier.alternates) for tier in tiers]
     return [[prize.tier, prize.quantity, prize.alternates] for prize in prizes]
 
 
@@ -250,11 +254,15 @@ def _carry(draw: Draw, *, at: datetime) -> None:
 
 @inside_transaction
 def make_claim(pick: Pick, *, at: datetime) -> Claim:
-    """Open the claim of a pick: a winner's, or an alternate's whose turn it is."""
+    """Open the claim of a pick: a winner's, or an alternate's whose turn it is. Points and coupons are given with it.
+
+    Somebody whose account is closed by then has been forgotten: the prize is lost at once, and the next in line moves up.
+    """
     draw = pick.draw
     use = PrizeTier.Use.INSTANT if terms_of(draw).reserve else PrizeTier.Use.DRAW
     tier = PrizeTier.objects.get(campaign=draw.campaign, use=use, tier=pick.tier)
-    days = tier.claim_days if pick.role == Pick.Role.WINNER else min(tier.claim_days, ALTERNATE_DAYS)
+    gone = pick.entry.account.status == Account.Status.CLOSED
+    at_once = Claim.State.DONE if tier.kind in PrizeTier.AT_ONCE else Claim.State.WON
     claim, made = Claim.objects.get_or_create(
         pick=pick,
         defaults={
@@ -263,13 +271,24 @@ def make_claim(pick: Pick, *, at: datetime) -> Claim:
             "unit": pick.unit,
             "account_id": pick.entry.account_id,
             "member_id": _member_of(pick.entry.account_id),
+            "state": Claim.State.REFUSED if gone else at_once,
             "won_at": at,
-            "deadline_at": claim_deadline(at, days, draw.campaign.zone),
+            "moved_at": at if gone else None,
+            "deadline_at": claim_deadline(at, days_to_claim(tier, pick), draw.campaign.zone),
         },
     )
     if made:
-        ClaimMove.objects.create(claim=claim, after=claim.state, at=at)
+        ClaimMove.objects.create(claim=claim, after=claim.state, reason="erased" if gone else "", at=at)
+    if made and tier.points and not gone:
+        source = system_account("issuance")
+        post([NewTransfer(source, claim.account_id, tier.points, "prize", "claim", claim.pk)], at=at)
     return claim
+
+
+def days_to_claim(tier: PrizeTier, pick: Pick | None) -> int:
+    """Return how long a prize can be claimed: as its rules say, and at most fourteen days by an alternate."""
+    alternate = pick is not None and pick.role == Pick.Role.ALTERNATE
+    return min(tier.claim_days, ALTERNATE_DAYS) if alternate else tier.claim_days
 
 
 def _member_of(account_id: int) -> int | None:

@@ -12,7 +12,8 @@ from labels.recalls import Scope, recall
 from labels.rolls import receive
 from labels.services import activate, block
 from ledger.models import Transfer
-from lottery.services import halt
+from lottery.models import Claim, Payout
+from lottery.services import NewTier, claiming, halt, papers
 from members.models import Member
 from printing import starters
 from printing.accounts import create_account
@@ -28,6 +29,8 @@ from redemption.services import add_place, answer_was_that_you, redeem, reverse_
 from staff import approvals
 from staff.apikeys import create_key
 from staff.models import User
+from tests.lottery.pictures import photograph
+from tests.lottery.prizes import ADDRESS, plant
 from tests.makers import (
     labels_of,
     make_active_batch,
@@ -147,7 +150,38 @@ def populate(at: datetime | None = None) -> dict[str, str]:
         "run": run.public_id,
         "key": create_key("Till system of the flagship store", ["check", "redeem", "read"], at=at)[0].prefix,
         "scans": str(Scan.objects.count()),
+        **prizes(at),
     }
+
+
+def prizes(at: datetime) -> dict[str, str]:
+    """Let the first member have won a prize for each state that a claim can be in; return their names by state."""
+    member = Member.objects.order_by("pk")[0]
+    ada, sam = (User.objects.get(username=name) for name in ("ada", "sam"))
+    given = {**ADDRESS, "payee": "wang@example.com"}
+
+    def won(state: str, *, kind: str = "goods", level: int = 1, price: int = 88_800) -> Claim:
+        tier = NewTier(
+            use="draw", tier=1, kind=kind, name="Yixing teapot of purple clay", name_zh="宜兴紫砂壶", quantity=3,
+            unit_cost=price, market_price=price, currency="CNY", id_level=level,
+        )  # fmt: skip
+        claim = plant(member, at=at, tier=tier, name=f"Lucky draw, {state}", name_zh=f"幸运抽奖 {state}")
+        if state != "won":
+            claim = claiming.claim_prize(claim.pk, member=member, given=given, at=at)
+        return claim
+
+    claims = {state: won(state) for state in ("won", "claimed", "checked", "approved", "sent")}
+    claims["claimed"] = won("claimed", level=2)
+    claims["unpaid"] = won("unpaid", kind="cash", level=0)
+    claims["voucher"] = won("voucher", kind="voucher", level=0)
+    papers.add(claims["claimed"].pk, "identity", photograph((600, 400)), by="winner", at=at)
+    for state in ("checked", "approved", "sent"):
+        claiming.check(claims[state].pk, by=sam, seen="claimed", at=at)
+    for state in ("approved", "sent"):
+        claiming.approve(claims[state].pk, by=ada, seen="checked", at=at)
+    claiming.send(claims["sent"].pk, courier="顺丰速运", tracking_no="SF1098765432109", by=sam, seen="approved", at=at)
+    Payout.objects.filter(claim=claims["unpaid"]).update(state="failed", problem="no_such_account", tries=1)
+    return {state: claim.public_id for state, claim in claims.items()} | {"drawn": claims["sent"].campaign.public_id}
 
 
 def people(at: datetime) -> None:

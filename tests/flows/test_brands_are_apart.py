@@ -16,11 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from tests.browser.world import PHONES
 from tests.environment import BRAND
 from tests.flows.two_brands import HOST, STRANGER_HOST, Two, arguments, path_of, routes, undone
+from tests.lottery.prizes import ADDRESS
 
 OWNED = ("console/", "r/", "rules/", "p/", "me")  # what lies below these and takes an argument is a brand's
 NOT_OWNED = (
     "r/",  # shown to the visitor who got the receipt: tests/redemption/test_visitor.py
     "console/games/<str:public_id>/sign",  # for the role legal alone: tests/console/test_games.py
+    "me/",  # the member's who signed in: tests/redemption/test_prizes.py
     "console/texts/",  # every brand has a text of this name, in words of its own
 )
 
@@ -50,6 +52,13 @@ FORMS: dict[str, dict[str, str]] = {
     "console/games/<str:public_id>/halt": {"reason": "A mistake in the rules.", "typed": "{public_id}"},
     "console/campaigns/<str:public_id>/halt": {"reason": "A mistake in the rules.", "typed": "{public_id}"},
     "console/campaigns/<str:public_id>/top-up": {"points": "5"},
+    "console/claims/<str:public_id>/register": {"seen": "notified"} | ADDRESS,
+    "console/claims/<str:public_id>/check": {"seen": "claimed"},
+    "console/claims/<str:public_id>/lose": {"seen": "claimed", "why": "refused/not_identified"},
+    "console/claims/<str:public_id>/approve": {"seen": "checked"},
+    "console/claims/<str:public_id>/send": {"seen": "approved", "courier": "SF", "tracking_no": "SF1"},
+    "console/claims/<str:public_id>/paid": {"reference": "2026-77"},
+    "console/claims/<str:public_id>/received": {"seen": "sent"},
     "console/approvals/<int:pk>/decide": {"decision": "reject", "note": "no"},
     "console/partners/<str:public_id>/state": {"state": "paused"},
     "console/partners/<str:public_id>/access/people/<int:pk>": {"use": "no"},

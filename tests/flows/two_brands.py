@@ -21,6 +21,7 @@ from labels.models import Activation, Block, Product, ProductLink, Recall, Roll,
 from ledger.models import Account, Transfer
 from lottery.models import Campaign, Filing, LawDocument
 from lottery.services import NewDraw
+from lottery.models import ClaimDocument
 from portal.models import Account as PortalAccount
 from portal.services import invite
 from printing.accounts import create_account
@@ -78,6 +79,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         "recall": Recall,
         "slot": Slot,
         "budget": SpendingBudget,
+        "document": ClaimDocument,
     }
     Roll.objects.create(
         batch=batch,
@@ -225,6 +227,19 @@ def routes(resolver: URLResolver | None = None, before: str = "") -> Iterator[tu
             yield before + str(pattern.pattern), pattern
 
 
+# The state in which a claim must be for a step: `tests.browser.world.prizes` makes one of each.
+CLAIM_OF_ACT = {
+    "register": "won",
+    "check": "claimed",
+    "lose": "claimed",
+    "approve": "checked",
+    "send": "approved",
+    "paid": "unpaid",
+    "pay-again": "unpaid",
+    "received": "sent",
+}
+
+
 def arguments(two: Two, route: str) -> dict[str, str]:
     """Return what a route's arguments are called with. A new route must be taught here what it names."""
     things, numbers = two.things, two.numbers
@@ -266,6 +281,15 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("console/games/<str:public_id>/filings/", {"public_id": things["game"], "pk": str(numbers["filing"])}),
         ("console/games/<str:public_id>/packs/", {"public_id": things["game"], "place": "uk"}),
         ("console/games/", {"public_id": things["game"]}),
+        ("console/claims/<str:public_id>/documents/", {"public_id": things["claimed"], "pk": str(numbers["document"])}),
+        *(
+            (f"console/claims/<str:public_id>/{act}", {"public_id": things[state]})
+            for act, state in CLAIM_OF_ACT.items()
+        ),
+        ("console/claims/", {"public_id": things["claimed"]}),
+        ("me/prizes/", {"public_id": things["claimed"]}),
+        ("rules/<str:campaign>/winners", {"campaign": things["drawn"]}),
+        ("seals/", {"day": now().date().isoformat()}),
         ("console/campaigns/<str:public_id>/edit", {"public_id": things["draft"]}),
         ("console/campaigns/<str:public_id>/open", {"public_id": things["draft"]}),
         ("console/campaigns/", {"public_id": things["campaign"]}),

@@ -53,6 +53,7 @@ def test_a_proper_production_reports_nothing() -> None:
         ({"DATABASE_OWNER_URL": ""}, "E005"),
         ({"FAILURE_BUDGET_SCALE": "2"}, "E006"),
         ({"STAFF_MFA": "optional"}, "E007"),
+        ({"PAYOUT_ADAPTER": "lottery.payers.Simulator"}, "E012"),
         ({"KEK": ""}, "E008"),
         ({"KEK": "c2hvcnQ="}, "E008"),
         ({"KEK": "", "KEK_FILE": "/nonexistent/kek"}, "E008"),

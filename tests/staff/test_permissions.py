@@ -39,6 +39,11 @@ lottery.edit        x x . . . . . . . . .
 lottery.publish     x x . . . . . . . . .
 lottery.approve     x x . . . . . x . . .
 lottery.sign_off    . . . . . . . x . . .
+claims.read         x x . x . x . x x x x
+claims.check        x . . . . . . x x . .
+claims.approve      x . . . . . . x . x .
+claims.send         x . . x . . . . x x .
+claims.stock        x x . . . . . . . . .
 ledger.read         x x . . . x . x x x x
 ledger.reverse      x . . . . . . . . x .
 members.read        x x . . . x . x x x x
