@@ -2,7 +2,17 @@
 
 from django.urls import path, re_path
 
-from redemption import care_views, draw_entries, resolver, rules_views, views, wallet_views, words_views
+from redemption import (
+    care_views,
+    draw_entries,
+    prize_views,
+    resolver,
+    rules_views,
+    seal_views,
+    views,
+    wallet_views,
+    words_views,
+)
 
 app_name = "consumer"
 urlpatterns = [
@@ -18,6 +28,7 @@ urlpatterns = [
     path("rules/<str:campaign>", care_views.rules_of, name="campaign_rules"),
     path("rules/<str:campaign>/v<int:n>", rules_views.rules_version, name="rules_version"),
     path("rules/<str:campaign>/v<int:n>.json", rules_views.rules_json, name="rules_json"),
+    path("rules/<str:campaign>/winners", prize_views.winners, name="winners"),
     path("privacy", care_views.privacy, name="privacy"),
     path("p/forget", care_views.forget_partner, name="forget_partner"),
     path("p/<str:number>", care_views.partner, name="partner"),
@@ -31,6 +42,17 @@ urlpatterns = [
     path("me/draws/entries/<int:entry_id>/cancel", draw_entries.cancel, name="cancel_entry"),
     path("draws/<str:public_id>/enter", draw_entries.enter_free, name="enter_free"),
     path("me/receipts", wallet_views.receipts, name="receipts"),
+    path("me/statement", seal_views.statement, name="statement"),
+    path("seals", seal_views.seals, name="seals"),
+    path("seals/verify_statement.py", seal_views.checker, name="statement_checker"),
+    path("seals/<str:day>.json", seal_views.seals_of_day, name="seals_of_day"),
+    path("me/prizes", prize_views.prizes, name="prizes"),
+    path("me/prizes/document", prize_views.document, name="prize_document"),
+    path("me/prizes/<str:public_id>", prize_views.prize, name="prize"),
+    path("me/prizes/<str:public_id>/claim", prize_views.claim, name="prize_claim"),
+    path("me/prizes/<str:public_id>/decline", prize_views.decline, name="prize_decline"),
+    path("me/prizes/<str:public_id>/received", prize_views.received, name="prize_received"),
+    path("me/prizes/<str:public_id>/code", prize_views.code, name="prize_code"),
     path("me/data", wallet_views.data, name="data"),
     path("me/language", wallet_views.language, name="language"),
     path("me/consent", wallet_views.consent, name="consent"),

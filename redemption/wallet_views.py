@@ -13,6 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from common.clock import now
 from ledger import queries as ledger
+from lottery.models import Claim
+from lottery.queries import prizes_of
 from members import services as members
 from members.models import Consent, Member
 from members.queries import consents_now
@@ -132,6 +134,8 @@ def wallet(request: ConsumerRequest) -> HttpResponse:
         lots=points.expiring(member.account_id, now()),
         entries=shown,
         more=older is not None,
+        prizes=prizes_of(member.pk).count(),
+        prizes_waiting=prizes_of(member.pk).filter(state__in=Claim.WAITING, deadline_at__gt=now()).count(),
     )
 
 
