@@ -220,9 +220,7 @@ REGISTER: dict[str, Declared] = {
         "id claim uuid kind added_at added_by seen_at seen_by deleted_at", personal="cipher"
     ),
     "lottery.VoucherCode": Declared("id tier uuid claim taken_at uploaded_at uploaded_by", hidden="cipher index"),
-    "lottery.Payout": Declared(
-        "id claim key amount currency state tries due_at problem reference made_at paid_at"
-    ),
+    "lottery.Payout": Declared("id claim key amount currency state tries due_at problem reference made_at paid_at"),
     "lottery.ClaimMove": Declared("id claim before after reason moved_by at"),
     "lottery.Pool": Declared(
         "id campaign number name quantities ranges excluded eligible manifest_roots",

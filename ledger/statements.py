@@ -61,7 +61,7 @@ class Day:
 def days(*, at: datetime, before: date | None = None, limit: int = 60) -> list[Day]:
     """Return the days that have seals, the newest first; ``before``: only earlier ones."""
     found: list[Day] = []
-    until = _begin(before) if before else at
+    until = _begin(before) if before else at + timedelta(microseconds=1)
     while len(found) < limit:
         last = Seal.objects.filter(sealed_at__lt=until).order_by("-n").first()
         if last is None:

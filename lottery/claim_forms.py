@@ -136,4 +136,4 @@ class StockForm(forms.Form):
 
     def text(self) -> str:
         """Return what the file holds, once it is valid."""
-        return self._text
+        return str(self._text)

@@ -27,6 +27,7 @@ from lottery.claim_forms import (
 )
 from lottery.errors import ClaimState
 from lottery.models import Campaign, Claim, ClaimDetails, ClaimDocument, Payout, PrizeTier
+from lottery.payers import payer
 from lottery.queries import claims
 from lottery.services import claiming, papers, parcels, paying, stock
 from staff import audit
@@ -116,7 +117,7 @@ def _page(request: HttpRequest, claim: Claim, *, status: int = 200, **more: Any)
         "told_rows": [(names[name], value) for name, value in more.get("told", {}).items()],
         "payout": payout,
         "by_hand": payout is not None
-        and (payout.state == Payout.State.FAILED or (payout.state == Payout.State.WAITING and paying.payer() is None)),
+        and (payout.state == Payout.State.FAILED or (payout.state == Payout.State.WAITING and payer() is None)),
         "two_persons": claim.tier.market_price > claiming.claim_limit(),
         "registered_by": sorted(claiming.registered_by(claim)),
         "may": {act: allowed(user, f"claims.{act}") for act in ("check", "approve", "send")},

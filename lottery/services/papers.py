@@ -31,10 +31,10 @@ def redrawn(sent: bytes) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-            image = PIL.Image.open(BytesIO(sent), formats=("PNG", "JPEG"))
-            if image.width * image.height > MOST_PIXELS:
+            opened = PIL.Image.open(BytesIO(sent), formats=("PNG", "JPEG"))
+            if opened.width * opened.height > MOST_PIXELS:
                 raise BadClaim(_("The picture has too many pixels."))
-            image = PIL.ImageOps.exif_transpose(image).convert("RGB")
+            image = PIL.ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError, Warning) as error:
         raise BadClaim(_("This is no picture that can be read. Send a photograph as JPEG or PNG.")) from error
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))

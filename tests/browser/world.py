@@ -170,7 +170,7 @@ def prizes(at: datetime) -> dict[str, str]:
             claim = claiming.claim_prize(claim.pk, member=member, given=given, at=at)
         return claim
 
-    claims = {state: won(state) for state in ("won", "claimed", "checked", "approved", "sent")}
+    claims = {state: won(state) for state in ("won", "checkable", "checked", "approved", "sent")}
     claims["claimed"] = won("claimed", level=2)
     claims["unpaid"] = won("unpaid", kind="cash", level=0)
     claims["voucher"] = won("voucher", kind="voucher", level=0)

@@ -52,7 +52,7 @@ FORMS: dict[str, dict[str, str]] = {
     "console/games/<str:public_id>/halt": {"reason": "A mistake in the rules.", "typed": "{public_id}"},
     "console/campaigns/<str:public_id>/halt": {"reason": "A mistake in the rules.", "typed": "{public_id}"},
     "console/campaigns/<str:public_id>/top-up": {"points": "5"},
-    "console/claims/<str:public_id>/register": {"seen": "notified"} | ADDRESS,
+    "console/claims/<str:public_id>/register": {"seen": "won"} | ADDRESS,
     "console/claims/<str:public_id>/check": {"seen": "claimed"},
     "console/claims/<str:public_id>/lose": {"seen": "claimed", "why": "refused/not_identified"},
     "console/claims/<str:public_id>/approve": {"seen": "checked"},

@@ -19,9 +19,8 @@ from channel.models import Partner
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
-from lottery.models import Campaign, Filing, LawDocument
+from lottery.models import Campaign, ClaimDocument, Filing, LawDocument
 from lottery.services import NewDraw
-from lottery.models import ClaimDocument
 from portal.models import Account as PortalAccount
 from portal.services import invite
 from printing.accounts import create_account
@@ -230,7 +229,7 @@ def routes(resolver: URLResolver | None = None, before: str = "") -> Iterator[tu
 # The state in which a claim must be for a step: `tests.browser.world.prizes` makes one of each.
 CLAIM_OF_ACT = {
     "register": "won",
-    "check": "claimed",
+    "check": "checkable",
     "lose": "claimed",
     "approve": "checked",
     "send": "approved",
