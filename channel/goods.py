@@ -3,7 +3,7 @@
 A label without an answer of `custodies_at` has never left the brand. All forms take batches: one query each.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -65,6 +65,47 @@ def custodies_at(label_nos: Sequence[int], at: Sequence[datetime]) -> list[Held 
 def custody_at(label_no: int, at: datetime) -> Held | None:
     """Return who held a label at a moment: `custodies_at` of one."""
     return custodies_at([label_no], [at])[0]
+
+
+class Routed(NamedTuple):
+    """How a label came to where it was sold: see `Held`. ``unit_id`` is the case in which it had been packed, if any."""
+
+    shipment_id: int
+    unit_id: int | None
+    distributor_id: int | None
+    market: tuple[str, ...]
+
+
+_ROUTES = """
+SELECT n.place, c.shipment_id, coalesce(p.parent_id, u.unit_id), c.distributor_id, c.market
+FROM unnest(%s::bigint[], %s::timestamptz[]) WITH ORDINALITY AS n (label_no, at, place)
+JOIN channel_custody c ON c.label_range @> n.label_no AND c.during @> n.at AND c.shipment_id IS NOT NULL
+LEFT JOIN LATERAL (
+    SELECT r.unit_id, k.kind FROM channel_unitrange r JOIN channel_unit k ON k.id = r.unit_id
+    WHERE r.label_range @> n.label_no AND r.opened_at <= n.at ORDER BY r.opened_at DESC, r.id DESC LIMIT 1
+) u ON true
+LEFT JOIN LATERAL (
+    SELECT q.parent_id FROM channel_unitparent q JOIN channel_unit k ON k.id = q.parent_id
+    WHERE u.kind = 'inner' AND q.child_id = u.unit_id AND k.kind = 'case' AND q.opened_at <= n.at
+    ORDER BY q.opened_at DESC, q.id DESC LIMIT 1
+) p ON true
+"""
+
+
+def ask_routes(label_nos: Sequence[int], at: Sequence[datetime]) -> Callable[[], dict[int, Routed]]:
+    """Ask how each label came to where it was at the moment beside it; answered by the places in the list.
+
+    A label that had not been shipped by then, or was back with the brand, is left out.
+    """
+    rows = ask(_ROUTES, [array(label_nos), moments(at)])
+
+    def answer() -> dict[int, Routed]:
+        return {
+            place - 1: Routed(shipment, unit, distributor, tuple(market))
+            for place, shipment, unit, distributor, market in rows()
+        }
+
+    return answer
 
 
 _OWNERS = """

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from channel.goods import (
     Held,
+    Routed,
     Touched,
+    ask_routes,
     custodies_at,
     custody_at,
     documents_to_sweep,
@@ -21,8 +23,10 @@ from common.db import array, ask
 __all__ = [
     "Earner",
     "Held",
+    "Routed",
     "Touched",
     "ask_earners",
+    "ask_routes",
     "custodies_at",
     "custody_at",
     "documents_to_sweep",

@@ -80,6 +80,7 @@ __all__ = [
     "expire_lots",
     "freeze",
     "hold",
+    "hold_awards",
     "open_account",
     "open_accounts",
     "open_budget",
@@ -264,6 +265,29 @@ def hold(
         created_at=at,
         expires_at=expires_at,
     )
+
+
+@inside_transaction
+def hold_awards(awards: Sequence[tuple[int, int, int]], *, cause_kind: str, at: datetime) -> list[int | None]:
+    """Reserve what accounts were just paid: (account, amount, number of the cause) each; return the holds, in order.
+
+    Such holds never expire by themselves. Of an award that has paid a debt only what is left is held, None where
+    nothing is; a frozen account is no hindrance. Raises `IntegrityError` if a cause holds something of the account.
+    """
+    book = lock({account for account, _amount, _cause in awards}, at=at)
+    free = {side.id: side.posted - side.held - (side.floor or 0) for side in book.sides.values()}
+    holds: list[Hold | None] = []
+    changes: Counter[int] = Counter()
+    for account, awarded, cause_id in awards:
+        check_amount(awarded)
+        amount = max(min(awarded, free[account]), 0)
+        free[account] -= amount
+        changes[account] += amount
+        row = Hold(account_id=account, amount=amount, cause_kind=CAUSES[cause_kind], cause_id=cause_id, created_at=at)
+        holds.append(row if amount else None)
+    _change_held(changes)
+    Hold.objects.bulk_create([row for row in holds if row])
+    return [row.pk if row else None for row in holds]
 
 
 @inside_transaction

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from channel.queries import Earner, ask_earners
+from channel.queries import Earner, Routed, ask_earners, ask_routes
 from common.db import array, ask, bytes_array, moments, pipelined
 from common.errors import DomainError, NotFound
 from common.geo import Region, nearest_place
@@ -69,6 +69,9 @@ class Case:
     points: Mapping[str, int] = field(default_factory=lambda: NO_POINTS)
     need: int = 0
     exhausted: bool = False
+    route: Routed | None = None  # whose goods the label is
+    is_stopped: bool = False  # a caution pays nothing; what is decided and told stays the same
+    holding: int | None = None  # the caution that holds what is paid
     scan_id: int = 0
     label_no: int | None = field(init=False)
 
@@ -309,6 +312,20 @@ def ask_labels(cases: Sequence[Case], *, at: datetime) -> Callable[[], None]:
             case.make_offer(offered.get(case.product_id or 0))
         past()
         _complete_past(known)
+
+    return fill
+
+
+def ask_routed(cases: Sequence[Case]) -> Callable[[], None]:
+    """Ask whose goods each label is; what is returned fills it in."""
+    known = [case for case in cases if case.label_no is not None]
+    if not known:
+        return lambda: None
+    routes = ask_routes([case.label_no or 0 for case in known], [case.attempt.at for case in known])
+
+    def fill() -> None:
+        for place, route in routes().items():
+            known[place].route = route
 
     return fill
 

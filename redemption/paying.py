@@ -144,7 +144,7 @@ def slot_for(first: Case) -> int:
 
 def _need(case: Case, slot: int) -> lottery.Need | None:
     offer, amount = case.offer, case.need
-    if not isinstance(offer, Offer) or offer.budget_id is None or not amount:
+    if not isinstance(offer, Offer) or offer.budget_id is None or not amount or case.is_stopped:
         return None
     return lottery.Need(offer.budget_id, slot, amount)
 

@@ -131,4 +131,7 @@ def _subjects(person: Person | None, account_id: int, device: bytes | None) -> d
 
 
 def _is_out(case: Case, person: Person | None, out: set[bytes]) -> bool:
-    return (person is not None and person.excluded) or (case.device is not None and case.device in out)
+    # A label whose points are stopped plays as before, and wins nothing.
+    return (
+        case.is_stopped or (person is not None and person.excluded) or (case.device is not None and case.device in out)
+    )

@@ -162,8 +162,12 @@ CHECKS = (
         FROM lottery_budget b
         JOIN LATERAL (SELECT sum(s."left") AS points FROM lottery_budgetslot s WHERE s.budget_id = b.id) held ON true
         LEFT JOIN LATERAL (
-            SELECT coalesce(sum(r.points + r.retailer_points + r.promoter_points), 0) AS points
+            SELECT coalesce(sum(r.points + r.retailer_points + r.promoter_points - coalesce(refused.points, 0)), 0)
+                   AS points
             FROM redemption_redemption r LEFT JOIN redemption_reversal v ON v.redemption_id = r.label_no
+            LEFT JOIN (SELECT w.label_no, sum(h.settled) AS points FROM redemption_heldreward w
+                       JOIN ledger_hold h ON h.id = w.hold_id AND h.cause_kind = %(cause)s GROUP BY w.label_no) refused
+                   ON refused.label_no = r.label_no
             WHERE r.campaign_id = b.campaign_id AND v.redemption_id IS NULL) spent ON true
         WHERE b.campaign_id IS NOT NULL AND b.total <> held.points + spent.points ORDER BY 1 LIMIT 1""",
     ),

@@ -11,10 +11,12 @@ from labels.queries import Status
 from lottery.queries import Ended
 from redemption import budgets
 from redemption.budgets import Failure
+from redemption.cautions import hold_rewards
 from redemption.facts import Case
 from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES, FailedInput, ScanPlace
 from redemption.paying import Won, pay, points_after
 from redemption.receipts import Told
+from redemption.routes import write_routes
 from redemption.rules import By, OfferState, Outcome, Place, Verdict, decide
 
 
@@ -32,8 +34,10 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
     with pipelined():
         paid = pay(won)
         balances = _ask_scans(scans, cases, points_after(won))
+        _write_routes(cases)
     paid()
     held = dict(balances())
+    hold_rewards(won)
     _write_inputs(cases)
     _write_places(cases)
     return [scan._replace(balance=held[scan.pk]) for scan in scans], failures
@@ -135,6 +139,16 @@ def _ask_scans(scans: Sequence[Told], cases: Sequence[Case], after: Mapping[Case
         """,
         [at, *map(array, columns.values()), array(after.get(case, 0) for case in cases)],  # in the order of Told
     )
+
+
+def _write_routes(cases: Sequence[Case]) -> None:
+    routed = [(case, case.route) for case in cases if case.route is not None]
+    if routed:
+        write_routes(
+            [(case.scan_id, case.label_no or 0, case.attempt.at) for case, _route in routed],
+            [route for _case, route in routed],
+            as_of=max(case.attempt.at for case, _route in routed),
+        )
 
 
 def _write_inputs(cases: Sequence[Case]) -> None:

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -29,14 +27,16 @@ from lottery.rules import SLOTS
 from members import services as members
 from redemption import budgets
 from redemption.budgets import Failure
+from redemption.cautions import ask_cautions, caution, free_rewards, heed, lift_caution
 from redemption.desk import Answer, Desk, TwinIsRunning, answered_before
 from redemption.errors import AlreadyReversed, InProgress, KeyReused, TryLater, UnknownPartner, WhoEarns
-from redemption.facts import Case, ask_labels, cases_of, find_people, seen_by
+from redemption.facts import Case, ask_labels, ask_routed, cases_of, find_people, seen_by
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
 from redemption.paying import Won, last_at, lock_accounts, pick_winners, share
 from redemption.playing import play_games
 from redemption.receipts import Made, Told, receipts_of, too_many_tries
 from redemption.record import place_row, told, write
+from redemption.routes import tell_scans
 from redemption.rules import Act, AskerKind, Attempt, Outcome, Place, Receipt, asker_of, decide
 from staff import approvals
 from staff.models import Approval, User
@@ -51,8 +51,10 @@ __all__ = [
     "WhoEarns",
     "add_place",
     "answer_was_that_you",
+    "caution",
     "claim",
     "forget_old",
+    "lift_caution",
     "look",
     "redeem",
     "redeem_each",
@@ -279,8 +281,7 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_tur
     desk.answer(fresh, _receipts(fresh, won, scans))
     budgets.charge(failures)
     _count_in_a_row(fresh, won.cases, failures)
-    if settings.SCAN_HANDLER and scans:
-        import_string(settings.SCAN_HANDLER)([scan.pk for scan in scans])
+    tell_scans(scan.pk for scan in scans)
     return desk.answers()
 
 
@@ -290,11 +291,15 @@ def _open(desk: Desk, cases: Sequence[Case]) -> list[Case]:
         with pipelined():
             desk.ask(lock_timeout_ms=BATCH_LOCK_MS if len(cases) > 1 else ALONE_LOCK_MS)
             read = ask_labels(cases, at=max(case.attempt.at for case in cases))
+            read_routes = ask_routed(cases)
+            cautioned = ask_cautions(case.label_no for case in cases if case.act is Act.REDEEM and case.label_no)
     except OperationalError as error:
         if isinstance(error.__cause__, LockNotAvailable):  # only a request id can be waited for here
             raise TwinIsRunning from error
         raise
     read()
+    read_routes()
+    heed(cases, cautioned())
     return desk.open()
 
 
@@ -375,6 +380,7 @@ def _reverse(redemption: Redemption, *, at: datetime, asked_by: str, reason: str
     amount = _points_paid(redemption)
     if not amount:
         return made
+    free_rewards(redemption.scan_id, at=at)
     budget = Budget.objects.filter(campaign=redemption.campaign).first()
     if budget:
         lottery.give_back([lottery.Need(budget.pk, redemption.scan_id % SLOTS, amount)])
