@@ -300,39 +300,14 @@ def judge(problem: Problem, parameters: Parameters, cases: Cases) -> Verdict:
     """Return the posterior of shipments, cases and distributors (the second half of the E step)."""
     products, factor = _factors(problem, parameters.share, cases.ratio)
     count, width = factor.shape
-    rate, distributors = parameters.rate, problem.distributors
+    distributors = problem.distributors
     by_destination = np.zeros((count, width))
     guilty = np.zeros(distributors)
-
-    log_not, log_rate = np.log(1 - rate), np.log(rate)
-    alone = np.logaddexp(log_not, log_rate + factor)  # (S, V): the shipment's likelihood if b is the one destination
     order = np.argsort(problem.distributor, kind="stable")
     bounds = np.searchsorted(problem.distributor[order], np.arange(distributors + 1))
-    log_prior = _log(parameters.prior)
-    log_habit = _log(parameters.habit)
     for one in range(distributors):
         mine = order[bounds[one] : bounds[one + 1]]
-        if not len(mine):
-            guilty[one] = parameters.diverters
-            continue
-        mixed_b = log_habit[one] + factor[mine, :-2]
-        mixed = np.logaddexp(log_not, log_rate + np.logaddexp.reduce(mixed_b, axis=1))
-        once_b = np.log(ONE_OFF) + log_prior[one] + factor[mine, :-2]
-        once = np.logaddexp(np.log(1 - ONE_OFF), np.logaddexp.reduce(once_b, axis=1))
-        log_weight = np.concatenate(
-            [
-                np.log(parameters.diverters * PRIOR_ONE) + log_prior[one] + alone[mine, :-2].sum(axis=0),
-                np.log(parameters.diverters * np.array([PRIOR_TRICKLE, PRIOR_SCATTER])) + alone[mine, -2:].sum(axis=0),
-                [np.log(parameters.diverters * PRIOR_MIXED) + mixed.sum()],
-                [np.log(1 - parameters.diverters) + once.sum()],
-            ]
-        )
-        weight = np.exp(log_weight - np.logaddexp.reduce(log_weight))
-        guilty[one] = 1 - weight[-1]
-        found = weight[:-2] * np.exp(log_rate + factor[mine] - alone[mine])
-        found[:, :-2] += weight[-2] * np.exp(log_rate + mixed_b - mixed[:, None])
-        found[:, :-2] += weight[-1] * np.exp(once_b - once[:, None])
-        by_destination[mine] = found
+        by_destination[mine], guilty[one] = judge_distributor(parameters, one, factor[mine])
 
     shipment = np.clip(by_destination.sum(axis=1), 0, 1)
     return Verdict(
@@ -343,6 +318,59 @@ def judge(problem: Problem, parameters: Parameters, cases: Cases) -> Verdict:
         share=_shares(products, parameters.share, by_destination.argmax(axis=1)) @ shipment,
         distributor=guilty,
         log_factor=factor,
+    )
+
+
+def judge_distributor(parameters: Parameters, one: int, factor: Floats) -> tuple[Floats, float]:
+    """Return P(s, b) of all n shipments of distributor ``one``, (n, V), and P(D_a); ``factor``: log BF_s(b), (n, V)."""
+    if not len(factor):
+        return factor, parameters.diverters
+    rate = parameters.rate
+    log_not, log_rate = np.log(1 - rate), np.log(rate)
+    log_prior, log_habit = _log(parameters.prior[one]), _log(parameters.habit[one])
+    alone = np.logaddexp(log_not, log_rate + factor)  # (n, V): the shipment's likelihood if b is the one destination
+    mixed_b = log_habit + factor[:, :-2]
+    mixed = np.logaddexp(log_not, log_rate + np.logaddexp.reduce(mixed_b, axis=1))
+    once_b = np.log(ONE_OFF) + log_prior + factor[:, :-2]
+    once = np.logaddexp(np.log(1 - ONE_OFF), np.logaddexp.reduce(once_b, axis=1))
+    log_weight = np.concatenate(
+        [
+            np.log(parameters.diverters * PRIOR_ONE) + log_prior + alone[:, :-2].sum(axis=0),
+            np.log(parameters.diverters * np.array([PRIOR_TRICKLE, PRIOR_SCATTER])) + alone[:, -2:].sum(axis=0),
+            [np.log(parameters.diverters * PRIOR_MIXED) + mixed.sum()],
+            [np.log(1 - parameters.diverters) + once.sum()],
+        ]
+    )
+    weight = np.exp(log_weight - np.logaddexp.reduce(log_weight))
+    found = weight[:-2] * np.exp(log_rate + factor - alone)
+    found[:, :-2] += weight[-2] * np.exp(log_rate + mixed_b - mixed[:, None])
+    found[:, :-2] += weight[-1] * np.exp(once_b - once[:, None])
+    return found, float(1 - weight[-1])
+
+
+def judge_again(
+    problem: Problem, parameters: Parameters, cases: Cases, number: int, others: Floats
+) -> tuple[Verdict, float]:
+    """Return the verdict of ``problem``'s one shipment with scans, and P(D_a), among ``others`` of its distributor.
+
+    ``others``: log BF of the distributor's shipments, (n, V), as they were judged before; row ``number`` is this one's.
+    """
+    products, factor = _factors(problem, parameters.share, cases.ratio)
+    among = others.copy()
+    among[number] = factor[0]
+    found, guilty = judge_distributor(parameters, int(problem.distributor[0]), among)
+    by_destination = found[number][None, :]
+    return (
+        Verdict(
+            shipment=np.clip(by_destination.sum(axis=1), 0, 1),
+            by_destination=by_destination,
+            destination=_destinations(problem, by_destination, factor),
+            case=_case_posterior(problem, parameters.share, cases.ratio, products, by_destination),
+            share=np.zeros(len(GRID)),
+            distributor=np.array([guilty]),
+            log_factor=factor,
+        ),
+        guilty,
     )
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from analytics import clones, diversion, goods
-from analytics.geography import LEVELS, Flags, Floats, Geography, Ints, Region, Territory, build
-from analytics.goods import NONE, Attribution, Scans, Shipments, Transfers
-from analytics.problem import Problem, pose as problem_of
+from analytics import clones, diversion, goods, judging
+from analytics.geography import LEVELS, Flags, Geography, Ints, Region, Territory, build
+from analytics.goods import NONE, Scans, Shipments, Transfers
+from analytics.judging import Facts, Scored
+from analytics.problem import Problem
 
 MAX_LABEL = 2**62
 
@@ -293,79 +294,28 @@ def _scans(folder: Path, geography: Geography) -> tuple[Scans, tuple[str, ...], 
     return scans, tuple(numbers), ignored
 
 
-def places_of(geography: Geography, codes: tuple[str, ...], scans: Scans) -> tuple[Ints, Floats, Floats]:
-    """Return the city cell of each scan with its position: the fix, else the address; `NONE` and NaN without."""
-    single = [geography.members[code][0] if len(geography.members[code]) == 1 else NONE for code in codes]
-    cell_of = np.array([*single, NONE], np.int64)
-    cell = np.where(cell_of[scans.gps] != NONE, cell_of[scans.gps], cell_of[scans.ip])
-    known = cell != NONE
-    return cell, np.where(known, geography.lat[cell], np.nan), np.where(known, geography.lon[cell], np.nan)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A world, judged."""
-
-    problem: Problem
-    fit: diversion.Fit
-    suspicion: clones.Suspicion
-    counts: dict[str, int]
-
-
-def suspect_codes(world: World, attribution: Attribution) -> clones.Suspicion:
-    """Return how probably each code was copied."""
-    public = ~world.scans.staff
-    scans = world.scans.take(public)
-    city, lat, lon = places_of(world.geography, world.region_codes, scans)
-    return clones.suspect(
-        clones.Sightings(
-            code=scans.code,
-            at=scans.at,
-            device=scans.device,
-            city=city,
-            lat=lat,
-            lon=lon,
-            before_shipping=attribution.before_shipping[public],
-            never_shipped=attribution.never_shipped[public],
-        )
+def facts_of(world: World) -> Facts:
+    """Return the world as it is judged."""
+    scans = world.scans
+    return Facts(
+        geography=world.geography,
+        codes=world.region_codes,
+        distributor=world.shipments.distributor,
+        epoch=world.epoch,
+        sells_online=world.sells_online,
+        scans=scans,
+        attribution=goods.attribute(scans.code, scans.at, world.shipments, world.transfers),
     )
 
 
 def pose(world: World) -> tuple[Problem, clones.Suspicion, dict[str, int]]:
     """Return the diversion problem of a world, its suspected copies, and what was left out of it, by reason."""
-    scans = world.scans
-    attribution = goods.attribute(scans.code, scans.at, world.shipments)
-    suspicion = suspect_codes(world, attribution)
-    copied = np.isin(scans.code, suspicion.code[suspicion.score > 0])
-    witnesses = goods.witnesses(scans, attribution, world.shipments, world.transfers, scans.staff | copied)
-    problem = problem_of(
-        world.geography,
-        world.region_codes,
-        shipments=world.shipments,
-        epoch=world.epoch,
-        sells_online=world.sells_online,
-        scans=scans,
-        witnesses=witnesses,
-    )
-    public = ~scans.staff
-    counts = {
-        "scans": len(scans),
-        "witnesses": len(witnesses.row),
-        "by staff": int(scans.staff.sum()),
-        "never shipped": int((attribution.never_shipped & public).sum()),
-        "before shipping": int((attribution.before_shipping & public).sum()),
-        "of copied codes": int((copied & public & (attribution.shipment != NONE)).sum()),
-    }
-    counts["label or device seen before"] = counts["scans"] - sum(
-        counts[name] for name in ("witnesses", "by staff", "never shipped", "before shipping", "of copied codes")
-    )
-    return problem, suspicion, counts
+    return judging.pose(facts_of(world))
 
 
 def score(world: World) -> Scored:
     """Judge a world."""
-    problem, suspicion, counts = pose(world)
-    return Scored(problem, diversion.fit(problem), suspicion, counts)
+    return judging.score(facts_of(world))
 
 
 def write_scores(folder: Path, world: World, scored: Scored) -> int:

@@ -62,11 +62,17 @@ class Scans:
 
 @dataclass(frozen=True)
 class Attribution:
-    """For each scan: its shipment, or `NONE`; whether its label was shipped only later, or never."""
+    """For each scan: its shipment, or `NONE`; whether its label was shipped only later, or never.
+
+    Where there is a shipment: the number of its case, who held that at the scan, and how often it had changed hands.
+    """
 
     shipment: Ints
     before_shipping: Flags
     never_shipped: Flags
+    case_no: Ints
+    holder: Ints
+    hand: Ints
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,12 @@ def _firsts(*keys: NDArray[np.int64] | Floats) -> Ints:
     return order[changed]
 
 
-def attribute(codes: Ints, at: Floats, shipments: Shipments) -> Attribution:
+def attribute(codes: Ints, at: Floats, shipments: Shipments, transfers: Transfers) -> Attribution:
     """Return where each scanned label was shipped: the latest shipment at or before the scan that holds it."""
     count = len(shipments)
     if not count:
-        nothing = np.zeros(len(codes), bool)
-        return Attribution(np.full(len(codes), NONE), nothing, ~nothing)
+        nothing, nowhere = np.zeros(len(codes), bool), np.full(len(codes), NONE)
+        return Attribution(nowhere, nothing, ~nothing, nowhere, nowhere, np.zeros(len(codes), np.int64))
     bounds = np.unique(np.concatenate([shipments.first, shipments.last + 1]))
     low = np.searchsorted(bounds, shipments.first)
     spans = np.searchsorted(bounds, shipments.last + 1) - low
@@ -119,12 +125,31 @@ def attribute(codes: Ints, at: Floats, shipments: Shipments) -> Attribution:
     place = np.searchsorted(keys, scan_segment * (count + 1) + scan_rank, "right") - 1
     held = (place >= 0) & (segment[place] == scan_segment)
     known = np.isin(scan_segment, segment)
-    return Attribution(np.where(held, owner[place], NONE), known & ~held, ~known)
+    shipment = np.where(held, owner[place], NONE)
+    case_no = np.where(held, (codes - shipments.first[shipment]) // shipments.labels_per_case[shipment], NONE)
+    holder = np.where(held, shipments.distributor[shipment], NONE)
+    return Attribution(shipment, known & ~held, ~known, case_no, *_pass_on(transfers, shipment, case_no, holder, at))
 
 
-def witnesses(
-    scans: Scans, attribution: Attribution, shipments: Shipments, transfers: Transfers, out: Flags
-) -> Witnesses:
+def _pass_on(transfers: Transfers, shipment: Ints, case_no: Ints, holder: Ints, at: Floats) -> tuple[Ints, Ints]:
+    """Return who held each scan's case after these transfers, and how often it had changed hands."""
+    holder, hand = holder.copy(), np.zeros(len(holder), np.int64)
+    if not len(transfers.at):
+        return holder, hand
+    width = int(max(case_no.max(initial=0), transfers.case_no.max())) + 1
+    key = np.where(shipment == NONE, NONE, shipment * width + case_no)
+    order = np.argsort(key, kind="stable")
+    wanted = transfers.shipment * width + transfers.case_no
+    low, high = np.searchsorted(key[order], wanted), np.searchsorted(key[order], wanted, "right")
+    for number in np.argsort(transfers.at, kind="stable"):
+        rows = order[low[number] : high[number]]
+        rows = rows[at[rows] >= transfers.at[number]]
+        holder[rows] = transfers.distributor[number]
+        hand[rows] += 1
+    return holder, hand
+
+
+def witnesses(scans: Scans, attribution: Attribution, out: Flags) -> Witnesses:
     """Return the scans that count: the first of each label since shipping, then the first of each device in a shipment.
 
     ``out``: scans that never count, such as those of staff and of confirmed clones.
@@ -140,15 +165,8 @@ def witnesses(
     device = np.where(alone, -2 - np.arange(len(rows)), device)
     rows = rows[_firsts(shipment, device, scans.at[rows])]
 
-    shipment = attribution.shipment[rows]
-    case_no = (scans.code[rows] - shipments.first[shipment]) // shipments.labels_per_case[shipment]
-    holder = shipments.distributor[shipment].copy()
-    hand = np.zeros(len(rows), np.int64)
-    for number in np.argsort(transfers.at, kind="stable"):
-        moved = (shipment == transfers.shipment[number]) & (case_no == transfers.case_no[number])
-        moved &= scans.at[rows] >= transfers.at[number]
-        holder[moved] = transfers.distributor[number]
-        hand[moved] += 1
+    shipment, case_no = attribution.shipment[rows], attribution.case_no[rows]
+    holder, hand = attribution.holder[rows], attribution.hand[rows]
     order = np.lexsort((scans.code[rows], hand, case_no, shipment))
     rows, shipment, case_no, holder, hand = (part[order] for part in (rows, shipment, case_no, holder, hand))
     new = np.ones(len(rows), bool)

@@ -7,7 +7,7 @@ import numpy as np
 
 from analytics.evidence import Answers, IpHabits, learn_ip, read_answers
 from analytics.geography import NOBODY, Flags, Floats, Geography, Ints, rows_to_one
-from analytics.goods import NONE, WEEK_S, Scans, Shipments, Witnesses
+from analytics.goods import NONE, WEEK_S, Scans, Witnesses
 
 ETA = 0.8
 """Tempering of a case's likelihood ratio: witnesses of one case are not quite independent."""
@@ -92,6 +92,7 @@ class Problem:
     ip: IpHabits
     week: Ints
     known: Known | None = None
+    tempering: float = ETA
 
     @property
     def broken_up(self) -> float:
@@ -99,7 +100,7 @@ class Problem:
 
     @property
     def eta(self) -> float:
-        return 1.0 if self.known else ETA
+        return 1.0 if self.known else self.tempering
 
     @property
     def distributors(self) -> int:
@@ -120,11 +121,12 @@ def pose(
     geography: Geography,
     codes: Sequence[str],
     *,
-    shipments: Shipments,
+    distributor: Ints,
     epoch: Ints,
     sells_online: Flags,
     scans: Scans,
     witnesses: Witnesses,
+    eta: float = ETA,
 ) -> Problem:
     """Return the problem that these scans pose. IP habits are counted from all scans that are not of staff."""
     public = scans.take(~scans.staff)
@@ -136,7 +138,7 @@ def pose(
         geography=geography,
         codes=tuple(codes),
         markets=find_markets(geography, len(sells_online)),
-        distributor=shipments.distributor,
+        distributor=distributor,
         sells_online=sells_online,
         epoch=epoch,
         witnesses=witnesses,
@@ -144,4 +146,5 @@ def pose(
         answers=read_answers(seen, geography, codes),
         ip=learn_ip(geography, every.gps_cell[fixed], public.ip[fixed], codes),
         week=((seen.at - start) // WEEK_S).astype(np.int64),
+        tempering=eta,
     )

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 
-from analytics import diversion, files, simulator
+from analytics import diversion, files, judging, simulator
 from analytics.geography import Floats, Ints
 from analytics.goods import NONE
 from analytics.problem import Problem
@@ -43,7 +43,7 @@ def recall_at_precision(score: Floats, truth: Ints, precision: float = 0.9) -> f
 
 def count_rule(problem: Problem) -> Floats:
     """Return (S,): how many witnesses were seen outside the territory, by fix, else by address."""
-    cell, _, _ = files.places_of(problem.geography, problem.codes, problem.scans)
+    cell, _, _ = judging.places_of(problem.geography, problem.codes, problem.scans)
     outside = (cell != NONE) & ~problem.markets.cells[problem.home[problem.witnesses.case], cell]
     shipment = problem.witnesses.case_shipment[problem.witnesses.case]
     return np.bincount(shipment, outside, len(problem.distributor)).astype(np.float64)

@@ -82,7 +82,10 @@ def reattribute(document_id: int, *, at: datetime) -> list[int]:
     changed: list[int] = []
     for part in touched(document_id):
         scans = Scan.objects.filter(label_no__gte=part.first, label_no__lt=part.end, at__gte=part.since)
-        rows = list(scans.order_by("id").values_list("id", "label_no", "at"))
+        rows = [
+            (pk, label_no or 0, moment)
+            for pk, label_no, moment in scans.order_by("id").values_list("id", "label_no", "at")
+        ]
         for start in range(0, len(rows), MOST_SCANS):
             with transaction.atomic(durable=True):
                 changed += derive_routes(rows[start : start + MOST_SCANS], as_of=at)

@@ -139,6 +139,9 @@ def test_the_list_holds_as_many_as_its_false_share_allows() -> None:
     assert not diversion.alert_list(np.array([0.5, 0.4])).any()
 
 
+NO_TRANSFERS = Transfers(*(np.zeros(0, np.int64),) * 3, np.zeros(0))
+
+
 def shipments_of(*rows: tuple[int, float, int, int]) -> Shipments:
     distributor, at, first, last = (np.array(column) for column in zip(*rows, strict=True))
     return Shipments(distributor, at.astype(float), first, last, np.full(len(rows), 10))
@@ -149,7 +152,7 @@ def test_a_label_belongs_to_its_latest_shipment_before_the_scan() -> None:
     codes = np.array([10, 60, 60, 60, 120, 120, 400])
     at = np.array([200.0, 99.0, 100.0, 500.0, 499.0, 501.0, 900.0])
 
-    found = goods.attribute(codes, at, shipments)
+    found = goods.attribute(codes, at, shipments, NO_TRANSFERS)
 
     assert found.shipment.tolist() == [0, NONE, 0, 1, NONE, 1, NONE]
     assert found.before_shipping.tolist() == [False, True, False, False, True, False, False]
