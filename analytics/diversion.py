@@ -348,6 +348,12 @@ def judge_distributor(parameters: Parameters, one: int, factor: Floats) -> tuple
     return found, float(1 - weight[-1])
 
 
+def retemper(problem: Problem, fitted: "Fit", eta: float) -> Floats:
+    """Return P(s) as it would be with another tempering and all else as it was learned."""
+    ratio = np.clip(fitted.cases.ratio * (eta / problem.eta), -CLIP, CLIP)
+    return judge(problem, fitted.parameters, replace(fitted.cases, ratio=ratio)).shipment
+
+
 def judge_again(
     problem: Problem, parameters: Parameters, cases: Cases, number: int, others: Floats
 ) -> tuple[Verdict, float]:

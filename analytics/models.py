@@ -126,10 +126,11 @@ class Finding(models.Model):
 
 
 class CaseFinding(models.Model):
-    """P(c) of one case of a finding's shipment. ``unit_id`` is empty for labels that were shipped in no case."""
+    """P(c) of one case of a finding's shipment; of a label alone, where it was shipped in no case."""
 
     finding = models.ForeignKey(Finding, models.PROTECT, related_name="case_findings")
     unit_id = models.BigIntegerField(null=True)
+    label_no = models.BigIntegerField(null=True)
     holder_id = models.BigIntegerField()
     probability = models.FloatField()
     scans = models.IntegerField()
@@ -137,8 +138,14 @@ class CaseFinding(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["finding", "unit_id", "holder_id"], nulls_distinct=False, name="case_is_found_once_a_holder"
-            )
+                fields=["finding", "unit_id", "label_no", "holder_id"],
+                nulls_distinct=False,
+                name="case_is_found_once_a_holder",
+            ),
+            models.CheckConstraint(
+                condition=Q(unit_id=None, label_no__isnull=False) | Q(unit_id__isnull=False, label_no=None),
+                name="a_case_is_a_unit_or_a_label_alone",
+            ),
         ]
 
 
@@ -286,3 +293,12 @@ class FairnessReport(models.Model):
     campaign = models.OneToOneField(Campaign, models.PROTECT, related_name="+")
     made_at = models.DateTimeField(_("made at"))
     content = models.JSONField()
+
+
+class Inspector(models.Model):
+    """Somebody who scans for the brand, known as scans know an asker: what they see is evidence of no sale."""
+
+    asker = models.BigIntegerField(primary_key=True)
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    added_at = models.DateTimeField(_("added at"))
+    added_by = models.CharField(_("by"), max_length=150)

@@ -295,7 +295,7 @@ REGISTER: dict[str, Declared] = {
         " expected_cases expected_units labels devices cases scans shipped_labels first_scan_at last_scan_at travelled"
         " online border away without found_at"
     ),
-    "analytics.CaseFinding": Declared("id finding unit_id holder_id probability scans"),
+    "analytics.CaseFinding": Declared("id finding unit_id label_no holder_id probability scans"),
     "analytics.ScanFinding": Declared("id finding scan_id score"),
     "analytics.RouteFinding": Declared("id run distributor_id dest_id expected_shipments expected_cases"),
     "analytics.CodeFinding": Declared("id run label_no kind score follow_ups scan_id found_at"),
@@ -304,6 +304,7 @@ REGISTER: dict[str, Declared] = {
     "analytics.Tempering": Declared("id eta verdicts set_at"),
     "analytics.ScanHour": Declared("hour distributor_id owner_id product_id scans placed first_scans redemptions"),
     "analytics.RegionDay": Declared("day region distributor_id source owner_id scans"),
+    "analytics.Inspector": Declared("asker note added_at added_by"),
     "analytics.TouchedHour": Declared("hour n"),
 }
 
