@@ -277,10 +277,23 @@ class RegionDay(models.Model):
     scans = models.IntegerField(_("scans"))
 
 
-class TouchedHour(models.Model):
-    """An hour whose roll-ups must be counted again. ``n`` grows with each touch, so that none is lost while counting."""
+class Touched(models.Model):
+    """An hour or a day (UTC) to be counted again. ``n`` grows with each touch, so that none is lost while counting."""
 
-    hour = models.DateTimeField(primary_key=True)
+    class Grain(models.TextChoices):
+        HOUR = "hour", _("hour")
+        DAY = "day", _("day")
+
+    pk = models.CompositePrimaryKey("grain", "start")
+    grain = models.CharField(max_length=4, choices=Grain.choices)
+    start = models.DateTimeField()
+    n = models.BigIntegerField(default=1)
+
+
+class TouchedShipment(models.Model):
+    """A shipment of which something new was seen, to be judged again; ``n`` as in `Touched`."""
+
+    shipment_id = models.BigIntegerField(primary_key=True)
     n = models.BigIntegerField(default=1)
 
 

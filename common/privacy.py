@@ -305,7 +305,8 @@ REGISTER: dict[str, Declared] = {
     "analytics.ScanHour": Declared("hour distributor_id owner_id product_id scans placed first_scans redemptions"),
     "analytics.RegionDay": Declared("day region distributor_id source owner_id scans"),
     "analytics.Inspector": Declared("asker note added_at added_by"),
-    "analytics.TouchedHour": Declared("hour n"),
+    "analytics.Touched": Declared("grain start n"),
+    "analytics.TouchedShipment": Declared("shipment_id n"),
 }
 
 

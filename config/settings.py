@@ -312,7 +312,7 @@ LEDGER_CAUSES = {"redemption": "console.causes.redemption"}  # cause → text an
 SMS_HANDLER = "redemption.sms.answer_many"  # (texts) -> replies: see sms_gateway/doors.py
 VOICE_HANDLER = "redemption.voice.answer"  # (CallStep) -> VoiceAnswer
 SMS_ROUTER = "redemption.sms.slot_of"  # (text) -> (form, slot) | None
-SCAN_HANDLER = ""  # analytics.tasks.after_scans, once there is one
+SCAN_HANDLER = "analytics.tasks.after_scans" if MODE != "test" else ""  # (scan ids), after their commit
 
 # --- work for later -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = BROKER_URL
@@ -321,7 +321,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 3600
 CELERY_TASK_SOFT_TIME_LIMIT = 3500
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200, "socket_connect_timeout": 1}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for every brand
     "generate what was forsaken": {"task": "labels.tasks.sweep", "schedule": 60.0},
@@ -339,7 +339,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "care for claims of prizes": {"task": "lottery.tasks.care_for_claims", "schedule": 60.0},
     "close batches that have ended": {"task": "redemption.tasks.close_ended", "schedule": 3600.0},
     "forget places and failures": {"task": "redemption.tasks.forget_old", "schedule": 3600.0},
+    "judge scans by late documents": {"task": "redemption.tasks.sweep_documents", "schedule": 30.0},
+    "end what lifted cautions hold": {"task": "redemption.tasks.end_held", "schedule": 300.0},
+    "judge shipments again": {"task": "analytics.tasks.rescore_touched", "schedule": 15.0},
+    "count hours": {"task": "analytics.tasks.count_hours", "schedule": 60.0},
+    "count days": {"task": "analytics.tasks.count_days", "schedule": 900.0},
     # done once a day, but sent more often: a day ends when the brand's does
+    "fit diversion": {"task": "analytics.tasks.fit_all", "schedule": 3600.0},
     "expire lots": {"task": "ledger.tasks.expire_lots", "schedule": 900.0},
     "expire holds": {"task": "ledger.tasks.expire_holds", "schedule": 300.0},
     "seal the ledger": {"task": "ledger.tasks.seal", "schedule": 300.0},
@@ -354,6 +360,7 @@ CELERY_TASK_ROUTES = {
     # minutes of work, which nothing else waits behind
     "labels.tasks.generate": {"queue": "long"},
     "printing.tasks.build": {"queue": "long"},
+    "analytics.tasks.fit_all": {"queue": "long"},
 }
 
 # --- draws ----------------------------------------------------------------------------------------------------------

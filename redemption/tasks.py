@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from common.clock import now
-from redemption import batches, services
+from common.periodic import advisory_lock
+from redemption import batches, cautions, routes, services
 
 
 @shared_task
@@ -16,3 +17,17 @@ def forget_old() -> None:
 def close_ended() -> None:
     """Close the batches of which nothing is left to redeem."""
     batches.close_ended(at=now())
+
+
+@shared_task
+def sweep_documents() -> None:
+    """Judge anew the scans that late documents may have changed."""
+    with advisory_lock("redemption.sweep_documents") as free:
+        if free:
+            routes.sweep_documents(at=now())
+
+
+@shared_task
+def end_held() -> None:
+    """Go on ending the rewards that lifted cautions held."""
+    cautions.end_held(at=now())

@@ -40,7 +40,7 @@ class Loaded:
 
 
 TINY = simulator.Setting(
-    "tiny", provinces=6, cities=5, distributors=8, shipments=45, scan_rate=0.06, diverters=0.4, copied=0.004
+    "tiny", provinces=6, cities=5, distributors=8, shipments=60, scan_rate=0.06, diverters=0.4, copied=0.004
 )
 
 
@@ -100,7 +100,7 @@ def test_findings_hold_what_the_pages_show_and_stay(loaded: Loaded) -> None:
     assert sum(routes.values_list("expected_shipments", flat=True)) == pytest.approx(verdict.shipment.sum(), rel=0.1)
     for model in (FitRun, Finding, CaseFinding, ScanFinding, RouteFinding, CodeFinding):
         assert model.objects.exists()
-        with pytest.raises(DatabaseError, match="append-only|permission denied"), transaction.atomic():
+        with pytest.raises(DatabaseError, match=r"append-only|permission denied"), transaction.atomic():
             connection.cursor().execute(f"DELETE FROM {model._meta.db_table}")
 
 
