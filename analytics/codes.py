@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -33,7 +34,7 @@ def note_codes(scan_ids: Collection[int], *, tracked: Collection[int], at: datet
     Void; never shipped, though other goods of the product are; or shipped only later. Not for those who scan for the
     brand. ``tracked``: the products of which goods are on paper. What is written already is not written again.
     """
-    values = {
+    values: dict[str, Any] = {
         "ids": list(scan_ids),
         "tracked": list(tracked),
         "withdrawn": OUTCOMES.index(Outcome.WITHDRAWN),

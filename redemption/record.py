@@ -32,9 +32,9 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
     failures, left = _write_failures(cases, verdicts)
     scans = [told(case, verdict, tries_left=left.get(case)) for case, verdict in zip(cases, verdicts, strict=True)]
     with pipelined():
+        _write_routes(cases)
         paid = pay(won)
         balances = _ask_scans(scans, cases, points_after(won))
-        _write_routes(cases)
     paid()
     held = dict(balances())
     hold_rewards(won)
