@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analytics', '0003_inspectors_cases'),
+        ('analytics', '0004_inspectors_cases'),
     ]
 
     operations = [
