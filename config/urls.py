@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dev/phone/sign", phone_views.sign),
     path("dev/phone/messages", phone_views.kept),
     path("dev/phone/fault", phone_views.fault),
+    path("", include("console.fairness_urls")),
     path("", include("redemption.draw_urls")),
     path("", include("redemption.urls")),
 ]

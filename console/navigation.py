@@ -60,6 +60,7 @@ MENU = (
         _("Programme"),
         (
             Item(_("Campaigns"), "/console/campaigns", "ticket", "lottery.read"),
+            Item(_("Draws"), "/console/draws", "seal", "lottery.read"),
             Item(_("Prizes won"), "/console/claims", "gift", "claims.read"),
             Item(_("Members"), "/console/members", "users", "members.read"),
             Item(_("Ledger"), "/console/ledger", "book", "ledger.read"),

@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from lottery import claim_views, views
+from lottery import claim_views, draw_views, views
 
 app_name = "lottery"
 urlpatterns = [
     path("campaigns", views.campaign_list, name="campaigns"),
+    path("draws", draw_views.draw_list, name="draws"),
+    path("draws/<str:public_id>", draw_views.draw_record, name="draw"),
     path("campaigns/new", views.campaign_new, name="campaign_new"),
     path("campaigns/preview", views.campaign_preview, name="campaign_preview"),
     path("campaigns/<str:public_id>", views.campaign_detail, name="campaign"),

@@ -95,7 +95,7 @@ def page(
     status: int = 200,
     **context: Any,
 ) -> HttpResponse:
-    """Render a page within the brand's frame."""
+    """Render a page within the brand's frame; ``template`` is one of ours, or of a floor above by its whole name."""
     chinese = translation.get_language().startswith("zh")
     context |= {
         "verdict": verdict,
@@ -106,7 +106,7 @@ def page(
         "visitor": request.visitor,
         "other_language": ("en", "English") if chinese else ("zh", "中文"),
     }
-    return render(request, f"redemption/{template}", context, status=status)
+    return render(request, template if "/" in template else f"redemption/{template}", context, status=status)
 
 
 def prepare() -> None:

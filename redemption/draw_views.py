@@ -96,6 +96,8 @@ def _game(request: ConsumerRequest, game: Campaign) -> HttpResponse:
         title=_("Proof of an instant game"),
         proof_style=proof_style(),
         campaign=game,
+        is_over=game.state not in Campaign.BEFORE_THE_END,
+        fairness=f"{request.path}/fairness",  # of the floor above
         steps=proofs.game_steps(game, at=now()),
         commitments=made,
         editions=list(proofs.editions(campaign=game)),

@@ -218,7 +218,7 @@ def _send(attempts: Sequence[Attempt]) -> None:
 def _weekly(*, at: datetime) -> None:
     """Every Sunday 20:00, four times from now on: the beat draws each by itself."""
     known = Campaign.objects.filter(name=WEEKLY).first()
-    opens = known.opens_at if known else at + timedelta(seconds=1)
+    opens = known.opens_at if known else at
     first = _evening(opens + timedelta(days=1))
     first += timedelta(days=(6 - first.weekday()) % 7)
     closes = series(first, every_days=7, times=4, zone=ZONE)
@@ -241,11 +241,11 @@ def _weekly(*, at: datetime) -> None:
                 for number, (start, close) in enumerate(zip(starts, closes, strict=True), 1)
             ],
         ),
-        at=opens,
+        at=opens - timedelta(minutes=5),  # nothing opens before every process knows of it
     )
     open_due(at=opens)
     draw = campaign.draws.get(number=1)
     if draw.state == Draw.State.OPEN:
-        people = Member.objects.filter(account__posted__gte=400).order_by("-pk").select_related("account")[:25]
+        people = Member.objects.filter(account__posted__gte=150).order_by("-pk").select_related("account")[:25]
         for place, member in enumerate(people):
             enter_by_points(draw.pk, account_id=member.account_id, weight=1 + place % 3, request_id="demo", at=opens)

@@ -1,19 +1,27 @@
 """The proof of a draw in a real browser: it holds, it fails on one changed entry, and anybody can read the page."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.db import transaction
+from django.test import Client
 from playwright.sync_api import Page, Route, expect
 
+from analytics import fair_play
 from brands.models import Brand
 from common.canonical import canonical
 from lottery import bundles, content, keys, verify_draw
-from lottery.models import Bundle, Draw, Entry
+from lottery.models import Bundle, Campaign, Draw, Entry
 from lottery.services import advance
+from lottery.services.arming import close_due
+from lottery.services.playing import Ask, play
 from staff.keys import sign_key
+from staff.models import User
 from tests.browser.conftest import DESK, LANGUAGES, PHONE, looked_at
 from tests.conftest import NOW
 from tests.lottery import world
+from tests.makers import labels_of, make_active_batch, make_member
 
 VISIT = Callable[..., Page]
 LOOKS = [(language, dark, size) for language in LANGUAGES for dark, size in ((False, PHONE), (True, DESK))]
@@ -166,3 +174,34 @@ def test_a_waiting_draw_says_for_what(visit: VISIT, real_commits: Brand) -> None
 
     assert f"Waiting for round {waiting.round}" in page.inner_text("main")
     looked_at(page, "draw-waiting")
+
+
+@pytest.mark.parametrize(("language", "dark", "size"), LOOKS)
+def test_records_and_reports_can_be_read(
+    visit: VISIT, draw: Draw, language: str, dark: bool, size: dict[str, int]
+) -> None:
+    batch = make_active_batch(60, at=NOW + timedelta(minutes=50))
+    game = world.open_game(batch, world.tier(1, 15))
+    member = make_member("+8613900139000")
+    keys.load([game.pk])
+    asks = [
+        Ask(label_no=no, scan_id=no, account_id=member.account_id, member_id=member.pk, at=world.OPENS, slot=3)
+        for no in labels_of(batch)[:40]
+    ]
+    with transaction.atomic():
+        play(asks)
+    close_due(at=world.CLOSES)
+    fair_play.keep(Campaign.objects.get(pk=game.pk), at=world.CLOSES)
+    client = Client(HTTP_HOST="brand.localhost")
+    client.force_login(User.objects.create_user("ada", password="x", role="owner"))
+    page = visit(language=language, dark=dark, size=size, client=client)
+    look = f"{language}-{'dark' if dark else 'light'}"
+    for name, path in (
+        ("record", f"/console/draws/{draw.public_id}"),
+        ("records", "/console/draws"),
+        ("fairness", f"/console/campaigns/{game.public_id}/fairness"),
+        ("fairness-public", f"/draws/{game.public_id}/fairness"),
+        ("game", f"/draws/{game.public_id}"),
+    ):
+        page.goto(path)
+        looked_at(page, f"{name}-{look}")

@@ -326,6 +326,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("rules/<str:campaign>/v", {"campaign": things["game"], "n": "1"}),
         ("rules/", {"campaign": things["campaign"]}),
         ("draws/", {"public_id": "drw_0", "edition": "1"}),
+        ("console/draws/", {"public_id": "drw_0"}),
         ("p/", {"number": "R1001"}),
     ]
     for prefix, values in known:
