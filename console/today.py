@@ -13,13 +13,13 @@ from django.utils.translation import get_language, gettext as _, ngettext
 
 from common.charts import LineChart, Spark, line_chart, share, spark
 from common.models import Job
-from common.templatetags.show import num, percent
+from common.templatetags.show import day as day_shown, num, percent
 from console.events import Alarm
 from console.outcomes import DOORS, ORDER, REPEAT_SAME, Look, look_of
 from console.print_alarms import print_alarms
 from labels.models import Activation, Batch
 from ledger.queries import liability
-from lottery.models import Campaign
+from lottery.models import BudgetSlot, Campaign, Filing, Play
 from lottery.queries import campaigns
 from members.models import Member
 from redemption.models import BYS, DOORS as DOOR_CODES, OUTCOMES, ConsumerReport, Redemption, Scan, WasThatYou
@@ -28,6 +28,7 @@ from redemption.rules import By, Detail, Door, Outcome
 KEEP_S = 30
 DAYS = 7
 LOW_BUDGET = 10  # percent
+FILE_WITHIN_DAYS = 14
 
 _COUNTS = """
 SELECT (at AT TIME ZONE %(zone)s)::date - %(today)s::date, extract(hour FROM at AT TIME ZONE %(zone)s)::int,
@@ -277,13 +278,34 @@ def alarms(found: Today) -> list[Alarm]:
         rows.append(
             Alarm("wait", "message", title.format(n=num(reports)), _("Not what they bought, or something else."), "/console/reports")
         )  # fmt: skip
-    rows += _low_budgets()
+    rows += _low_budgets() + _games(found.at)
     failed = Job.objects.filter(state=Job.State.FAILED, ended_at__gte=found.at - timedelta(days=1))
     rows += [
         Alarm("no", "jobs", _("A job failed: {name}").format(name=job.subject or job.kind), job.error, f"/console/jobs/{job.public_id}")
         for job in failed.order_by("-id")[:3]
     ]  # fmt: skip
     return rows
+
+
+def _games(at: datetime) -> list[Alarm]:
+    """Return games that owe more than they had, and filings that are due within two weeks."""
+    found = []
+    empty = BudgetSlot.objects.filter(budget__tier__campaign__state__in=Campaign.BEFORE_THE_END).values("budget__tier")
+    tiers = (
+        empty.annotate(left_in_all=Sum("left")).filter(left_in_all=0).values("budget__tier")
+    )  # few, so that few plays are read
+    owed = Play.objects.filter(tier__in=tiers, outcome=Play.Outcome.WON, over_budget=True).values("campaign")
+    for campaign in Campaign.objects.filter(pk__in=owed).order_by("-pk")[:3]:
+        title = _("{name} won prizes beyond its counters").format(name=campaign.display_name)
+        detail = _("They are owed. Tell the operator at once.")
+        found.append(Alarm("no", "octagon", title, detail, f"/console/games/{campaign.public_id}/live"))
+    soon = timezone.localdate(at) + timedelta(days=FILE_WITHIN_DAYS)
+    due = Filing.objects.filter(done_at=None, due_on__lte=soon).select_related("campaign").order_by("due_on", "pk")
+    for filing in due[:5]:
+        title = _("Due with an authority: {item}").format(item=filing.item)
+        detail = _("{name}, by {day}").format(name=filing.campaign.display_name, day=day_shown(filing.due_on))
+        found.append(Alarm("wait", "calendar", title, detail, f"/console/games/{filing.campaign.public_id}"))
+    return found
 
 
 def _low_budgets() -> list[Alarm]:

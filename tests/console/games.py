@@ -9,6 +9,7 @@ from django.test import Client
 
 from labels import manifests
 from labels.models import Batch, Manifest
+from lottery import law, services
 from lottery.models import Campaign
 from staff import approvals
 from staff.models import Approval, User
@@ -72,6 +73,7 @@ def dates(opens: datetime, **more: Any) -> Typed:
         "first_close": local(opens + timedelta(days=61)),
         "times": "1",
         "every_days": "7",
+        "beacon": "usual",
         "reserve": "on",
     }
     return {**typed, **more}
@@ -90,9 +92,7 @@ def cost(**more: Any) -> Typed:
 
 
 def law_cn() -> Typed:
-    from lottery import law
-
-    return {f"cn-{row['field']}": "as stated" for row in law.country("cn")["items"] if row["kind"] == "field"}
+    return {f"cn-{field}": "as stated" for field in _fields("cn")}
 
 
 def plan(client: Client, batches: list[Batch], opens: datetime, **steps: Typed) -> Campaign:
@@ -122,6 +122,46 @@ def plan(client: Client, batches: list[Batch], opens: datetime, **steps: Typed) 
             answer.context.get("rows") and answer.context["rows"].errors,
         )
     return campaign
+
+
+def keep(opens: datetime, at: datetime, **steps: Typed) -> Campaign:
+    """Keep a whole plan without its pages: what is not in ``steps`` is as usual, for draws alone."""
+    first = {**goal(kind="draw"), **steps.pop("goal", {})}
+    campaign = services.start_plan(
+        name="Spring", name_zh="春", kind=first["kind"], zone=first["zone"], typed=_lists(first), at=at, by="mia"
+    )
+    usual = {
+        "labels": {"points": "", "months": "24"},
+        "prizes": prizes(prize(use="draw")),
+        "doors": doors(),
+        "dates": dates(opens, reserve=""),
+        "law": {f"{place}-{field}": "as stated" for place in first["places"] for field in _fields(place)},
+        "texts": texts(),
+        "cost": cost(),
+    }
+    for name, typed in usual.items():
+        services.save_step(campaign.pk, name, _lists({**typed, **steps.get(name, {})}), at=at, by="mia")
+    return campaign
+
+
+def _lists(typed: Typed) -> dict[str, list[str]]:
+    return {name: value if isinstance(value, list) else [value] for name, value in typed.items() if value != ""}
+
+
+def _fields(place: str) -> list[str]:
+    return [row["field"] for row in law.country(place)["items"] if row["kind"] == "field"]
+
+
+def stand_for_all(campaign: Campaign, *, at: datetime, but: str = "") -> None:
+    """Let a named person stand for all that wants it, papers included; ``but`` one item."""
+    campaign.refresh_from_db()
+    for item in services.checklist(campaign, at=at):
+        if item.is_open and item.id != but and item.kind == "document":
+            services.bring_document(
+                campaign.pk, item.id, file_name="a.pdf", data=b"%PDF-1", name="L. Counsel", brought_by="leo", at=at
+            )
+        elif item.is_open and item.id != but and item.kind == "sign-off":
+            services.sign_off(campaign.pk, item.id, name="L. Counsel", signed_by="leo", at=at)
 
 
 def step(campaign: Campaign, name: str) -> str:

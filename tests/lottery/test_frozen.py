@@ -3,11 +3,12 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from config import embedded
 from labels.models import HandoverHold
 from lottery import keys
 from lottery.errors import BadCampaign
 from lottery.models import PrizeTier, RulesVersion
-from lottery.services import Amendment, amend, prepare_pools
+from lottery.services import Amendment, amend, bring_document, prepare_pools
 from staff.approvals import NotApproved
 from tests.conftest import NOW
 from tests.lottery import world
@@ -19,7 +20,9 @@ def campaign(brand):
     keys.forget()
     batch = make_batch(count=20)
     spans = [(batch.label_range.lower, batch.label_range.upper)]
-    return world.published(world.instant(spans, world.tier(1, 1), world.tier(2, 3)))
+    drafted = world.instant(spans, world.tier(1, 1), world.tier(2, 3))
+    bring_document(drafted.pk, "x", file_name="a.pdf", data=b"%PDF-1", name="L", brought_by="leo", at=NOW)
+    return world.published(drafted)
 
 
 FROZEN = [
@@ -38,12 +41,27 @@ FROZEN = [
     "DELETE FROM lottery_poolrange",
     "UPDATE lottery_rulesversion SET reason = 'none'",
     "DELETE FROM lottery_commitment",
+    "UPDATE lottery_commitment SET content = 'x'",
+    "UPDATE lottery_rulesversion SET content = 'x'",
+    "TRUNCATE lottery_rulesversion CASCADE",
+    "UPDATE lottery_campaign SET opens_at = opens_at + interval '1 day'",
+    "UPDATE lottery_campaign SET places = '[]', zone = 'UTC'",
+    "INSERT INTO lottery_poolrange (campaign_id, pool_id, label_range) SELECT campaign_id, pool_id, '[1,2)' FROM lottery_poolrange",
+    "UPDATE lottery_lawdocument SET name = 'other'",
+    "ALTER TABLE lottery_prizetier DISABLE TRIGGER ALL",
+    "DROP TRIGGER published_campaign ON lottery_campaign",
 ]
+
+
+def test_these_statements_are_sent_as_the_application(campaign):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (embedded.APP_ROLE, False)
 
 
 @pytest.mark.parametrize("statement", FROZEN)
 def test_a_frozen_rule_cannot_be_changed_by_sql(campaign, statement):
-    refused = pytest.raises(DatabaseError, match=r"do not change|append-only|permission denied")
+    refused = pytest.raises(DatabaseError, match=r"do not change|append-only|permission denied|must be owner")
     with refused, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
 
