@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -23,6 +24,7 @@ from ledger import queries as ledger, services as posting
 from ledger.models import Cause, Kind, Transfer
 from lottery import keys as lottery_keys, services as lottery
 from lottery.models import Budget
+from lottery.queries import plays_of
 from lottery.rules import SLOTS
 from members import services as members
 from redemption import budgets
@@ -335,7 +337,8 @@ def _made(cases: Iterable[Case], winners: Iterable[Case]) -> Iterator[Made]:
 def reverse_redemption(redemption_id: int, *, at: datetime, asked_by: str, reason: str) -> Reversal:
     """Take a redemption back: every party's points return; what was spent already is owed to their clawback account.
 
-    The code stays used. The campaign's budget gets its points back. Raises `NotFound`, `AlreadyReversed`. What a person
+    The code stays used. The campaign's budget gets its points back; what the label won ends, and its entries in draws
+    that are open are void (`lottery.services.take_back`). Raises `NotFound`, `AlreadyReversed`. What a person
     asks for goes through `take_back`.
     """
     with transaction.atomic(durable=True):
@@ -350,7 +353,7 @@ def take_back(redemption_id: int, *, at: datetime, by: User, reason: str) -> Rev
     with transaction.atomic(durable=True):
         redemption = _redemption(redemption_id)
         asked: Approval | None = None
-        points = _points_paid(redemption)
+        points = _points_paid(redemption) + _points_won(redemption)
         if points > posting.LARGE_REVERSAL and not Reversal.objects.filter(pk=redemption_id).exists():
             [serial] = labels.serials_of([redemption_id])
             payload = {"serial": serial, "points": points, "reason": reason}
@@ -371,6 +374,11 @@ def _points_paid(redemption: Redemption) -> int:
     return redemption.points + redemption.retailer_points + redemption.promoter_points
 
 
+def _points_won(redemption: Redemption) -> int:
+    play = plays_of([redemption.pk]).get(redemption.pk)
+    return play.points if play else 0
+
+
 def _reverse(redemption: Redemption, *, at: datetime, asked_by: str, reason: str) -> Reversal:
     made, created = Reversal.objects.get_or_create(
         redemption=redemption, defaults={"at": at, "reason": reason[:200], "asked_by": asked_by[:150]}
@@ -378,14 +386,18 @@ def _reverse(redemption: Redemption, *, at: datetime, asked_by: str, reason: str
     if not created:
         raise AlreadyReversed
     amount = _points_paid(redemption)
-    if not amount:
-        return made
-    free_rewards(redemption.scan_id, at=at)
-    budget = Budget.objects.filter(campaign=redemption.campaign).first()
+    budget = Budget.objects.filter(campaign=redemption.campaign).first() if amount else None
     if budget:
         lottery.give_back([lottery.Need(budget.pk, redemption.scan_id % SLOTS, amount)])
-    transfers = Transfer.objects.filter(cause_kind=Cause.REDEMPTION, cause_id=redemption.scan_id, kind=Kind.AWARD)
-    posting.reverse_many(transfers.values_list("pk", flat=True), at=at, recorded_by=asked_by[:150])
+    lottery.void_of_reversed(redemption.pk, account_id=redemption.account_id, at=at)
+    play = lottery.take_back(redemption.pk, at=at, by=asked_by[:150])
+    free_rewards(redemption.scan_id, at=at)
+    causes = Q(cause_kind=Cause.REDEMPTION, cause_id=redemption.scan_id, kind=Kind.AWARD)
+    if play is not None:
+        causes |= Q(cause_kind=Cause.PLAY, cause_id=play, kind=Kind.PRIZE)
+    transfers = list(Transfer.objects.filter(causes).values_list("pk", flat=True))
+    if transfers:
+        posting.reverse_many(transfers, at=at, recorded_by=asked_by[:150])
     return made
 
 

@@ -60,11 +60,19 @@ from lottery.services.drafting import (
     sign_off,
 )
 from lottery.services.drawing import STEPS, advance, advance_due, close_draw
-from lottery.services.entering import Enter, cancel, carry_over, enter, enter_by_points, enter_free
+from lottery.services.entering import (
+    Enter,
+    cancel,
+    carry_over,
+    enter,
+    enter_by_points,
+    enter_free,
+    void_of_reversed,
+)
 from lottery.services.filing import due_on, file_done
 from lottery.services.limits import subject_of
 from lottery.services.planning import bring_document, save_step, start_plan
-from lottery.services.playing import Ask, Played, play, transfers_of
+from lottery.services.playing import Ask, Played, play, take_back, transfers_of
 from lottery.services.points import (
     BUDGET_ACT,
     NewAward,
@@ -169,10 +177,12 @@ __all__ = [
     "start_plan",
     "store_value",
     "subject_of",
+    "take_back",
     "top_up",
     "transfers_of",
     "type_value",
     "uncount_uses",
     "voices",
+    "void_of_reversed",
     "waiting_change",
 ]

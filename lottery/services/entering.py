@@ -307,15 +307,17 @@ def cancel(entry_id: int, *, account_id: int, at: datetime) -> Entry:
     return entry
 
 
-def void_of_reversed(label_nos: Collection[int], *, at: datetime) -> int:
-    """Void the entries of labels whose redemption was taken back, in draws that are not listed; return how many."""
-    live = Entry.objects.filter(source=Entry.Source.LABEL, source_id__in=label_nos, state=Entry.State.LIVE)
+@inside_transaction
+def void_of_reversed(label_no: int, *, account_id: int, at: datetime) -> int:
+    """Void the entries of a label whose redemption was taken back, in draws that are still open; return how many."""
+    live = Entry.objects.filter(
+        account_id=account_id, source=Entry.Source.LABEL, source_id=label_no, state=Entry.State.LIVE
+    )
     draws = sorted(set(live.filter(draw__root=None).values_list("draw_id", flat=True)))
-    with transaction.atomic():
-        lock_games(draws)
-        return live.filter(draw__in=draws, draw__state=Draw.State.OPEN).update(
-            state=Entry.State.VOIDED, void_reason="reversed", voided_at=at
-        )
+    lock_games(draws)
+    return live.filter(draw__in=draws, draw__state=Draw.State.OPEN).update(
+        state=Entry.State.VOIDED, void_reason="reversed", voided_at=at
+    )
 
 
 @inside_transaction

@@ -14,6 +14,7 @@ from ledger.models import Cause, Transfer
 from lottery import keys
 from lottery.models import BudgetSlot, Campaign, Claim, Entry, Exclusion, Household, Play
 from lottery.services import close_draw
+from lottery.services.playing import units_left
 from members.models import Member
 from redemption.models import Redemption, Scan
 from redemption.queries import receipt as receipt_of
@@ -265,3 +266,40 @@ def test_a_batch_that_plays_takes_the_same_few_statements_whatever_its_size(bran
 
     assert all(receipt.play for receipt in receipts)
     assert len(queries) <= 36, [query["sql"][:90] for query in queries]
+
+
+# --- taken back ------------------------------------------------------------------------------------------------------------
+
+
+def test_taking_a_redemption_back_takes_what_it_won(brand: Brand) -> None:
+    from redemption.services import reverse_redemption
+
+    make_campaign()
+    batch = make_active_batch(2)
+    campaign = world.open_game(batch, world.tier(1, 2, kind="points"))
+    _draws, [draw] = world.open_draws(world.tier(1, 2, use="draw"), terms={"enter": world.ENTER_ALL})
+    redeem_many(attempts_on(secrets_of(batch)))
+    left = units_left(campaign.pk)
+
+    reverse_redemption(labels_of(batch)[0], at=AT, asked_by="maker", reason="returned")
+
+    assert [balance_of(phone) for phone in phones(2)] == [0, 150]
+    assert sorted(Claim.objects.values_list("state", flat=True)) == ["disqualified", "done"]
+    assert sorted(draw.entries.values_list("state", flat=True)) == ["live", "voided"]
+    assert units_left(campaign.pk) == left  # the unit is not won again: it is the reserve's
+    call_command("verify_ledger", schema=BRAND)
+
+
+@pytest.mark.parametrize(("state", "after"), [("won", "disqualified"), ("approved", "disqualified"), ("sent", "sent")])
+def test_a_prize_on_its_way_is_not_called_back(brand: Brand, state: str, after: str) -> None:
+    from redemption.services import reverse_redemption
+
+    batch = make_active_batch(1)
+    world.open_game(batch, world.tier(1, 1))
+    first = redeem(make_attempt(secrets_of(batch)[0], at=AT))
+    Claim.objects.update(state=state)
+
+    reverse_redemption(labels_of(batch)[0], at=AT, asked_by="maker", reason="returned")
+
+    assert Claim.objects.get().state == after
+    assert redeem(make_attempt(secrets_of(batch)[0], at=AT)).play == first.play
