@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from common.clock import now
 from common.errors import DomainError
 from ledger import queries as ledger
+from ledger.services import BalanceTooLow
 from lottery import bundles, queries as lottery, services
 from lottery.models import Draw, Entry
 from members.models import Member, PendingHolder
@@ -64,6 +65,9 @@ def draws(request: ConsumerRequest) -> HttpResponse:
             request_id=request_id("enter", token, member.pk, typed["draw"], str(typed["weight"]))[:100],
             at=now(),
         )
+    except BalanceTooLow:
+        form.add_error("weight", _("You have too few points for that."))
+        return _draws_page(request, form, status=409)
     except DomainError as error:
         form.add_error("weight", error.detail)
         return _draws_page(request, form, status=409)

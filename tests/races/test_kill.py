@@ -1,5 +1,7 @@
 """kill -9 of the database and of the web process under load: nothing acknowledged is lost, nothing is done twice.
 
+Every label plays a game and enters a draw, so that prizes and entries are in flight as well.
+
 Each time at least sixteen requests are under way. A request whose answer was lost is sent again under its id; one that
 had been committed gets its first answer.
 """
@@ -19,11 +21,13 @@ from django.db import connection
 from django_tenants.utils import get_tenant_model
 
 from labels.queries import receipt_nos
+from lottery.models import Entry, Play
 from redemption.models import Redemption, Request
 from tests.environment import BRAND, embedded
 from tests.history import Call, faults
+from tests.lottery import world as games
 from tests.races.hammer import Try, call_of, content
-from tests.races.world import World, history_of, ledger_sum, make_world
+from tests.races.world import World, history_of, ledger_sum, make_world, play_faults
 from tests.servers import Client, Postgres, SlowCommits, Web
 
 pytestmark = pytest.mark.races
@@ -32,6 +36,7 @@ ROUNDS = pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mar
 THREADS, IN_FLIGHT = 32, 16
 LABELS = 3000
 PATIENCE_S = 60
+PRIZES = (games.tier(1, 20), games.tier(2, 1000))
 COMMIT_ANSWER_S = 0.25  # longer than a kill takes
 
 
@@ -155,6 +160,9 @@ def judge(world: World, load: Load, seen: Seen, kills: int) -> None:
     first = {call.request_id: call for call in load.calls if call.outcome is not None}
     for request_id, receipt in seen.committed.items():
         assert first[request_id].receipt == receipt or first[request_id].mine
+    assert Play.objects.filter(outcome=Play.Outcome.WON).exists()
+    assert Entry.objects.exists()
+    assert play_faults() == []
     assert ledger_sum() == 0
     call_command("verify_ledger")
 
@@ -170,7 +178,7 @@ def mortal(reachable_folder: Path, django_db_blocker: pytest.FixtureRequest) -> 
 
 @ROUNDS
 def test_the_database_is_killed(mortal: Postgres, tmp_path: Path, kills: int) -> None:
-    world = make_world(labels=LABELS)
+    world = make_world(labels=LABELS, prizes=PRIZES, enters=True)
     with closing(SlowCommits(mortal.cluster.port, COMMIT_ANSWER_S)) as wire:
         through = replace(mortal.cluster, port=wire.port).url(embedded.APP_ROLE)
         with Web(tmp_path / "web.log", {"DATABASE_URL": through}, threads=64) as web:
@@ -186,7 +194,7 @@ def test_the_database_is_killed(mortal: Postgres, tmp_path: Path, kills: int) ->
 
 @ROUNDS
 def test_the_web_process_is_killed(mortal: Postgres, tmp_path: Path, kills: int) -> None:
-    world = make_world(labels=LABELS)
+    world = make_world(labels=LABELS, prizes=PRIZES, enters=True)
     with Web(tmp_path / "web.log", threads=64) as web:
         with Load(web.port, world) as load:
             seen = rounds(load, kills, web.kill, web.start)

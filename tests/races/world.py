@@ -14,12 +14,13 @@ from labels.models import Batch, Product
 from labels.queries import receipt_nos, secrets_of, serials_of
 from labels.services import activate, create_product, generate_batch, order_batch
 from ledger.models import Account, Cause, Transfer
-from lottery.models import Campaign
-from lottery.services import NewAward, create_campaign, open_campaign
+from lottery.models import Budget, Campaign, Claim, Entry, Play
+from lottery.services import NewAward, NewTier, create_campaign, open_campaign
 from members.queries import members_at
 from redemption.models import Redemption, Scan
 from staff.apikeys import create_key
 from tests.history import Call, History, Paid, Redemption as Redeemed, Scan as Looked
+from tests.lottery import world as games
 
 GTIN = "06901234567892"
 POINTS, RETAILER_POINTS, PROMOTER_POINTS = 100, 10, 5
@@ -51,8 +52,13 @@ def phone(number: int) -> str:
     return f"+861380000{number:04d}"
 
 
-def make_world(*, labels: int = 100, budget: int | None = None) -> World:
-    """Make a product, a batch on sale, an open campaign that pays three parties, one retailer, one promoter, a key."""
+def make_world(
+    *, labels: int = 100, budget: int | None = None, prizes: Sequence[NewTier] = (), enters: bool = False
+) -> World:
+    """Make a product, a batch on sale, an open campaign that pays three parties, one retailer, one promoter, a key.
+
+    With ``prizes`` every label plays an instant game for them; if it ``enters``, it is in a draw too.
+    """
     at = now() - timedelta(days=1)
     product = create_product(gtin=GTIN, name="Spring tea", name_zh="春茶", at=at)
     batch = order_batch(order_key="races", product=product, count=labels, at=at)
@@ -62,6 +68,10 @@ def make_world(*, labels: int = 100, budget: int | None = None) -> World:
     activate(label_range=(first, end), product=product, at=at)
     numbers = list(range(first, end))
     key, token = create_key("races", ["read", "check", "redeem"], at=at)
+    if prizes:
+        games.game_now(batch, *prizes, at=now())
+    if enters:
+        games.draw_now(games.tier(1, 3, use="draw"), at=now(), terms={"enter": {"label": 1, "losing_play": 1}})
     return World(
         product=product,
         batch=batch,
@@ -133,3 +143,32 @@ def unused(codes: Iterable[str], world: World) -> list[str]:
     """Return the codes whose labels have no redemption."""
     spent = set(Redemption.objects.values_list("label_no", flat=True))
     return [code for code in codes if world.labels[code] not in spent]
+
+
+def play_faults() -> list[str]:
+    """Return what is wrong with plays and entries, whatever happened: each redemption played and entered exactly once."""
+    redeemed = Counter(Redemption.objects.values_list("label_no", "scan_id"))
+    plays = Counter(Play.objects.values_list("label_no", "scan_id"))
+    entered = Counter(Entry.objects.filter(source=Entry.Source.LABEL).values_list("source_id", flat=True))
+    found = [f"{len(redeemed - plays)} redemptions played nothing, {len(plays - redeemed)} plays are of none"]
+    found = found if redeemed != plays else []
+    if entered and entered != Counter(label_no for label_no, _scan in redeemed):
+        found.append("entries are not those of the redemptions")
+    if Play.objects.filter(over_budget=True).exists():
+        found.append("a prize is over budget")
+    won = Play.objects.filter(outcome=Play.Outcome.WON)
+    if Counter(won.values_list("pk", flat=True)) != Counter(Claim.objects.values_list("play_id", flat=True)):
+        found.append("claims are not those of the winners")
+    points = Counter(
+        {play.pk: play.tier.points for play in won.select_related("tier") if play.tier and play.tier.points}
+    )
+    paid: Counter[int] = Counter()
+    for cause, amount in Transfer.objects.filter(cause_kind=Cause.PLAY).values_list("cause_id", "amount"):
+        paid[cause] += amount
+    if points != paid:
+        found.append("points paid are not those won")
+    for budget in Budget.objects.filter(tier__isnull=False).prefetch_related("slots"):
+        taken = budget.total - sum(slot.left for slot in budget.slots.all())
+        if taken != won.filter(tier=budget.tier_id).count():
+            found.append(f"tier {budget.tier_id}: {taken} units taken")
+    return found

@@ -256,7 +256,7 @@ def test_what_a_label_won_fits_the_message(long_brand: Brand, name: str, languag
         (
             played("won", Prize(1, "goods", "A pair of cups", "酒盅一对", None)),
             ". You won A pair of cups. Claim it in your wallet.",
-            "。恭喜中奖：酒盅一对，请在“我的积分”领取。",
+            "。恭喜中奖：酒盅一对，请到我的积分领取。",
         ),
         (
             played("won", Prize(3, "points", "Fifty points", "五十积分", 50)),

@@ -175,7 +175,8 @@ def test_points_enter_a_draw_and_come_back_while_it_is_open(at: datetime) -> Non
 
 
 @pytest.mark.parametrize(
-    ("weight", "status", "said"), [("21", 409, "1 to 20"), ("11", 409, ""), ("0", 400, ""), ("x", 400, "")]
+    ("weight", "status", "said"),
+    [("21", 409, "1 to 20"), ("11", 409, "You have too few points for that."), ("0", 400, ""), ("x", 400, "")],
 )
 def test_a_wrong_number_of_entries_enters_nothing(at: datetime, weight: str, status: int, said: str) -> None:
     person = rich(at)
