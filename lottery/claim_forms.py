@@ -30,6 +30,7 @@ REASON_LABELS = {
     "excluded": pgettext_lazy("claim", "may not take part"),
     "fraud": pgettext_lazy("claim", "fraud"),
     "against_rules": pgettext_lazy("claim", "against the rules"),
+    "reversed": pgettext_lazy("claim", "the redemption was taken back"),
     "under_age": pgettext_lazy("claim", "under age"),
     "late": pgettext_lazy("claim", "not claimed in time"),
     "phone": pgettext_lazy("claim", "proved by the telephone"),

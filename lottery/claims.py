@@ -23,7 +23,7 @@ LOST = frozenset({"refused", "expired", "disqualified"})
 # Codes that say why a prize was not given; they are public in the proof of a draw, and tell nothing about the person.
 REASONS: Mapping[str, tuple[str, ...]] = {
     "refused": ("declined", "not_identified", "false_details", "payee_refused", "erased"),
-    "disqualified": ("excluded", "fraud", "against_rules", "under_age"),
+    "disqualified": ("excluded", "fraud", "against_rules", "under_age", "reversed"),
     "expired": ("late",),
 }
 

@@ -48,7 +48,7 @@ from lottery.services.arming import (
 )
 from lottery.services.beaconing import store as store_value, type_value
 from lottery.services.budgets import BudgetShort, Hand, Need, Use, ask_take, count_uses, give_back, uncount_uses
-from lottery.services.claiming import notified
+from lottery.services.claiming import notified, take_back
 from lottery.services.drafting import (
     NewDraw,
     NewGame,
@@ -72,7 +72,7 @@ from lottery.services.entering import (
 from lottery.services.filing import due_on, file_done
 from lottery.services.limits import subject_of
 from lottery.services.planning import bring_document, save_step, start_plan
-from lottery.services.playing import Ask, Played, play, take_back, transfers_of
+from lottery.services.playing import Ask, Played, play, transfers_of
 from lottery.services.points import (
     BUDGET_ACT,
     NewAward,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from common.db import inside_transaction
@@ -334,10 +334,36 @@ def _lose(claim_ids: Iterable[int], after: str, *, reason: str, at: datetime, by
 @inside_transaction
 def lose_of_erased(claim_ids: Collection[int], *, at: datetime) -> None:
     """Refuse what a forgotten person has not been given yet; the sweep lets the next in line move up."""
-    open_states = [state for state, nexts in rules.NEXT.items() if State.REFUSED in nexts]
+    _lose_open(Claim.objects.filter(pk__in=claim_ids), State.REFUSED, reason="erased", at=at, by=SYSTEM)
+
+
+@inside_transaction
+def take_back(label_no: int, *, at: datetime, by: str) -> int | None:
+    """End what a label won, whose redemption is taken back; return the play whose points are to be reversed, if any.
+
+    What has been sent or paid already stays as it is. The unit is not won again by another label: it goes where the
+    rules send prizes that were not taken, the second-chance draw.
+    """
+    won = Claim.objects.filter(play__label_no=label_no)
+    _lose_open(won, State.DISQUALIFIED, reason="reversed", at=at, by=by)
+    given = won.filter(state=State.DONE, tier__kind__in=PrizeTier.AT_ONCE)
+    claim = given.select_related("tier").select_for_update(no_key=True, of=("self",)).first()
+    if claim is None:
+        return None
+    Claim.objects.filter(pk=claim.pk).update(state=State.DISQUALIFIED, moved_at=at)
+    ClaimMove.objects.create(
+        claim=claim, before=State.DONE, after=State.DISQUALIFIED, reason="reversed", moved_by=by, at=at
+    )
+    return claim.play_id if claim.tier.points else None
+
+
+@inside_transaction
+def _lose_open(claims: QuerySet[Claim], after: str, *, reason: str, at: datetime, by: str) -> None:
+    """Let go of those claims that are not given yet, and for which no payment is under way."""
+    open_states = [state for state, nexts in rules.NEXT.items() if after in nexts]
     under_way = Payout.objects.exclude(state__in=[Payout.State.WAITING, Payout.State.FAILED]).values("claim")
-    ids = Claim.objects.filter(pk__in=claim_ids, state__in=open_states).exclude(pk__in=under_way)
-    _lose(list(ids.order_by("pk").values_list("pk", flat=True)), State.REFUSED, reason="erased", at=at, by=SYSTEM)
+    ids = claims.filter(state__in=open_states).exclude(pk__in=under_way)
+    _lose(list(ids.order_by("pk").values_list("pk", flat=True)), after, reason=reason, at=at, by=by)
 
 
 @inside_transaction

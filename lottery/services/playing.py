@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Q
 
 from common.db import array, ask as send, inside_transaction, moments
 from ledger.services import NewTransfer, system_account
@@ -285,31 +284,6 @@ def _claim(turns: Sequence[_Turn], ids: Mapping[int, int]) -> dict[int, str]:
         ClaimMove.objects.bulk_create(ClaimMove(claim=claim, after=claim.state, at=claim.won_at) for claim in claims)
     label_of = {play_id: label_no for label_no, play_id in ids.items()}
     return {label_of[claim.play_id or 0]: claim.public_id for claim in claims}
-
-
-@inside_transaction
-def take_back(label_no: int, *, at: datetime, by: str) -> int | None:
-    """End what a label won, whose redemption is taken back; return the play whose points are to be reversed, if any.
-
-    What has been sent or paid already stays as it is. The unit is not won again by another label: it goes where the
-    rules send prizes that were not taken, the second-chance draw.
-    """
-    given = (Claim.State.SENT, Claim.State.PAID, *Claim.ENDED_WITHOUT)
-    claim = (
-        Claim.objects.filter(play__label_no=label_no)
-        .exclude(state__in=given)
-        .exclude(Q(state=Claim.State.DONE) & ~Q(tier__kind__in=PrizeTier.AT_ONCE))
-        .select_related("tier")
-        .select_for_update(no_key=True, of=("self",))
-        .first()
-    )
-    if claim is None:
-        return None
-    Claim.objects.filter(pk=claim.pk).update(state=Claim.State.DISQUALIFIED)
-    ClaimMove.objects.create(
-        claim=claim, before=claim.state, after=Claim.State.DISQUALIFIED, reason="reversed", moved_by=by, at=at
-    )
-    return claim.play_id if claim.tier.points else None
 
 
 def units_left(campaign_id: int) -> dict[int, int]:
