@@ -3,10 +3,12 @@
 Each operation sends one SQL statement per execution, since schema-based sharding accepts no multi-statement text.
 """
 
+import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
@@ -14,7 +16,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.utils import CursorDebugWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
-from psycopg import Cursor
+from psycopg import Cursor, RawCursor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -111,18 +113,41 @@ def ask(statement: str, values: Sequence[object] | Mapping[str, object]) -> Rows
     """Send a statement that the server prepares: for the few that run thousands of times.
 
     Django's own cursors write the values into the text, which is parsed and planned anew each time. Here a statement
-    that the connection has seen before keeps its plan (PostgreSQL plans it again when the search path changes).
+    that the connection has seen before keeps its plan, one for each brand: a plan is of one schema's tables.
     Within `pipelined` the answer is not waited for.
     """
     database = _connected()
-    cursor: Any = Cursor(database.connection)
     if database.queries_logged:  # tests count statements
-        cursor = CursorDebugWrapper(cursor, database)
+        cursor: Any = CursorDebugWrapper(Cursor(database.connection), database)
         cursor.execute(statement, values)
-    else:
-        with database.wrap_database_errors:
-            cursor.execute(statement, values)
+        return Rows(cursor, database.wrap_database_errors)
+    cursor = RawCursor(database.connection)
+    text, names = _of_brand(statement, database.schema_name)
+    with database.wrap_database_errors:
+        cursor.execute(text, [values[name] for name in names] if isinstance(values, Mapping) else values)
     return Rows(cursor, database.wrap_database_errors)
+
+
+_PLACE = re.compile(r"%(?:%|s|\((\w+)\)s)")
+
+
+@lru_cache(maxsize=2**16)
+def _of_brand(statement: str, schema: str) -> tuple[str, list[str]]:
+    """Return a statement as the server takes it, told apart from other brands' by its text; and the names of its values."""
+    names: list[str] = []
+    numbers = itertools.count(1)
+
+    def number(place: re.Match[str]) -> str:
+        name = place[1]
+        if place[0] == "%%":
+            return "%"
+        if name is None:
+            return f"${next(numbers)}"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return f"/* {schema} */ {_PLACE.sub(number, statement)}", names
 
 
 @contextmanager
