@@ -31,7 +31,7 @@ from channel.papers import (
     Paper,
     answer_of,
     answered_before,
-    checked,
+    check,
     hash_of,
     keep,
     one_at_a_time,
@@ -171,7 +171,7 @@ def propose_transfer(paper: Paper, items: Sequence[Item], *, source: Partner, de
     _refuse_inactive(destination)
     if source == destination:
         raise BadPaper(_("Goods go from one partner to another."))
-    paper = checked(paper, items)
+    check(paper, items)
     content = {"from": source.number, "to": destination.number}
     content_hash = hash_of(paper, items, content)
     lines = _read(items)
@@ -179,9 +179,9 @@ def propose_transfer(paper: Paper, items: Sequence[Item], *, source: Partner, de
         before = answered_before(_Kind.TRANSFER, paper, content_hash)
         if before is not None:
             return before
-        targets = find(lines, at=paper.happened_at)
+        targets = find(lines, at=paper.moment)
         rule = rules.transfer(source.pk, destination.pk)
-        drafts = _decide(targets, rule, paper.happened_at, chains_of(*_extent(targets)))
+        drafts = _decide(targets, rule, paper.moment, chains_of(*_extent(targets)))
         agreed = {
             "source_agreed_at": paper.at if paper.issuer == source else None,
             "destination_agreed_at": paper.at if paper.issuer == destination else None,
@@ -246,7 +246,7 @@ def _proposed(document: Document) -> Document:
 
 def recall(paper: Paper, items: Sequence[Item]) -> Answer:
     """Recall units and ranges: the labels that are, or ever were, in a unit are recalled wherever they are now."""
-    paper = checked(paper, items)
+    check(paper, items)
     content_hash = hash_of(paper, items, {})
     lines = _read(items)
     with one_at_a_time():
@@ -298,7 +298,7 @@ def cancel(paper: Paper, document: Document, items: Sequence[Item] = ()) -> Answ
 
     A label that was moved on since is refused; a recall is lifted; what was blocked for good stays so.
     """
-    paper = checked(paper, items)
+    check(paper, items)
     content_hash = hash_of(paper, items, {"document": document.public_id})
     lines = read(items or [Item(text) for text in document.lines.values_list("item", flat=True).order_by("place")])
     with one_at_a_time():
@@ -356,7 +356,7 @@ def _take_back(paper: Paper, row: Document, lines: Sequence[Any], content_hash: 
             destination_id=step.source,
             state=Movement.State.VOID,
             voids=row,
-            happened_at=paper.happened_at,
+            happened_at=paper.moment,
             recorded_at=paper.at,
         )
         for first, end, step, _behind in free
@@ -442,7 +442,7 @@ def _move(
     block: str = "",
     **facts: Any,
 ) -> Answer:
-    paper = checked(paper, items)
+    check(paper, items)
     if not items:
         raise BadPaper(_("A document needs at least one line."))
     content_hash = hash_of(paper, items, content)
@@ -451,8 +451,8 @@ def _move(
         before = answered_before(kind, paper, content_hash)
         if before is not None:
             return before
-        targets = find(lines, at=paper.happened_at)
-        drafts = _decide(targets, rule, paper.happened_at, chains_of(*_extent(targets)))
+        targets = find(lines, at=paper.moment)
+        drafts = _decide(targets, rule, paper.moment, chains_of(*_extent(targets)))
         answer = keep(kind, paper, [line for line, _steps in drafts], content_hash=content_hash, **facts)
         _write(answer.document, drafts, targets, at=paper.at)
         if block:

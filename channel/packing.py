@@ -17,7 +17,7 @@ from channel.chain import merged, without
 from channel.items import Item, Target, find, read, units_by_sscc
 from channel.leaving import take_out
 from channel.models import Document, Line, Unit, UnitAlias, UnitParent, UnitRange
-from channel.papers import Answer, Paper, answered_before, checked, hash_of, keep, one_at_a_time
+from channel.papers import Answer, Paper, answered_before, check, hash_of, keep, one_at_a_time
 from common.db import inside_transaction
 from common.errors import Conflict, Invalid, NotFound
 from labels.identifiers import check_digit_is_right
@@ -136,7 +136,7 @@ def pack(paper: Paper, fillings: Sequence[Filling]) -> Answer:
     not larger (``wrong_level``). Raises `BadSscc`, and as `channel.papers`.
     """
     items = [Item(f"{one.sscc} {one.text}"[:300]) for one in fillings]
-    paper = checked(paper, items)
+    check(paper, items)
     if not all(_is_sscc(one.sscc) for one in fillings):
         raise BadSscc
     content_hash = hash_of(paper, items, {"kinds": [[one.kind, one.lot] for one in fillings]})
@@ -146,10 +146,10 @@ def pack(paper: Paper, fillings: Sequence[Filling]) -> Answer:
         before = answered_before(Document.Kind.PACKING, paper, content_hash)
         if before is not None:
             return before
-        units = _units_for(fillings, at=paper.happened_at)
-        targets = find(lines, at=paper.happened_at)
+        units = _units_for(fillings, at=paper.moment)
+        targets = find(lines, at=paper.moment)
         rows = [
-            _put(place, target, units[one.sscc], item.text, paper.happened_at)
+            _put(place, target, units[one.sscc], item.text, paper.moment)
             for place, (target, one, item) in enumerate(zip(targets, fillings, items, strict=True), 1)
         ]
         return keep(Document.Kind.PACKING, paper, rows, content_hash=content_hash)
@@ -157,7 +157,7 @@ def pack(paper: Paper, fillings: Sequence[Filling]) -> Answer:
 
 def unpack(paper: Paper, sscc: str, items: Sequence[Item] = ()) -> Answer:
     """Open a unit: everything directly in it, or what the lines name, is no longer in it. Raises `UnknownUnit`."""
-    paper = checked(paper, items)
+    check(paper, items)
     content_hash = hash_of(paper, items, {"sscc": sscc})
     lines = read(items)
     know([sscc])
@@ -168,7 +168,7 @@ def unpack(paper: Paper, sscc: str, items: Sequence[Item] = ()) -> Answer:
         unit = units_by_sscc([sscc]).get(sscc)
         if unit is None:
             raise UnknownUnit
-        at = paper.happened_at
+        at = paper.moment
         links, ranges = (
             UnitParent.objects.filter(_open_at(at), parent=unit),
             UnitRange.objects.filter(_open_at(at), unit=unit),

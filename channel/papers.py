@@ -51,15 +51,23 @@ class UnknownPartner(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """What every document says: its number among those of its kind and issuer (None: the brand), when, by whom, where."""
+    """What every document says: its number among those of its kind and issuer (None: the brand), when, by whom, where.
+
+    ``happened_at`` None: now, that is at ``at``. A clock that is a little fast does no harm.
+    """
 
     number: str
     issuer: Partner | None
-    happened_at: datetime
+    happened_at: datetime | None
     at: datetime
     by: str = ""
     site: str = ""
     reason: str = ""
+
+    @property
+    def moment(self) -> datetime:
+        """From when it counts."""
+        return min(self.happened_at or self.at, self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +115,22 @@ def one_at_a_time() -> Iterator[None]:
         raise
 
 
-def checked(paper: Paper, items: Sequence[Item]) -> Paper:
-    """Return the paper with its moment not after now. Raises `BadPaper`."""
+def check(paper: Paper, items: Sequence[Item]) -> None:
+    """Refuse what is no document. Raises `BadPaper`."""
     if not paper.number.strip() or len(paper.number) > 80 or "\x00" in paper.number + paper.site + paper.reason:
         raise BadPaper(_("A document needs a number of at most 80 characters."))
     if len(items) > MOST_LINES:
         raise BadPaper(_("A document has at most {most} lines.").format(most=f"{MOST_LINES:,}"))
     if any(len(item.text) > 300 or not item.text.strip() or "\x00" in item.text for item in items):
         raise BadPaper(_("A line names one thing, in at most 300 characters."))
-    if paper.happened_at > paper.at + SKEW:
+    if paper.happened_at and paper.happened_at > paper.at + SKEW:
         raise BadPaper(_("A document tells of what has happened, not of the future."))
-    if paper.happened_at > paper.at:
-        return Paper(paper.number, paper.issuer, paper.at, paper.at, paper.by, paper.site, paper.reason)
-    return paper
 
 
 def hash_of(paper: Paper, items: Sequence[Item], content: dict[str, Any]) -> bytes:
     """Return the SHA-256 of what a document says; who sent it, and from where, is not part of that."""
     told = {
-        "happened_at": paper.happened_at.isoformat() if paper.happened_at < paper.at else "",
+        "happened_at": paper.happened_at.isoformat() if paper.happened_at else "",
         "reason": paper.reason,
         "items": [[item.text, item.condition] for item in items],
         **content,
@@ -169,7 +174,7 @@ def keep(kind: str, paper: Paper, lines: Sequence[Line], *, content_hash: bytes,
         duplicate=counts[_Outcome.DUPLICATE],
         rejected=counts[_Outcome.REJECTED],
         labels=sum(line.labels for line in lines if line.outcome == _Outcome.ACCEPTED),
-        happened_at=paper.happened_at,
+        happened_at=paper.moment,
         recorded_at=paper.at,
         recorded_by=paper.by,
         site=paper.site,

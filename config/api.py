@@ -13,6 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 
+from channel.api import router as goods
 from common.errors import DomainError
 from common.problems import PROBLEM, problem, problem_of
 from redemption import schemas
@@ -57,12 +58,13 @@ def _mark_problems(responses: dict[Any, Any]) -> None:
 api = Api(
     title=f"{settings.PRODUCT_NAME_BOTH} API",
     version="1",
-    description="Check labels and redeem the codes under their scratch layers.",
+    description="Check labels, redeem the codes under their scratch layers, and record where goods go.",
     urls_namespace="api-v1",
     docs_url=None,
     openapi_url="/openapi.json",
 )
 api.add_router("", redemption)
+api.add_router("", goods)
 
 
 @api.exception_handler(DomainError)

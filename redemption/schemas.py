@@ -6,7 +6,10 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.problem_schema import Problem
 from redemption.rules import Door, Outcome
+
+__all__ = ["Problem"]
 
 MOST_ATTEMPTS = 500
 Text = Annotated[str, Field(min_length=1, max_length=200)]
@@ -196,23 +199,6 @@ class ReceiptOut(Schema):
     entries: list[EntryOut]
     at: datetime
     message: str = Field(description="what to tell the person, in the language of Accept-Language")
-
-
-class ProblemDetail(Schema):
-    at: list[str | int] = Field(description="where in the request")
-    message: str
-
-
-class Problem(Schema):
-    """An error: nothing was written (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[ProblemDetail]
-    request_id: str
 
 
 class BulkOut(Schema):

@@ -46,6 +46,7 @@ class ApiKey(models.Model):
         READ = "read", _("read")
         CHECK = "check", _("check labels")
         REDEEM = "redeem", _("redeem codes")
+        GOODS = "goods", _("record goods")
         PARTNER = "partner", _("act for one partner")  # made on the partner's own page, never beside another scope
 
     name = models.CharField(_("name"), max_length=60)

@@ -16,6 +16,7 @@ from tests.makers import labels_of, make_active_batch, make_partner, serial_of
 _numbers = count(1)
 _ssccs = count(3_0690_1230_0000_0000)
 PER_CASE = 4
+TODAY = NOW.date()
 
 
 def ago(**period: float) -> datetime:
@@ -40,7 +41,7 @@ def new_sscc() -> str:
     return sscc(next(_ssccs))
 
 
-def paper(happened_at: datetime = NOW, issuer: Partner | None = None, number: str = "", **values: str) -> Paper:
+def paper(happened_at: datetime | None = NOW, issuer: Partner | None = None, number: str = "", **values: str) -> Paper:
     return Paper(number or f"N{next(_numbers)}", issuer, happened_at, NOW, values.pop("by", "ada"), **values)
 
 
@@ -48,15 +49,15 @@ def items(*texts: str, condition: str = "") -> list[Item]:
     return [Item(text, condition) for text in texts]
 
 
-def make_goods(cases: int = 2) -> Goods:
-    batch = make_active_batch(cases * PER_CASE)
+def make_goods(cases: int = 2, *, at: datetime = NOW) -> Goods:
+    batch = make_active_batch(cases * PER_CASE, at=at)
     ssccs = [new_sscc() for _ in range(cases)]
     numbers = labels_of(batch)
     fillings = [
         Filling(one, "case", range_text(numbers[place * PER_CASE : (place + 1) * PER_CASE]))
         for place, one in enumerate(ssccs)
     ]
-    assert pack(paper(ago(days=10)), fillings).status == "ACCEPTED"
+    assert pack(Paper(f"N{next(_numbers)}", None, at - timedelta(days=10), at, "ada"), fillings).status == "ACCEPTED"
     a, b = (make_partner("distributor", name=name) for name in ("A", "B"))
     shop = make_partner("retailer")
     Partner.objects.filter(pk=shop.pk).update(parent=a)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from brands.models import Brand
 from channel import acts
-from channel.acts import Item, NumberUsed, PartnerNotActive, ship
+from channel.acts import BadPaper, Item, NumberUsed, PartnerNotActive, ship
 from channel.custody import rebuild_all
 from channel.models import Custody, Movement, Partner, UnitParent
 from channel.packing import Filling, pack
@@ -92,6 +95,8 @@ def test_the_same_again_gets_the_same_answer(goods: Goods) -> None:
     assert (again.document, again.payload_hash) == (first.document, first.payload_hash)
     assert first.status == "PARTIALLY_ACCEPTED"
     assert Movement.objects.count() == 1
+    later = replace(page, at=NOW + timedelta(hours=1))
+    assert ship(later, lines, source=None, destination=goods.a).lines == first.lines
     with pytest.raises(NumberUsed):
         ship(page, lines[:1], source=None, destination=goods.a)
     with pytest.raises(NumberUsed):
@@ -165,3 +170,15 @@ def test_custody_made_anew_is_what_it_was(goods: Goods) -> None:
     rebuild_all()
 
     assert set(Custody.objects.values_list("label_range", "during", "partner", "state", "shipment")) == before
+
+
+def test_a_fast_clock_does_no_harm_but_the_future_is_refused(goods: Goods) -> None:
+    page = paper(NOW + timedelta(minutes=3))
+    first = ship(page, items(goods.cases[0]), source=None, destination=goods.a)
+
+    again = ship(replace(page, at=NOW + timedelta(hours=1)), items(goods.cases[0]), source=None, destination=goods.a)
+
+    assert first.document.happened_at == NOW
+    assert again.document == first.document
+    with pytest.raises(BadPaper):
+        send(goods, goods.a, 1, at=NOW + timedelta(minutes=6))

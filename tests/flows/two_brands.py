@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
+from channel.acts import Item, Paper, ship
 from channel.models import Partner
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
@@ -32,6 +33,7 @@ from sms_gateway.services import queue_message
 from staff.apikeys import create_key
 from staff.models import Approval, User
 from tests.browser.world import populate
+from tests.channel.goods import make_goods
 from tests.lottery import world
 from tests.lottery.world import CLOSES, OPENS
 from tests.makers import labels_of, make_active_batch, make_batch, secrets_of, serial_of
@@ -63,7 +65,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     """Fill the brand; give both an owner and a key. The connection points at the brand."""
     things = populate(now())
     secret, other, *_ = secrets_of(batch := make_active_batch(5, at=now()))
-    token = create_key("all", ["read", "check", "redeem"], at=now())[1]
+    token = create_key("all", ["read", "check", "redeem", "goods"], at=now())[1]
     ada, sam = (User.objects.get(username=name) for name in ("ada", "sam"))
     owner, crossed = Client(HTTP_HOST=HOST), Client(HTTP_HOST=STRANGER_HOST)
     sign_in(owner, ada)
@@ -104,6 +106,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     retailer = Partner.objects.get(public_id=things["retailer"])
     make_person(retailer, "rui")
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
+    things |= _printed(ada, sam) | _talked(brand) | _shipped()
     account = PressAccount.objects.get()
     press = Client(HTTP_HOST=HOST)
     sign_in(press, account.user)
@@ -122,7 +125,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     sign_in(stranger, eve)
     assert sam.pk != eve.pk
     assert not any(model.objects.filter(pk=numbers[name]).exists() for name, model in rows.items())
-    stranger_token = create_key("all", ["read", "check", "redeem"], at=now())[1]
+    stranger_token = create_key("all", ["read", "check", "redeem", "goods"], at=now())[1]
     connection.set_tenant(brand)
     return Two(
         things,
@@ -179,6 +182,14 @@ def _talked(brand: Brand) -> dict[str, str]:
     )
     came = InboundMessage.objects.latest("pk")
     return {"in": str(came.uuid), "out": str(went.uuid), "call": str(call.uuid), "art": art.sha256}
+
+
+def _shipped() -> dict[str, str]:
+    """Send a case to a distributor; return what names them."""
+    goods = make_goods(1, at=now())
+    page = Paper("SO-1", None, None, now(), "ada")
+    sent = ship(page, [Item(goods.cases[0])], source=None, destination=goods.a)
+    return {"distributor": goods.a.number, "case": goods.cases[0], "document": sent.document.public_id}
 
 
 def _files_of(row: PrintJob, approver: User) -> dict[str, str]:
@@ -245,6 +256,8 @@ def arguments(two: Two, route: str) -> dict[str, str]:
     known: list[tuple[str, dict[str, str]]] = [
         ("console/staff/", {"pk": str(numbers["staff"])}),
         ("console/keys/", {"prefix": things["key"]}),
+        ("console/goods/units/", {"sscc": things["case"]}),
+        ("console/goods/", {"public_id": things["document"]}),
         ("console/approvals/", {"pk": str(numbers["approval"])}),
         ("console/members/", {"public_id": things["member"]}),
         (
@@ -320,6 +333,8 @@ def arguments(two: Two, route: str) -> dict[str, str]:
             {"carrier": "kannel", "secret": "0" * 32, "sid": "AC" + "0" * 32, "message_sid": "SM" + "0" * 32},
         ),
         ("recordings/", {"public_id": "00000000-0000-4000-8000-000000000000"}),
+        ("api/v1/documents/", {"document_id": things["document"]}),
+        ("api/v1/units/", {"sscc": things["case"]}),
         ("api/v1/receipts/", {"number": things["receipt"]}),
         ("r/", {"receipt_no": things["receipt"]}),
         ("me/draws/", {"entry_id": "1"}),

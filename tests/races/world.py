@@ -67,7 +67,7 @@ def make_world(
     first, end = batch.label_range.lower, batch.label_range.upper
     activate(label_range=(first, end), product=product, at=at)
     numbers = list(range(first, end))
-    key, token = create_key("races", ["read", "check", "redeem"], at=at)
+    key, token = create_key("races", ["read", "check", "redeem", "goods"], at=at)
     if prizes:
         games.game_now(batch, *prizes, at=now())
     if enters:
