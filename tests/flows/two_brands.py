@@ -106,7 +106,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     retailer = Partner.objects.get(public_id=things["retailer"])
     make_person(retailer, "rui")
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
-    things |= _printed(ada, sam) | _talked(brand) | _shipped()
+    things |= _shipped()
     account = PressAccount.objects.get()
     press = Client(HTTP_HOST=HOST)
     sign_in(press, account.user)
