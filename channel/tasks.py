@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
-from channel import acts
+from channel import acts, capturing
 from common.clock import now
 
 
@@ -12,3 +12,10 @@ def receive_what_nobody_did() -> None:
     """Take in what nobody confirmed in time, where the operator wishes so."""
     if settings.CHANNEL_AUTO_RECEIPT_DAYS:
         acts.receive_what_nobody_did(at=now(), days=settings.CHANNEL_AUTO_RECEIPT_DAYS)
+
+
+@shared_task
+def go_on_with_events() -> None:
+    """Apply events whose process died, and tell our documents as events."""
+    capturing.apply_waiting(at=now())
+    capturing.tell_waiting(at=now())

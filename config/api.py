@@ -14,6 +14,7 @@ from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 
 from channel.api import router as goods
+from channel.epcis_api import router as epcis
 from common.errors import DomainError
 from common.problems import PROBLEM, problem, problem_of
 from redemption import schemas
@@ -65,6 +66,7 @@ api = Api(
 )
 api.add_router("", redemption)
 api.add_router("", goods)
+api.add_router("/epcis", epcis)
 
 
 @api.exception_handler(DomainError)

@@ -123,7 +123,7 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith("/api/"):
             return self.get_response(request)
-        if request.method == "POST" and request.content_type != "application/json" and _has_body(request):
+        if request.method == "POST" and request.content_type not in _takes(request.path) and _has_body(request):
             return problem(415, code="not_json", detail=_("Send a JSON body, with Content-Type: application/json."))
         response = self.get_response(request)
         if response.status_code < 400 or response.headers.get("Content-Type") in _API_TYPES:
@@ -134,6 +134,11 @@ class ApiMiddleware:
             if name in response.headers:
                 told.headers[name] = response.headers[name]
         return told
+
+
+def _takes(path: str) -> set[str]:
+    """Return the types of bodies that an address takes: EPCIS speaks JSON-LD."""
+    return {"application/json", "application/ld+json"} if path.startswith("/api/v1/epcis/") else {"application/json"}
 
 
 _API_TYPES = {PROBLEM, "application/json"}

@@ -331,6 +331,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "forget old messages": {"task": "sms_gateway.tasks.forget_old_messages", "schedule": 6 * 3600.0},
     "lapse what nobody claimed": {"task": "members.tasks.lapse_pending", "schedule": 3600.0},
     "take in what nobody confirmed": {"task": "channel.tasks.receive_what_nobody_did", "schedule": 3600.0},
+    "go on with events of goods": {"task": "channel.tasks.go_on_with_events", "schedule": 300.0},
     "even out budgets": {"task": "lottery.tasks.rebalance", "schedule": 60.0},
     "close campaigns": {"task": "lottery.tasks.close_due", "schedule": 300.0},
     "go on with dry runs": {"task": "lottery.tasks.rehearse_forsaken", "schedule": 120.0},
