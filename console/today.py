@@ -17,6 +17,7 @@ from common.templatetags.show import day as day_shown, num, percent
 from console.events import Alarm
 from console.outcomes import DOORS, ORDER, REPEAT_SAME, Look, look_of
 from console.print_alarms import print_alarms
+from console.prize_alarms import prize_alarms
 from labels.models import Activation, Batch
 from ledger.queries import liability
 from lottery.models import BudgetSlot, Campaign, Filing, Play
@@ -279,6 +280,7 @@ def alarms(found: Today) -> list[Alarm]:
             Alarm("wait", "message", title.format(n=num(reports)), _("Not what they bought, or something else."), "/console/reports")
         )  # fmt: skip
     rows += _low_budgets() + _games(found.at)
+    rows += prize_alarms()
     failed = Job.objects.filter(state=Job.State.FAILED, ended_at__gte=found.at - timedelta(days=1))
     rows += [
         Alarm("no", "jobs", _("A job failed: {name}").format(name=job.subject or job.kind), job.error, f"/console/jobs/{job.public_id}")

@@ -7,7 +7,7 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from lottery.claims import LONGEST, REASONS, Asked
-from lottery.models import Campaign, Claim, ClaimDocument, PrizeTier
+from lottery.models import Claim, ClaimDocument, PrizeTier
 
 FIELD_LABELS = {
     "name": _("Name"),
@@ -119,7 +119,7 @@ class StockForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        vouchers = PrizeTier.objects.filter(kind=PrizeTier.Kind.VOUCHER).exclude(campaign__state=Campaign.State.DRAFT)
+        vouchers = PrizeTier.objects.filter(kind=PrizeTier.Kind.VOUCHER, campaign__published_at__isnull=False)
         field: Any = self.fields["tier"]
         field.queryset = vouchers.select_related("campaign").order_by("-campaign__created_at", "tier")
         field.label_from_instance = lambda tier: f"{tier.campaign.display_name} · {tier.display_name}"

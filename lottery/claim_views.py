@@ -64,7 +64,7 @@ def claim_list(request: HttpRequest) -> HttpResponse:
         "total": sum(counted.values()),
         "kinds": PrizeTier.Kind.choices,
         "campaigns": Campaign.objects.filter(claims__isnull=False).distinct().order_by("-created_at")[:50],
-        "low": [tier for tier, kept in _stocks() if kept.low],
+        "low": [tier for tier, _kept in stock.low_ones()],
         "at": now(),
     }
     return render(request, "lottery/claims.html", context)
@@ -334,12 +334,6 @@ def parcel_list(request: HttpRequest) -> HttpResponse:
 # --- the stock of codes ------------------------------------------------------------------------------------------------------
 
 
-def _stocks() -> list[tuple[PrizeTier, stock.Stock]]:
-    tiers = PrizeTier.objects.filter(kind=PrizeTier.Kind.VOUCHER).exclude(campaign__state=Campaign.State.DRAFT)
-    found = tiers.select_related("campaign").order_by("-campaign__created_at", "tier")
-    return [(tier, stock.stock_of(tier)) for tier in found[:50]]
-
-
 @staff_view("claims.read")
 def stock_list(request: HttpRequest) -> HttpResponse:
     """Show how many codes each prize of vouchers has."""
@@ -347,7 +341,7 @@ def stock_list(request: HttpRequest) -> HttpResponse:
 
 
 def _stock_page(request: HttpRequest, form: StockForm, *, status: int = 200) -> HttpResponse:
-    context = {"rows": _stocks(), "form": form, "may_add": allowed(cast("User", request.user), "claims.stock")}
+    context = {"rows": stock.stocks(), "form": form, "may_add": allowed(cast("User", request.user), "claims.stock")}
     return render(request, "lottery/stock.html", context, status=status)
 
 

@@ -28,9 +28,9 @@ STEPS = ("won", "claimed", "checked", "approved", "sent", "done")
 @consumer_page
 @signed_in
 def prizes(request: ConsumerRequest) -> HttpResponse:
-    """List what the member has won, newest first."""
+    """List what the member has won: what waits for them first, then the newest."""
     found = prizes_of(_member(request).pk).select_related("tier", "campaign").order_by("-won_at", "-pk")[:PER_PAGE]
-    lines = [_line(claim) for claim in found]
+    lines = sorted((_line(claim) for claim in found), key=lambda line: not line["waits"])
     return page(request, "prizes.html", title=_("My prizes"), section="wallet", prizes=lines)
 
 
@@ -42,7 +42,7 @@ def _line(claim: Claim) -> dict[str, Any]:
         "word": _("not claimed in time") if late else status_of(claim),
         "icon": "gift" if waits else {"ok": "tick", "no": "octagon"}.get(LOOKS.get(claim.state, ""), "clock"),
         "waits": waits,
-        "until": rules.last_day(claim.deadline_at, claim.campaign.zone),
+        "until": claim.last_day,
         "in": claim.state not in Claim.ENDED_WITHOUT and not late,
     }
 

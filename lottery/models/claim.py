@@ -1,6 +1,7 @@
 """Claims: units won, on their way to those who won them, with what that takes: details, documents, codes, payouts."""
 
 import uuid
+from datetime import date
 from functools import partial
 
 from django.db import models
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from common.ids import new_public_id
 from ledger.models import Account
+from lottery.claims import last_day
 from lottery.models.campaign import Campaign
 from lottery.models.prize import PrizeTier
 from members.models import Member
@@ -74,6 +76,11 @@ class Claim(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which it can be claimed, in the campaign's zone."""
+        return last_day(self.deadline_at, self.campaign.zone)
 
 
 class ClaimMove(models.Model):

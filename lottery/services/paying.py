@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from common.db import inside_transaction
 from lottery.errors import BadClaim, ClaimState
 from lottery.models import Claim, Payout
 from lottery.payers import Declined, Order, Paid, Payer, payer
@@ -70,6 +71,10 @@ def _lease(payout_id: int, *, at: datetime) -> _Leased | None:
         row = Payout.objects.filter(pk=payout_id, state__in=Payout.UNDER_WAY, due_at__lte=at).first()
         if row is None:
             return None
+        approved = Claim.objects.select_for_update(no_key=True).filter(pk=row.claim_id, state=Claim.State.APPROVED)
+        if row.state == State.WAITING and not approved.exists():  # its redemption was taken back
+            Payout.objects.filter(pk=payout_id, state=State.WAITING).update(state=State.FAILED, problem="not_approved")
+            return None
         taken = Payout.objects.filter(pk=payout_id, state=row.state, tries=row.tries, due_at=row.due_at).update(
             state=State.ASKED, tries=F("tries") + 1, due_at=at + LEASE
         )
@@ -102,10 +107,21 @@ def _paid(payout_id: int, answer: Paid, *, at: datetime, by: str) -> bool:
             state=State.PAID, reference=answer.reference[:80], paid_at=at, problem=""
         )
         if changed:
-            claim_id = Payout.objects.values_list("claim_id", flat=True).get(pk=payout_id)
+            _move(Payout.objects.values_list("claim_id", flat=True).get(pk=payout_id), at=at, by=by)
+    return bool(changed)
+
+
+@inside_transaction
+def _move(claim_id: int, *, at: datetime, by: str) -> None:
+    """Note at the claim that it is paid. Money that has moved is kept as such, even if the claim was ended meanwhile."""
+    try:
+        with transaction.atomic():
             move(claim_id, Claim.State.PAID, at=at, by=by)
             move(claim_id, Claim.State.DONE, at=at, by=by)
-    return bool(changed)
+    except ClaimState:
+        if by != SYSTEM:
+            raise
+        log.critical("a prize was paid whose claim had ended", extra={"claim": claim_id})
 
 
 def pay_again(claim_id: int, *, at: datetime) -> Payout:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 LONGEST = 100
 MOST_LINES = 20_000
 NAMED = 20  # lines that an error names
+SHOWN = 50
 LOW = 0.1  # of the quantity: the stock is low
 
 
@@ -126,3 +127,15 @@ def stock_of(tier: PrizeTier) -> Stock:
     owed = max(0, tier.quantity - given)
     low = bool(owed) and counts["left"] < max(waiting + 1, min(owed, round(tier.quantity * LOW) or 1))
     return Stock(counts["total"], counts["left"], waiting, low)
+
+
+def stocks() -> list[tuple[PrizeTier, Stock]]:
+    """Return the voucher prizes of published campaigns, the newest first, with how their codes stand."""
+    tiers = PrizeTier.objects.filter(kind=PrizeTier.Kind.VOUCHER, campaign__published_at__isnull=False)
+    found = tiers.select_related("campaign").order_by("-campaign__created_at", "tier")
+    return [(tier, stock_of(tier)) for tier in found[:SHOWN]]
+
+
+def low_ones() -> list[tuple[PrizeTier, Stock]]:
+    """Return those of `stocks` that run low: somebody should upload codes."""
+    return [(tier, kept) for tier, kept in stocks() if kept.low]

@@ -8,7 +8,7 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from brands.queries import base_url, brand_zone
+from brands.queries import base_url
 from common.db import inside_transaction
 from lottery import claims as rules
 from lottery.models import Claim
@@ -28,7 +28,7 @@ def tell_winners(*, at: datetime) -> int:
     for claim in claims.select_related("tier", "campaign", "member").order_by("pk")[:MOST]:
         with transaction.atomic():
             if notified([claim.pk], at=at, how="sms"):
-                queue_notice(claim, _won(claim), key="won", at=at)
+                queue_notice(claim, won_text(claim), key="won", at=at)
                 count += 1
     return count
 
@@ -47,7 +47,7 @@ def remind_winners(*, at: datetime) -> int:
         with transaction.atomic():
             mine = Claim.objects.filter(pk=claim.pk, reminded=claim.reminded, state=Claim.State.NOTIFIED)
             if mine.update(reminded=due):
-                queue_notice(claim, _reminder(claim), key=f"reminder-{due}", at=at)
+                queue_notice(claim, reminder_text(claim), key=f"reminder-{due}", at=at)
                 count += 1
     return count
 
@@ -74,21 +74,22 @@ def language_of(member: Member | None) -> str:
     return "zh-hans" if tag.startswith("zh") else "en"
 
 
-def _won(claim: Claim) -> str:
+def won_text(claim: Claim) -> str:
+    """Return what a winner is told first."""
     with translation.override(language_of(claim.member)):
         return _("%(brand)s: you have won %(prize)s. Claim it by %(day)s: %(url)s") % _values(claim)
 
 
-def _reminder(claim: Claim) -> str:
+def reminder_text(claim: Claim) -> str:
+    """Return what a winner is told again."""
     with translation.override(language_of(claim.member)):
         return _("%(brand)s: your prize %(prize)s is waiting until %(day)s. Claim it: %(url)s") % _values(claim)
 
 
 def _values(claim: Claim) -> dict[str, str]:
-    last = rules.last_day(claim.deadline_at, claim.campaign.zone or str(brand_zone()))
     return {
         "brand": connection.tenant.message_name,  # type: ignore[attr-defined]
         "prize": claim.tier.display_name,
-        "day": date_format(last, "SHORT_DATE_FORMAT"),
+        "day": date_format(claim.last_day, "SHORT_DATE_FORMAT"),
         "url": f"{base_url()}/me/prizes",
     }

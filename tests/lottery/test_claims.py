@@ -11,11 +11,12 @@ from common.phone import mask_phone
 from ledger.queries import balance
 from lottery import claims as rules, verify_draw
 from lottery.errors import BadClaim, ClaimLate, ClaimState, LimitReached, MayNotTakePart, NoSuchClaim
-from lottery.models import Bundle, Claim, ClaimDetails, ClaimMove, Exclusion, Pick
+from lottery.models import Bundle, Claim, ClaimDetails, ClaimMove, Exclusion, Pick, PrizeTier
 from lottery.rules import claim_deadline
 from lottery.services import claiming, papers, telling
 from members.services import erase_member, export_member
 from sms_gateway.models import OutboundMessage
+from sms_gateway.segments import parts_of
 from staff import approvals
 from staff.approvals import NeedsApproval, SamePerson
 from tests.lottery import world
@@ -316,6 +317,30 @@ def test_winners_are_told_once_and_reminded_three_times(brand: Brand) -> None:
     assert sent == [0, 1, 0] * 3
     assert OutboundMessage.objects.filter(purpose="notice").count() == 4
     assert states(claim) == ["won", "notified"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_notices_fit_into_two_parts_with_the_longest_names(brand: Brand, language: str) -> None:
+    claim = one_prize()
+    claim.tier.name, claim.tier.name_zh = "Y" * 80, "壶" * 40
+    claim.member.language = language  # type: ignore[union-attr]
+
+    texts = [telling.won_text(claim), telling.reminder_text(claim)]
+
+    assert [parts_of(text).count <= 2 for text in texts] == [True, True], texts
+    assert all("/me/prizes" in text for text in texts)
+
+
+def test_new_rules_give_those_who_have_not_claimed_more_time(brand: Brand) -> None:
+    claim, late = one_prize(), one_prize()
+    Claim.objects.filter(pk=late.pk).update(deadline_at=TOLD)
+    PrizeTier.objects.update(claim_days=40)
+
+    with transaction.atomic():
+        claiming.extend_deadlines([claim.tier_id, late.tier_id], at=TOLD)
+
+    assert Claim.objects.get(pk=claim.pk).deadline_at == claim_deadline(DRAWN, 40, "Asia/Shanghai")
+    assert Claim.objects.get(pk=late.pk).deadline_at == TOLD
 
 
 def test_reminders_stop_with_the_claim(brand: Brand) -> None:

@@ -146,6 +146,25 @@ def test_a_prize_that_nobody_was_asked_to_pay_is_refused_and_never_paid(claim: C
         paying.pay_again(claim.pk, at=LATER)
 
 
+def test_what_was_taken_back_before_the_call_is_not_paid(claim: Claim) -> None:
+    bank = Bank()
+    Claim.objects.filter(pk=claim.pk).update(state="disqualified")  # as a redemption that is taken back does
+
+    assert not ask(claim, bank)
+    assert not bank.books
+    assert Payout.objects.get().state == "failed"
+
+
+def test_money_that_moved_is_kept_as_such_though_the_claim_has_ended(claim: Claim) -> None:
+    bank = Bank("lost after")
+    ask(claim, bank)
+    Claim.objects.filter(pk=claim.pk).update(state="disqualified")
+
+    assert ask(claim, bank, LATER)
+    assert not ask(claim, bank, LATER + timedelta(days=1))
+    assert (Payout.objects.get().state, Claim.objects.get(pk=claim.pk).state) == ("paid", "disqualified")
+
+
 def test_where_nobody_pays_a_person_does(claim: Claim, settings) -> None:
     settings.PAYOUT_ADAPTER = ""
 
