@@ -21,7 +21,7 @@ from tests.conftest import NOW
 BRAND = {
     "name": "Xilan Tea", "name_zh": "溪岚茶业", "short_name": "Xilan", "short_name_zh": "溪岚", "hotline": "400 1",
     "default_language": "en", "time_zone": "Asia/Shanghai", "colour": "#1d5b4f", "on_colour": "#ffffff",
-    "activation_requires": "received",
+    "activation_requires": "received", "claim_limit": "100000",
 }  # fmt: skip
 CIRCLE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="4"/></svg>'
 
