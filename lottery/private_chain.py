@@ -1,7 +1,7 @@
 """A beacon of our own for the demo and the tests, which have no network: the scheme of quicknet, signed on request.
 
 Nobody need believe it: the verifier says "NOT the public drand network", and production refuses it. Signing needs the
-package py-ecc (a development requirement): ``bls-unchained-g1-rfc9380`` is BLS12-381 with signatures in G1, the message
+package py-ecc (requirements/demo.txt): ``bls-unchained-g1-rfc9380`` is BLS12-381 with signatures in G1, the message
 SHA-256(be64(round)) hashed to the curve as RFC 9380 says.
 """
 
@@ -21,7 +21,10 @@ def _secret() -> int:
     """Return the chain's secret key, made from the settings so that every process has the same."""
     if settings.PRODUCTION:
         raise ImproperlyConfigured("production has no private chain")
-    from py_ecc.optimized_bls12_381 import curve_order  # type: ignore[attr-defined]  # its __init__ re-exports
+    try:
+        from py_ecc.optimized_bls12_381 import curve_order  # type: ignore[attr-defined]  # its __init__ re-exports
+    except ImportError as error:
+        raise ImproperlyConfigured("the private chain needs py-ecc: install requirements/demo.txt") from error
 
     digest = sha256(b"zhenbiao private chain" + settings.SECRET_KEY.encode()).digest()
     return int.from_bytes(digest, "big") % (curve_order - 1) + 1
@@ -30,10 +33,11 @@ def _secret() -> int:
 @cache
 def beacon() -> Beacon:
     """Return the private chain."""
+    secret = _secret()
     from py_ecc.bls.point_compression import compress_G2
     from py_ecc.optimized_bls12_381 import G2, multiply  # type: ignore[attr-defined]
 
-    first, second = compress_G2(multiply(G2, _secret()))
+    first, second = compress_G2(multiply(G2, secret))
     key = (first.to_bytes(48, "big") + second.to_bytes(48, "big")).hex()
     return Beacon("private", sha256(b"private chain" + bytes.fromhex(key)).hexdigest(), key, GENESIS)
 
