@@ -1,9 +1,9 @@
-"""Forms of the partners' pages."""
+"""Forms of the partners' pages and of goods."""
 
 from django import forms
 from django.utils.translation import get_language, gettext_lazy as _
 
-from channel.models import Partner
+from channel.models import Partner, ProductLine
 from common.geo import provinces_of_china
 
 
@@ -21,6 +21,85 @@ class EditForm(forms.Form):
         label=_("Name in Chinese"), max_length=40, required=False, help_text=_("Shown to readers of Chinese.")
     )
     region = forms.ChoiceField(label=_("Region"), choices=_regions, required=False)
+
+
+class ChangeForm(EditForm):
+    """All that may change about a partner who is there already."""
+
+    parent = forms.CharField(
+        label=_("Partner above"), max_length=12, required=False, help_text=_("The number of who supplies this partner.")
+    )
+    gln = forms.CharField(label=_("GLN"), max_length=13, required=False, help_text=_("13 digits, if it has one."))
+    sells_online = forms.BooleanField(label=_("May sell online, all over the country"), required=False)
+
+
+class _DaysForm(forms.Form):
+    valid_from = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}))
+    valid_to = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        help_text=_("Empty: until it is ended."),
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+
+class TerritoryForm(_DaysForm):
+    """A region for a partner."""
+
+    region = forms.CharField(
+        label=_("Region"), max_length=20, help_text=_("Its code, as on the page of regions: CN-GD or CN-440100.")
+    )
+    line = forms.ModelChoiceField(
+        label=_("Product line"), queryset=ProductLine.objects.order_by("name"), required=False, empty_label=_("all")
+    )
+    is_shared = forms.BooleanField(label=_("Shared with others"), required=False)
+
+    field_order = ["region", "line", "valid_from", "valid_to", "is_shared"]
+
+
+class ContractForm(_DaysForm):
+    """A contract with a partner."""
+
+    number = forms.CharField(label=_("Number"), max_length=60)
+    note = forms.CharField(label=_("Note"), max_length=300, required=False)
+
+    field_order = ["number", "valid_from", "valid_to", "note"]
+
+
+class GoodsForm(forms.Form):
+    """A document of goods, typed, pasted, scanned or uploaded."""
+
+    ACTS = (
+        ("ship", _("Ship to the partner")),
+        ("receive", _("The partner has received")),
+        ("return", _("The partner gives back")),
+        ("release", _("Returned goods: release again")),
+        ("destroy", _("Returned goods: destroy")),
+        ("recall", _("Recall")),
+        ("steal", _("Stolen")),
+    )
+    act = forms.ChoiceField(label=_("What happened"), choices=ACTS)
+    partner = forms.CharField(
+        label=_("Partner"), max_length=12, required=False, help_text=_("The number; not needed for a recall or theft.")
+    )
+    number = forms.CharField(label=_("Number of the document"), max_length=80)
+    happened_at = forms.DateTimeField(
+        label=_("When"),
+        required=False,
+        help_text=_("Empty: now."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+    reason = forms.CharField(label=_("Note"), max_length=300, required=False)
+    items = forms.CharField(
+        label=_("Lines"),
+        max_length=600_000,
+        required=False,
+        help_text=_(
+            "One a line: an SSCC, a link, a serial, or two serials with .. between. Behind a comma: how it arrived."
+        ),
+        widget=forms.Textarea(attrs={"rows": 6, "class": "id", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    file = forms.FileField(label=_("Or a CSV file"), required=False, help_text=_("Columns: item, condition."))
 
 
 class NewForm(EditForm):

@@ -1,19 +1,27 @@
-"""Partners' verbs: take on, rename, pause, resume, close."""
+"""Partners' verbs: take on, change, pause, resume, close; their contracts and territories."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
-from channel.models import Partner
+from channel.models import Contract, Partner, ProductLine, Region, Territory
 from common.errors import Conflict, Invalid, NotFound
 from common.geo import provinces_of_china
 from common.luhn import luhn
+from labels.identifiers import check_digit_is_right
 from ledger.services import open_account
 
 NUMBER = re.compile("[A-Z][0-9]{4,11}")
-_LETTERS = {Partner.Kind.DISTRIBUTOR: "D", Partner.Kind.RETAILER: "R", Partner.Kind.PROMOTER: "P"}
+_LETTERS = {
+    Partner.Kind.DISTRIBUTOR: "D",
+    Partner.Kind.SUB_DISTRIBUTOR: "S",
+    Partner.Kind.RETAILER: "R",
+    Partner.Kind.PROMOTER: "P",
+    Partner.Kind.ECOMMERCE: "E",
+}
+_PARTIES = {Partner.Kind.SUB_DISTRIBUTOR: "distributor", Partner.Kind.ECOMMERCE: "retailer"}  # as the ledger knows them
 
 
 class BadNumber(Invalid):
@@ -32,6 +40,36 @@ class UnknownRegion(Invalid):
     """There is no such region."""
 
     code = "unknown_region"
+
+
+class BadParent(Invalid):
+    """The partner above is another partner, and not one below this one."""
+
+    code = "bad_parent"
+
+
+class BadGln(Invalid):
+    """A GLN has 13 digits, of which the last is the check digit."""
+
+    code = "bad_gln"
+
+
+class BadDays(Invalid):
+    """The last day is not before the first."""
+
+    code = "bad_days"
+
+
+class ContractKnown(Conflict):
+    """The partner has a contract of that number already."""
+
+    code = "contract_known"
+
+
+class TerritoryTaken(Conflict):
+    """Somebody has this region from that day already: choose another day, or mark both as shared."""
+
+    code = "territory_taken"
 
 
 class PartnerClosed(Conflict):
@@ -62,20 +100,119 @@ def create_partner(
             region=region,
             region_name=region_name,
             region_name_zh=region_name_zh,
-            account=open_account(party=kind),
+            account=open_account(party=_PARTIES.get(Partner.Kind(kind), kind)),
             created_at=at,
         )
 
 
-def edit_partner(public_id: str, *, name: str, name_zh: str, region: str) -> Partner:
-    """Change a partner's names and region. Raises `NotFound`, `PartnerClosed`, `UnknownRegion`."""
+def edit_partner(
+    public_id: str,
+    *,
+    name: str,
+    name_zh: str,
+    region: str,
+    parent: str | None = None,
+    gln: str | None = None,
+    sells_online: bool | None = None,
+) -> Partner:
+    """Change what is known about a partner; ``parent`` is the number of the partner above, None leaves as it is.
+
+    Raises `NotFound`, `PartnerClosed`, `UnknownRegion`, `BadParent`, `BadGln`.
+    """
     region_name, region_name_zh = _region_names(region)
     with transaction.atomic(durable=True):
         partner = _lock(public_id)
+        if parent is not None:
+            partner.parent = _parent_of(partner, parent)
+        if gln is not None:
+            partner.gln = _checked_gln(partner, gln)
+        if sells_online is not None:
+            partner.sells_online = sells_online
         partner.name, partner.name_zh = name, name_zh
         partner.region, partner.region_name, partner.region_name_zh = region, region_name, region_name_zh
         partner.save()
     return partner
+
+
+def _parent_of(partner: Partner, number: str) -> Partner | None:
+    if not number:
+        return None
+    parent = above = Partner.objects.filter(number=number).first()
+    while above is not None and above.pk != partner.pk:
+        above = above.parent
+    if parent is None or above is not None:
+        raise BadParent
+    return parent
+
+
+def _checked_gln(partner: Partner, gln: str) -> str:
+    if gln and not (len(gln) == 13 and gln.isascii() and gln.isdecimal() and check_digit_is_right(gln)):
+        raise BadGln
+    if gln and Partner.objects.filter(gln=gln).exclude(pk=partner.pk).exists():
+        raise BadGln(_("Another partner has that GLN."))
+    return gln
+
+
+# --- contracts and territories ------------------------------------------------------------------------------------------
+
+
+def add_contract(
+    partner: Partner, *, number: str, valid_from: date, valid_to: date | None = None, note: str = ""
+) -> Contract:
+    """Note a contract. Raises `BadDays`, `ContractKnown`."""
+    _check_days(valid_from, valid_to)
+    with transaction.atomic(durable=True):
+        made, is_new = Contract.objects.get_or_create(
+            partner=partner, number=number, defaults={"valid_from": valid_from, "valid_to": valid_to, "note": note}
+        )
+    if not is_new:
+        raise ContractKnown
+    return made
+
+
+def give_territory(
+    partner: Partner,
+    *,
+    region: str,
+    valid_from: date,
+    valid_to: date | None = None,
+    line: ProductLine | None = None,
+    is_shared: bool = False,
+) -> Territory:
+    """Give a partner a region, for a product line or all. Goods already under way keep the market of their shipment.
+
+    Raises `UnknownRegion`, `BadDays`, `TerritoryTaken` where another has it with equal right.
+    """
+    _check_days(valid_from, valid_to)
+    place = Region.objects.filter(code=region).first()
+    if place is None:
+        raise UnknownRegion(_("There is no such region."))
+    try:
+        with transaction.atomic():
+            return Territory.objects.create(
+                partner=partner,
+                region=place,
+                line=line,
+                valid_from=valid_from,
+                valid_to=valid_to,
+                is_shared=is_shared,
+            )
+    except IntegrityError as error:
+        raise TerritoryTaken from error
+
+
+def end_territory(territory: Territory, *, valid_to: date) -> Territory:
+    """End a territory after a day. Raises `BadDays`."""
+    _check_days(territory.valid_from, valid_to)
+    with transaction.atomic(durable=True):
+        Territory.objects.filter(pk=territory.pk).update(valid_to=valid_to)
+    territory.valid_to = valid_to
+    return territory
+
+
+def _check_days(valid_from: date, valid_to: date | None) -> None:
+    if valid_to is not None and valid_to < valid_from:
+        raise BadDays
 
 
 def pause(public_id: str) -> Partner:

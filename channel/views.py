@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from channel import services
-from channel.forms import EditForm, NewForm
+from channel.forms import ChangeForm, NewForm
 from channel.models import Partner
 from channel.qr import qr_path
 from common.clock import now
@@ -77,6 +77,8 @@ def partner(request: HttpRequest, public_id: str) -> HttpResponse:
         "path": path,
         "lines": [(line, Kind(line.kind).label) for line in ledger.statement(found.account_id, limit=20).lines],
         "may_edit": allowed(request.user, "channel.edit"),
+        "territories": found.territories.select_related("region", "line").order_by("-valid_from", "id"),
+        "contracts": found.contracts.order_by("-valid_from", "id"),
     }
     return render(request, "channel/partner.html", context)
 
@@ -98,8 +100,15 @@ def qr(request: HttpRequest, public_id: str) -> HttpResponse:
 def edit(request: HttpRequest, public_id: str) -> HttpResponse:
     """Change names and region."""
     found = _get(public_id)
-    initial = {"name": found.name, "name_zh": found.name_zh, "region": found.region}
-    form = EditForm(request.POST or None, initial=initial)
+    initial = {
+        "name": found.name,
+        "name_zh": found.name_zh,
+        "region": found.region,
+        "parent": found.parent.number if found.parent else "",
+        "gln": found.gln,
+        "sells_online": found.sells_online,
+    }
+    form = ChangeForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             services.edit_partner(public_id, **form.cleaned_data)
@@ -143,7 +152,7 @@ def close(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _get(public_id: str) -> Partner:
-    found = Partner.objects.select_related("account").filter(public_id=public_id).first()
+    found = Partner.objects.select_related("account", "parent").filter(public_id=public_id).first()
     if found is None:
         raise Http404
     return found

@@ -79,7 +79,9 @@ MENU = (
     Group(
         _("Trade"),
         (
-            Item(_("Partners"), "/console/partners", "truck", "channel.read"),
+            Item(_("Partners"), "/console/partners", "store", "channel.read"),
+            Item(_("Goods"), "/console/goods", "truck", "channel.read"),
+            Item(_("Regions"), "/console/regions", "tag", "channel.read"),
             Item(_("Reports from consumers"), "/console/reports", "message", "redemption.read"),
         ),
     ),

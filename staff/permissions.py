@@ -65,6 +65,7 @@ TABLE: dict[str, frozenset[Role]] = {
     "members.unlock": frozenset({_R.OWNER, _R.SUPPORT}),
     "members.erase": frozenset({_R.OWNER, _R.LEGAL}),
     "channel.read": _ALL,
+    "channel.goods": frozenset({_R.OWNER, _R.WAREHOUSE}),
     "channel.edit": frozenset({_R.OWNER, _R.MARKETER, _R.REGIONAL}),
     "portal.invite": frozenset({_R.OWNER, _R.REGIONAL}),
     "portal.read": frozenset({_R.PARTNER}),
