@@ -190,7 +190,7 @@ class PrizeForm(forms.Form):
     )
     unit_cost = _money(gettext_lazy("Cost of one"))
     market_price = _money(gettext_lazy("Market price"), help_text=gettext_lazy("what the law compares"))
-    delivery_cost = _money(gettext_lazy("Delivery"), required=False)
+    delivery_cost = _money(gettext_lazy("Cost of delivery"), required=False)
     withheld_tax = _money(gettext_lazy("Tax we pay"), required=False)
     claim_days = forms.IntegerField(label=gettext_lazy("Days to claim"), min_value=1, max_value=3650, initial=30)
     id_level = forms.TypedChoiceField(

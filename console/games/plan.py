@@ -29,7 +29,7 @@ from lottery.services import NewAward, NewDraw, NewGame, NewPool, NewTier
 STEPS: dict[str, Any] = {
     "goal": gettext_lazy("Goal"),
     "labels": gettext_lazy("Products and batches"),
-    "prizes": gettext_lazy("Prizes"),
+    "prizes": gettext_lazy("Prizes and tiers"),
     "doors": gettext_lazy("Doors and limits"),
     "dates": gettext_lazy("Dates and beacon"),
     "law": gettext_lazy("Law"),
