@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 import django
@@ -18,13 +19,14 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from bench.frame import ROUNDS, Figure, interleaved
-from bench.server import BRAND, ROOT, running
+from bench.server import BRAND, ROOT, Bench, running
 
 KEY = bytes(range(32))
 LABELS, POOL = 1 << 20, 10_000_000
 ENTRIES = 1_000_000
 CLIENTS, ROUND_S = 16, 3.0
 HOLDS = 300
+PLAYED, REDEEMED, PLAY_ROUNDS = 60_000, 3000, 7
 AT = datetime(2026, 11, 22, 2, 42, tzinfo=UTC)
 
 
@@ -38,6 +40,7 @@ def figures() -> Iterator[Figure]:
         yield from lists()
         yield from budgets()
         yield from entries()
+        yield from plays(bench)
 
 
 def _rate(work: Callable[[], object], n: int) -> Callable[[], float]:
@@ -278,3 +281,88 @@ def entries() -> Iterator[Figure]:
     yield Figure(
         "entry of a draw by points ÷ a plain hold", rates.ratio, 0.8, note=f"{rates.second[-1]:,.0f} entries/s"
     )
+
+
+def plays(bench: Bench) -> Iterator[Figure]:
+    """Redeem through the collector in a brand whose labels all play an instant game, and in one without any game."""
+    from bench.redeem import engine
+    from bench.stock import stock_up
+
+    stocks = []
+    for schema in ("bench_plain", "bench_plays"):
+        bench.manage(
+            "create_brand", schema, f"{schema.replace('_', '-')}.localhost", "--name=Bench", "--name-zh=基准",
+            "--activation-requires=generated",
+        )  # fmt: skip
+        stocks.append(stock_up(schema, labels=PLAYED))
+    plain, playing = stocks
+    _open_game(playing)
+    for stock in stocks:
+        engine(stock, 2000)  # keys unwrapped, members known
+    rates = interleaved(lambda: engine(plain, REDEEMED), lambda: engine(playing, REDEEMED), PLAY_ROUNDS)
+    yield Figure(
+        "redeem with instant win ÷ without",
+        rates.ratio,
+        0.9,
+        note=f"{rates.second[-1]:,.0f} codes/s, 64 clients, 1 in 50 wins",
+    )
+
+
+def _open_game(stock: Any) -> None:
+    """Publish, arm and open a game over all labels of a stock."""
+    from bench.stock import use_brand
+    from common.clock import now
+    from labels import manifests
+    from labels.models import Manifest
+    from lottery import private_chain
+    from lottery.services import (
+        NewGame,
+        NewPool,
+        NewTier,
+        arm,
+        arm_payload,
+        draft_game,
+        open_due,
+        prepare_pools,
+        publish,
+        publish_payload,
+    )
+    from lottery.services.arming import first_commitment
+    from lottery.services.beaconing import store
+
+    use_brand(stock.schema)
+    at = now()
+    begun, armed = at - timedelta(hours=3), at - timedelta(hours=2)
+    money = {"unit_cost": 1, "market_price": 1, "currency": "CNY"}
+    labels = stock.end - stock.first
+    tiers = [
+        NewTier(use="instant", tier=1, kind="goods", name="P", name_zh="P", quantity=10, **money),
+        NewTier(use="instant", tier=2, kind="points", name="Q", name_zh="Q", quantity=labels // 50, points=50, **money),
+    ]
+    new = NewGame(
+        kind="instant", name="G", name_zh="G", opens_at=at - timedelta(hours=1), closes_at=at + timedelta(days=1),
+        zone="UTC", tiers=tiers, pools=[NewPool(number=1, ranges=[(stock.first, stock.end)])],
+    )  # fmt: skip
+    campaign = draft_game(new, at=begun)
+    for batch in prepare_pools(campaign.pk, at=begun):
+        manifests.make(Manifest.objects.get(batch=batch).pk)
+    approval = _approved("lottery.publish", publish_payload(campaign), begun)
+    publish(campaign.pk, approval_id=approval, touched=[], at=begun, published_by="bench")
+    _commitment, value = first_commitment(campaign)
+    number = value["beacon"]["round"]
+    store(private_chain.beacon(), number, private_chain.sign(number), at=armed)
+    arm(campaign.pk, approval_id=_approved("lottery.arm", arm_payload(campaign), armed), at=armed, armed_by="bench")
+    open_due(at=at)
+
+
+def _approved(kind: str, payload: "dict[str, object]", at: datetime) -> int:
+    from django.db import transaction
+
+    from staff import approvals
+    from staff.models import User
+
+    people = [User.objects.get_or_create(username=f"bench-{n}", defaults={"role": "marketer"})[0] for n in range(2)]
+    asked = approvals.request(kind, payload, by=people[0], at=at)
+    with transaction.atomic():
+        approvals.decide(asked.pk, approved=True, by=people[1], at=at)
+    return asked.pk

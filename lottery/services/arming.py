@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from common.canonical import canonical
-from common.db import inside_transaction, schema_name
+from common.db import array, ask, inside_transaction, schema_name
 from lottery import bundles, content, keys, prf
 from lottery.beacon_settings import default_beacon
 from lottery.beacons import Beacon
@@ -41,10 +41,12 @@ def lock_games(numbers: Sequence[int], *, exclusive: bool = False) -> None:
     """
     if not numbers:
         return
+    # `unnest` gives them in order: one statement locks them one after the other.
     function = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-    with connection.cursor() as cursor:
-        for number in sorted(set(numbers)):
-            cursor.execute(f"SELECT {function}(hashtext(%s), %s::int)", [schema_name(), number])
+    ask(
+        f"SELECT {function}(hashtext(%s), n) FROM unnest(%s::int[]) AS n",  # noqa: S608 - one of two names
+        [schema_name(), array(sorted(set(numbers)))],
+    )
 
 
 def first_commitment(campaign: Campaign) -> tuple[Commitment, dict[str, Any]]:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from common.db import array, ask as send, inside_transaction, moments
+from common.db import Rows, array, ask as send, inside_transaction, moments, pipelined
 from ledger.services import NewTransfer, system_account
 from lottery import keys
 from lottery.errors import KeysMissing
@@ -91,10 +91,11 @@ def play(asks: Sequence[Ask]) -> dict[int, Played]:
     found = _pools([ask.label_no for ask in asks], at=max((ask.at for ask in asks), default=None))
     if not found:
         return {}
-    lock_games([-campaign for campaign, _pool in found.values()])
-    states = dict(
-        Campaign.objects.filter(pk__in={campaign for campaign, _pool in found.values()}).values_list("pk", "state")
-    )
+    campaigns = sorted({campaign for campaign, _pool in found.values()})
+    with pipelined():
+        lock_games([-campaign for campaign in campaigns])
+        states_now = send("SELECT id, state FROM lottery_campaign WHERE id = ANY(%s::bigint[])", [array(campaigns)])
+    states: dict[int, str] = dict(states_now())
     running = (Campaign.State.OPEN, Campaign.State.HALTED)
     games = _games({campaign: state for campaign, state in states.items() if state in running})
     turns = [
@@ -113,8 +114,8 @@ def play(asks: Sequence[Ask]) -> dict[int, Played]:
             turn.only_points(_R.EXCLUDED)
     _limit(turns)
     _evaluate(turns)
-    _take(turns)
-    return _write(turns)
+    ids = _take_and_write(turns)
+    return _played(turns, ids, _claim(turns, ids))
 
 
 def transfers_of(played: Mapping[int, Played]) -> list[NewTransfer]:
@@ -190,13 +191,23 @@ def _evaluate(turns: Sequence[_Turn]) -> None:
             turn.only_points(_R.LIMIT)
 
 
-def _take(turns: Sequence[_Turn]) -> None:
-    """Take a unit for each winner. Counts are exact, so no budget can be short: where one is, the prize is owed."""
+def _take_and_write(turns: Sequence[_Turn]) -> dict[int, int]:
+    """Take a unit for each winner and write the plays; return their ids by label.
+
+    Counts are exact, so no budget can be short: where one is, the prize is owed.
+    """
+    if not turns:
+        return {}
     winners = [turn for turn in turns if turn.outcome == _O.WON and turn.tier is not None]
+    if not winners:
+        return dict(_ask_plays(turns)())
     needs = {id(turn): Need(turn.game.budgets[turn.tier or 0], turn.ask.slot, 1) for turn in winners}
     try:
         with transaction.atomic():
-            ask_take(needs.values())()
+            with pipelined():
+                taking, written = ask_take(needs.values()), _ask_plays(turns)
+            taking()
+            return dict(written())
     except BudgetShort:
         hand = Hand(need.budget_id for need in needs.values())
         for turn in winners:
@@ -207,11 +218,11 @@ def _take(turns: Sequence[_Turn]) -> None:
                 turn.over_budget = True
                 log.critical("a prize is over budget", extra={"campaign": turn.game.public_id, "tier": turn.tier})
         hand.save()
+        return dict(_ask_plays(turns)())
 
 
-def _write(turns: Sequence[_Turn]) -> dict[int, Played]:
-    if not turns:
-        return {}
+def _ask_plays(turns: Sequence[_Turn]) -> Rows:
+    """Write the plays; ask for their labels and ids."""
     rows = [
         (
             turn.game.campaign_id,
@@ -227,7 +238,7 @@ def _write(turns: Sequence[_Turn]) -> dict[int, Played]:
         )
         for turn in turns
     ]
-    written = send(
+    return send(
         """
             INSERT INTO lottery_play (campaign_id, label_no, scan_id, account_id, pool_id, tier_id, outcome, reason,
                    version, over_budget, at)
@@ -238,8 +249,9 @@ def _write(turns: Sequence[_Turn]) -> dict[int, Played]:
             """,
         [*(array(column) for column in zip(*rows, strict=True)), moments(turn.ask.at for turn in turns)],
     )
-    ids: dict[int, int] = dict(written())
-    claims = _claim(turns, ids)
+
+
+def _played(turns: Sequence[_Turn], ids: Mapping[int, int], claims: Mapping[int, str]) -> dict[int, Played]:
     return {
         turn.ask.label_no: Played(
             ids[turn.ask.label_no],
