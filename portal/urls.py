@@ -6,10 +6,22 @@ from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from django.urls import path
 
-from portal import account_views, views
+from portal import account_views, scan_views, views
 
 urlpatterns = [
     path("", views.home),
+    path("ship", scan_views.ship),
+    path("receive", scan_views.receive),
+    path("return", scan_views.give_back),
+    path("scan", scan_views.look),
+    path("session", scan_views.session),
+    path("stock", views.holdings),
+    path("documents", views.documents),
+    path("documents/<str:public_id>", views.document),
+    path("documents/<str:public_id>/receipt", views.confirm),
+    path("documents/<str:public_id>/decision", views.decide),
+    path("points", views.my_points),
+    path("report", views.my_report),
     path("sign-in", account_views.PartnerSignInView.as_view()),
     path("sign-in/code", account_views.PartnerCodeView.as_view()),
     path("sign-out", account_views.sign_out),
