@@ -17,6 +17,7 @@ from channel.api import router as goods
 from channel.epcis_api import router as epcis
 from common.errors import DomainError
 from common.problems import PROBLEM, problem, problem_of
+from portal.api import router as partner
 from redemption import schemas
 from redemption.api import router as redemption
 
@@ -67,13 +68,24 @@ api = Api(
 api.add_router("", redemption)
 api.add_router("", goods)
 api.add_router("/epcis", epcis)
+partners = Api(
+    title=f"{settings.PRODUCT_NAME_BOTH} API for partners",
+    version="1",
+    description="What the systems of a distributor or a retailer read and send: its own, and nothing else.",
+    urls_namespace="partner-v1",
+    docs_url=None,
+    openapi_url="/openapi.json",
+)
+partners.add_router("", partner)
 
 
+@partners.exception_handler(DomainError)
 @api.exception_handler(DomainError)
 def _domain_error(_request: HttpRequest, error: DomainError) -> HttpResponse:
     return problem_of(error)
 
 
+@partners.exception_handler(ValidationError)
 @api.exception_handler(ValidationError)
 def _validation_error(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     faults = [{"at": list(fault["loc"]), "message": fault["msg"]} for fault in error.errors]
@@ -82,16 +94,20 @@ def _validation_error(_request: HttpRequest, error: ValidationError) -> HttpResp
     )
 
 
+@partners.exception_handler(HttpError)
 @api.exception_handler(HttpError)
 def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(error.status_code, code="error", detail=error.message)
 
 
+@partners.exception_handler(Http404)
 @api.exception_handler(Http404)
 def _not_found(_request: HttpRequest, _error: Http404) -> HttpResponse:
     return problem(404, code="not_found", detail=_("There is no such thing here."))
 
 
+@partners.exception_handler(OperationalError)
+@partners.exception_handler(InterfaceError)
 @api.exception_handler(OperationalError)
 @api.exception_handler(InterfaceError)
 def _database_error(_request: HttpRequest, _error: Exception) -> HttpResponse:
@@ -111,6 +127,7 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/docs", docs, name="api-docs"),
+    path("v1/partner/", partners.urls),
     path("v1/", api.urls),
     re_path(r"", nothing_here),
 ]

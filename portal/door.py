@@ -48,7 +48,7 @@ SECTIONS = (
     Section("return", pgettext_lazy("goods", "Return"), "/portal/return", "undo"),
     Section("stock", gettext_lazy("Stock"), "/portal/stock", "box"),
     Section("points", gettext_lazy("My points"), "/portal/points", "coin"),
-    Section("report", gettext_lazy("Report"), "/portal/report", "chart"),
+    Section("report", pgettext_lazy("portal", "Report"), "/portal/report", "chart"),
 )
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 

@@ -30,7 +30,7 @@ def ship(request: PortalRequest) -> HttpResponse:
     """Scan what leaves for a partner below."""
     partners = acts.destinations(request.partner)
     choices = [(one.number, f"{one.display_name} ({one.get_kind_display()})") for one in partners]
-    return _scan_page(request, "ship", _("Ship out"), to_label=_("To"), choices=choices)
+    return _scan_page(request, "ship", _("Ship out"), to_label=pgettext("portal", "To"), choices=choices)
 
 
 @portal_view("portal.move")
@@ -52,7 +52,7 @@ def give_back(request: PortalRequest) -> HttpResponse:
     choices = [("", request.tenant.display_name)]  # type: ignore[attr-defined]
     if above is not None and above.state == above.State.ACTIVE:
         choices.insert(0, (above.number, above.display_name))
-    return _scan_page(request, "return", pgettext("goods", "Return"), to_label=_("To"), choices=choices)
+    return _scan_page(request, "return", pgettext("goods", "Return"), to_label=pgettext("portal", "To"), choices=choices)
 
 
 def _scan_page(
@@ -85,8 +85,8 @@ def _words(act: str) -> dict[str, str]:
         "pallet": told.kind_word("pallet"),
         "inner": told.kind_word("inner"),
         "label": told.kind_word("label"),
-        "code": _("Code"),
         "items": _("{n} items"),
+        "pack": _("package"),
         "packs": _("packages"),
         "scanned": _("Scanned: {what}"),
         "twice": _("You have scanned this just now. It is counted once."),
@@ -106,7 +106,6 @@ def _words(act: str) -> dict[str, str]:
         "loading": _("Starting the camera …"),
         "on": _("Sound is on"),
         "off": _("Sound is off"),
-        "choose": _("Choose first where it goes."),
     }
 
 

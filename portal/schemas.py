@@ -54,7 +54,7 @@ class DocumentOut(Schema):
     """A document and the counts of its lines."""
 
     id: str
-    act: str
+    kind: str
     number: str
     status: Literal["ACCEPTED", "PARTIALLY_ACCEPTED", "REJECTED"]
     accepted: int

@@ -21,7 +21,7 @@
     return (shipment()?.lines ?? []).filter((line) => !seen.has(codes.read(line.text)?.key ?? line.text));
   };
 
-  const name = (row) => (row.kind ? `${words[row.kind]} ${row.shown}` : row.shown);
+  const name = (row) => (row.key.startsWith("00") ? `${words[row.kind] ?? words.case} …${row.shown.slice(-6)}` : row.shown);
   const paint = () => {
     const rows = [...draft.rows].reverse();
     list.replaceChildren(...rows.map((row) => {
@@ -29,6 +29,7 @@
       item.className = row.look;
       item.querySelector("use").setAttribute("href", `#i-${ICONS[row.look]}`);
       item.querySelector(".what").textContent = name(row);
+      item.querySelector(".what").title = row.shown;
       item.querySelector("small").textContent = row.said;
       const end = item.querySelector(".end");
       end.textContent = row.look === "ok" ? (row.labels ? fill(words.items, { n: count(row.labels) }) : "") : row.look === "wait" ? words.duplicate : row.look === "no" ? words.refused : "";
@@ -42,7 +43,7 @@
     const good = counted();
     const labels = good.reduce((sum, row) => sum + (row.labels || (row.kind === "label" ? 1 : 0)), 0);
     one("#count").textContent = count(packs(good) || good.length);
-    one("#units").textContent = [packs(good) ? words.packs : "", labels ? fill(words.items, { n: count(labels) }) : ""].filter(Boolean).join(" · ");
+    one("#units").textContent = [packs(good) ? (packs(good) === 1 ? words.pack : words.packs) : "", labels ? fill(words.items, { n: count(labels) }) : ""].filter(Boolean).join(" · ");
     one("#product").textContent = [...new Set(good.map((row) => row.product).filter(Boolean))].slice(0, 2).join(" · ");
     const missing = act === "receive" && shipment() ? wanting().length : 0;
     one("#short").hidden = !missing || !good.length;

@@ -119,7 +119,7 @@ def test_each_line_is_answered_kindly_and_names_nobody(
     expect(page.locator("#rows li.ok")).to_have_count(1)
     expect(page.locator("#rows li.no")).to_have_count(2)
     expect(page.locator("#rows")).to_contain_text("a return or a transfer comes first")
-    expect(page.locator("#units")).to_have_text("packages · 4 items")
+    expect(page.locator("#units")).to_have_text("package · 4 items")
     page.locator("#sound").click()
     expect(page.locator("#sound")).to_have_attribute("aria-pressed", "false")
     page.locator("#finish").click()

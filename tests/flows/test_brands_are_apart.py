@@ -18,7 +18,7 @@ from tests.environment import BRAND
 from tests.flows.two_brands import HOST, STRANGER_HOST, Two, arguments, path_of, routes, undone
 from tests.lottery.prizes import ADDRESS
 
-OWNED = ("console/", "r/", "rules/", "p/", "me")  # what lies below these and takes an argument is a brand's
+OWNED = ("console/", "portal/", "r/", "rules/", "p/", "me")  # what lies below these and takes an argument is a brand's
 NOT_OWNED = (
     "r/",  # shown to the visitor who got the receipt: tests/redemption/test_visitor.py
     "console/games/<str:public_id>/sign",  # for the role legal alone: tests/console/test_games.py
@@ -61,6 +61,7 @@ FORMS: dict[str, dict[str, str]] = {
     "console/claims/<str:public_id>/received": {"seen": "sent"},
     "console/approvals/<int:pk>/decide": {"decision": "reject", "note": "no"},
     "console/partners/<str:public_id>/state": {"state": "paused"},
+    "portal/documents/<str:public_id>/decision": {"decision": "no"},
     "console/partners/<str:public_id>/access/people/<int:pk>": {"use": "no"},
 }
 MADE_UP = {
@@ -128,12 +129,13 @@ def test_no_page_shows_a_stranger_what_is_not_theirs(two: Two) -> None:
         nobodys = {name: made_up(name, value, route) for name, value in values.items()}
         form = {name: text.format(**values) for name, text in FORMS.get(route, {}).items()}
         owner = two.press if route.startswith("console/press/") else two.owner
+        owner = two.partner if route.startswith("portal/") else owner
         with undone():
             method = "POST" if owner.get(path_of(route, values)).status_code == 405 else "GET"
         with undone():
             mine = fetch(owner, method, path_of(route, values), form)
         elsewhere = mine.headers.get("Location", "")
-        if mine.status_code >= 400 or elsewhere.startswith(("/console/sign-in", "/console/account")):
+        if mine.status_code >= 400 or elsewhere.startswith(("/console/sign-in", "/console/account", "/portal/sign-in")):
             found.append(f"{method} {route}: its own owner gets {mine.status_code} {elsewhere}")
             continue
         with undone(), CaptureQueriesContext(connection) as theirs_queries:
@@ -150,7 +152,7 @@ def test_no_page_shows_a_stranger_what_is_not_theirs(two: Two) -> None:
             )
         if len(theirs_queries) != len(nobodys_queries):
             found.append(f"{method} {route}: {len(theirs_queries)} queries, {len(nobodys_queries)} for no such id")
-        if crossed.status_code == 200 and route.startswith("console/"):
+        if crossed.status_code == 200 and route.startswith(("console/", "portal/")):
             found.append(f"{method} {route}: a session of another brand is let in")
         if state_of(BRAND) != before:
             found.append(f"{method} {route}: a stranger changed something")

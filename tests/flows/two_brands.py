@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
 from channel.acts import Item, Paper, ship
-from channel.models import Partner
+from channel.models import Document, Partner
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
@@ -58,6 +58,7 @@ class Two:
     serial: str
     redeemed: str
     press: Client
+    partner: Client
     numbers: dict[str, int] = field(default_factory=dict)
 
 
@@ -104,7 +105,18 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     draws = Campaign.objects.filter(kind=Campaign.Kind.DRAW)
     things |= {"plan": draws.get(state="draft").public_id, "game": draws.get(state="published").public_id}
     retailer = Partner.objects.get(public_id=things["retailer"])
-    make_person(retailer, "rui")
+    partner = Client(HTTP_HOST=HOST)
+    sign_in(partner, make_person(retailer, "rui"))
+    things["transfer_document"] = Document.objects.create(
+        kind="transfer",
+        number="T1",
+        content_hash=b"x",
+        state="proposed",
+        status="ACCEPTED",
+        destination=retailer,
+        happened_at=now(),
+        recorded_at=now(),
+    ).public_id
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
     things |= _shipped()
     account = PressAccount.objects.get()
@@ -138,6 +150,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         serial_of(labels_of(batch)[2]),
         other,
         press,
+        partner,
         numbers,
     )
 
@@ -336,6 +349,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("api/v1/documents/", {"document_id": things["document"]}),
         ("api/v1/units/", {"sscc": things["case"]}),
         ("api/v1/receipts/", {"number": things["receipt"]}),
+        ("portal/documents/", {"public_id": things["transfer_document"]}),
         ("r/", {"receipt_no": things["receipt"]}),
         ("me/draws/", {"entry_id": "1"}),
         ("rules/<str:campaign>/v", {"campaign": things["game"], "n": "1"}),
