@@ -52,7 +52,9 @@ def give_back(request: PortalRequest) -> HttpResponse:
     choices = [("", request.tenant.display_name)]  # type: ignore[attr-defined]
     if above is not None and above.state == above.State.ACTIVE:
         choices.insert(0, (above.number, above.display_name))
-    return _scan_page(request, "return", pgettext("goods", "Return"), to_label=pgettext("portal", "To"), choices=choices)
+    return _scan_page(
+        request, "return", pgettext("goods", "Return"), to_label=pgettext("portal", "To"), choices=choices
+    )
 
 
 def _scan_page(
