@@ -1,7 +1,7 @@
 """Forms of the partners' pages and of goods."""
 
 from django import forms
-from django.utils.translation import get_language, gettext_lazy as _
+from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
 
 from channel.models import Partner, ProductLine
 from common.geo import provinces_of_china
@@ -91,7 +91,7 @@ class GoodsForm(forms.Form):
     )
     reason = forms.CharField(label=_("Note"), max_length=300, required=False)
     items = forms.CharField(
-        label=_("Lines"),
+        label=pgettext_lazy("goods", "Lines"),
         max_length=600_000,
         required=False,
         help_text=_(

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from channel import acts, services
@@ -48,8 +48,8 @@ def documents(request: HttpRequest) -> HttpResponse:
         columns: list[Column] = [
             (_("Number"), "number"),
             (_("Kind"), lambda row: row.get_kind_display()),
-            (_("From"), lambda row: row.source.number if row.source else ""),
-            (_("To"), lambda row: row.destination.number if row.destination else ""),
+            (pgettext("goods", "From"), lambda row: row.source.number if row.source else ""),
+            (pgettext("goods", "To"), lambda row: row.destination.number if row.destination else ""),
             (_("Result"), lambda row: row.get_status_display()),
             (_("Labels"), "labels"),
             (_("Happened at"), "happened_at"),

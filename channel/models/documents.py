@@ -31,7 +31,7 @@ class Document(models.Model):
         UNPACKING = "unpacking", _("opening")
         SHIPMENT = "shipment", _("shipment")
         RECEIPT = "receipt", _("receipt")
-        TRANSFER = "transfer", _("transfer")
+        TRANSFER = "transfer", pgettext_lazy("goods", "transfer")
         RETURN = "return", _("return of goods")
         INSPECTION = "inspection", _("inspection")
         RECALL = "recall", _("recall")
