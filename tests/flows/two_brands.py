@@ -20,7 +20,7 @@ from channel.models import Document, Partner
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
-from lottery.models import Campaign, ClaimDocument, Filing, LawDocument
+from lottery.models import Campaign, ClaimDocument, Draw, Filing, LawDocument
 from lottery.services import NewDraw
 from portal.models import Account as PortalAccount
 from portal.services import invite
@@ -104,6 +104,8 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     games = _games()
     draws = Campaign.objects.filter(kind=Campaign.Kind.DRAW)
     things |= {"plan": draws.get(state="draft").public_id, "game": draws.get(state="published").public_id}
+    things["instant"] = Campaign.objects.filter(kind=Campaign.Kind.INSTANT, state="published").latest("pk").public_id
+    things["draw"] = Draw.objects.get(campaign__public_id=things["game"]).public_id
     retailer = Partner.objects.get(public_id=things["retailer"])
     partner = Client(HTTP_HOST=HOST)
     sign_in(partner, make_person(retailer, "rui"))
@@ -161,6 +163,8 @@ def _games() -> dict[str, int]:
         kind="draw", tiers=[world.tier(1, 1, use="draw")], draws=[NewDraw(number=1, opens_at=OPENS, close_at=CLOSES)]
     )
     game = world.published(world.draws(world.tier(1, 1, use="draw"), places=[]))
+    span = make_batch(count=4).label_range
+    world.published(world.instant([(span.lower, span.upper)], world.tier(1, 1)))
     paper = LawDocument.objects.create(
         campaign=game, item="uk.x", name="a.pdf", media_type="application/pdf", data=b"%PDF-", hash=b"0" * 32, at=now()
     )
@@ -317,6 +321,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("seals/", {"day": now().date().isoformat()}),
         ("console/campaigns/<str:public_id>/edit", {"public_id": things["draft"]}),
         ("console/campaigns/<str:public_id>/open", {"public_id": things["draft"]}),
+        ("console/campaigns/<str:public_id>/fairness", {"public_id": things["instant"]}),
         ("console/campaigns/", {"public_id": things["campaign"]}),
         (
             "console/products/<slug:public_id>/links/<int:pk>",
@@ -354,8 +359,8 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("me/draws/", {"entry_id": "1"}),
         ("rules/<str:campaign>/v", {"campaign": things["game"], "n": "1"}),
         ("rules/", {"campaign": things["campaign"]}),
-        ("draws/", {"public_id": "drw_0", "edition": "1"}),
-        ("console/draws/", {"public_id": "drw_0"}),
+        ("draws/", {"public_id": things["draw"], "edition": "1"}),
+        ("console/draws/", {"public_id": things["draw"]}),
         ("p/", {"number": "R1001"}),
     ]
     for prefix, values in known:
