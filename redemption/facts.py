@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from channel.queries import Earner, Routed, ask_earners, ask_routes
 from common.db import array, ask, bytes_array, moments, pipelined
 from common.errors import DomainError, NotFound
-from common.geo import Region, nearest_place
+from common.geo import Region
 from labels.queries import LabelState, Resolution, Typed, ask_states, resolve_many
 from lottery.queries import Ended, Offer, ask_offers
 from members.models import PendingHolder
@@ -56,7 +56,8 @@ class Case:
     act: Act
     attempt: Attempt
     resolution: Resolution
-    region: Region | None = None
+    region: Region | None = None  # of the device's fix
+    other_regions: Sequence[tuple[str, Region]] = ()  # as told by other sources (see redemption.places)
     retailer: Earner | None = None
     promoter: Earner | None = None
     holder: Holder | None = None
@@ -86,6 +87,7 @@ class Case:
             attempt=self.attempt,
             resolution=self.resolution,
             region=self.region,
+            other_regions=self.other_regions,
             retailer=self.retailer,
             promoter=self.promoter,
             holder=None if self.holder and self.holder.created else self.holder,
@@ -210,10 +212,7 @@ def cases_of(act: Act, attempts: Sequence[Attempt]) -> list[Case]:
         )
         for attempt in attempts
     ]
-    return [
-        Case(act, attempt, resolution, nearest_place(place.lat, place.lon, place.accuracy_m or 0.0) if place else None)
-        for attempt, place, resolution in zip(attempts, (a.place for a in attempts), resolve_many(typed), strict=True)
-    ]
+    return [Case(act, attempt, resolution) for attempt, resolution in zip(attempts, resolve_many(typed), strict=True)]
 
 
 def find_people(cases: Sequence[Case]) -> dict[Case, DomainError]:

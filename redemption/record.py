@@ -1,23 +1,22 @@
 """Writing what was answered: the scans, and the failures, inputs and places that stand beside them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from brands.queries import brand_date
 from common.db import Rows, array, ask, moments, pipelined
-from common.geo import Region
 from labels.queries import Status
 from lottery.queries import Ended
 from redemption import budgets
 from redemption.budgets import Failure
 from redemption.cautions import hold_rewards
 from redemption.facts import Case
-from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES, FailedInput, ScanPlace
+from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES, FailedInput
 from redemption.paying import Won, pay, points_after
+from redemption.places import rows_of, write_places
 from redemption.receipts import Told
 from redemption.routes import write_routes
-from redemption.rules import By, OfferState, Outcome, Place, Verdict, decide
+from redemption.rules import By, OfferState, Outcome, Verdict, decide
 
 
 def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
@@ -33,13 +32,13 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
     scans = [told(case, verdict, tries_left=left.get(case)) for case, verdict in zip(cases, verdicts, strict=True)]
     with pipelined():
         _write_routes(cases)
+        write_places(rows_of(cases))
         paid = pay(won)
         balances = _ask_scans(scans, cases, points_after(won))
     paid()
     held = dict(balances())
     hold_rewards(won)
     _write_inputs(cases)
-    _write_places(cases)
     return [scan._replace(balance=held[scan.pk]) for scan in scans], failures
 
 
@@ -167,26 +166,3 @@ def _as_typed(case: Case) -> str:
     if case.resolution.status is Status.WRONG_GTIN:
         return f"{attempt.gtin}/{attempt.serial}"[:40]
     return case.resolution.masked[:40]
-
-
-def _write_places(cases: Sequence[Case]) -> None:
-    rows = [
-        place_row(case.scan_id, place, case.region, case.attempt.at) for case in cases if (place := case.attempt.place)
-    ]
-    if rows:
-        ScanPlace.objects.bulk_create(rows)
-
-
-def place_row(scan_id: int, place: Place, region: Region | None, at: datetime) -> ScanPlace:
-    return ScanPlace(
-        scan_id=scan_id,
-        source=ScanPlace.Source.GPS,
-        region=region.code if region else "",
-        city=region.name_en if region else "",
-        city_zh=region.name_zh if region else "",
-        confidence=region.confidence if region else 0.0,
-        lat=place.lat,
-        lon=place.lon,
-        accuracy_m=place.accuracy_m,
-        at=at,
-    )

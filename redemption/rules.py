@@ -86,11 +86,13 @@ def asker_of(key: int) -> tuple[AskerKind, int]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A fix as the device gave it: degrees (WGS-84) and metres."""
+    """A fix: degrees (WGS 84) and metres. ``datum``: what the device gave; ``consent``: the version of what was agreed to."""
 
     lat: float
     lon: float
     accuracy_m: float | None = None
+    datum: str = "wgs84"
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

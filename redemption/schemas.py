@@ -28,11 +28,14 @@ class _In(BaseModel):
 
 
 class PlaceIn(_In):
-    """Where the person stands: WGS 84."""
+    """Where the person stands, as their device tells with their consent."""
 
     lat: float = Field(ge=-90, le=90, allow_inf_nan=False, description="degrees north")
     lon: float = Field(ge=-180, le=180, allow_inf_nan=False, description="degrees east")
     accuracy_m: float | None = Field(None, ge=0, le=1e7, allow_inf_nan=False, description="radius in metres")
+    datum: Literal["wgs84", "gcj02"] = Field("wgs84", description="gcj02: as Chinese maps and SDKs give it")
+    mock: bool = Field(False, description="the device says that the position is not its own: it is not kept")
+    consent: Annotated[str, Field(max_length=12)] = Field("", description="version of what the person agreed to")
 
 
 class _Asked(_In):

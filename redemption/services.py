@@ -18,7 +18,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from common.db import pipelined
 from common.errors import DomainError, NotFound
-from common.geo import nearest_place
+from common.geo import NOWHERE
 from labels import queries as labels
 from ledger import queries as ledger, services as posting
 from ledger.models import Cause, Kind, Transfer
@@ -35,9 +35,10 @@ from redemption.errors import AlreadyReversed, InProgress, KeyReused, TryLater, 
 from redemption.facts import Case, ask_labels, ask_routed, cases_of, find_people, seen_by
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
 from redemption.paying import Won, last_at, lock_accounts, pick_winners, share
+from redemption.places import PlaceRow, locate, of_fix, write_places
 from redemption.playing import play_games
 from redemption.receipts import Made, Told, receipts_of, too_many_tries
-from redemption.record import place_row, told, write
+from redemption.record import told, write
 from redemption.routes import tell_scans
 from redemption.rules import Act, AskerKind, Attempt, Outcome, Place, Receipt, asker_of, decide
 from staff import approvals
@@ -226,6 +227,7 @@ def _alone(act: Act, attempt: Attempt) -> Answer:
 def _together(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
     """Answer attempts in one durable transaction, and charge their failures after it."""
     cases = cases_of(act, attempts)
+    locate(cases)
     errors: dict[Case, Answer] = {**find_people(cases), **_locked(cases)}
     in_turn = False
     for _turn in range(TURNS):
@@ -403,10 +405,9 @@ def _reverse(redemption: Redemption, *, at: datetime, asked_by: str, reason: str
 
 def add_place(scan_id: int, place: Place, *, at: datetime) -> None:
     """Keep where a visitor says to be, told on a tap after the answer. A second one is not kept."""
-    row = place_row(scan_id, place, nearest_place(place.lat, place.lon, place.accuracy_m or 0.0), at)
     if not Scan.objects.filter(pk=scan_id).exists():
         raise NotFound
-    ScanPlace.objects.bulk_create([row], ignore_conflicts=True)
+    write_places([PlaceRow(scan_id, ScanPlace.Source.GPS, of_fix(place) or NOWHERE, place, at)])
 
 
 def answer_was_that_you(scan_id: int, *, yes: bool, at: datetime) -> WasThatYou:

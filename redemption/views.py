@@ -42,6 +42,8 @@ from redemption.work import make_puzzle, read_solution
 
 # --- a label's page ------------------------------------------------------------------------------------------------
 
+CONSENT = "2026-11"  # of the words beside the button that gives a place
+
 
 def label(request: ConsumerRequest, target: Target) -> HttpResponse:
     """Answer what is posted from a label's page."""
@@ -197,7 +199,7 @@ def place_of(request: ConsumerRequest) -> Place | None:
         return None
     if not (-90 <= lat <= 90 and -180 <= lon <= 180 and 0 <= accuracy < 1e7):
         return None
-    return Place(lat, lon, accuracy)
+    return Place(lat, lon, accuracy, consent=CONSENT)
 
 
 # --- typed numbers -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from brands.models import Brand
 from brands.queries import forget_hosts
 from labels import keys as label_keys, queries as label_queries
 from lottery import keys as lottery_keys
-from redemption import wording
+from redemption import places, wording
 from staff.keys import forget_keys
 from tests.environment import BRAND, CLUSTER, DATABASE, STRANGER, TEMPLATE, embedded
 
@@ -47,6 +47,7 @@ def _fresh_process_state() -> Iterator[None]:
     label_queries.forget_tables()
     lottery_keys.forget()
     wording.forget()
+    places.forget()
 
 
 @pytest.fixture
