@@ -21,13 +21,13 @@ PARTS = {
     "draws": "Games and draws",
     "sms": "Messages in",
 }
-LARGE = {"large": "Beside ten million redemptions"}
+LARGE = {"large": "Beside ten million redemptions", "scans": "Reports over ten million scans"}
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(asked: list[str]) -> None:
     titles = PARTS | LARGE
-    asked = ["large" if part == "--large" else part for part in asked]
+    asked = [name for part in asked for name in (LARGE if part == "--large" else [part])]
     unknown = [part for part in asked if part not in {*titles, "--markdown", "--write"}]
     if unknown:
         print(f"no such part: {', '.join(unknown)}; there are {', '.join(titles)}")

@@ -1,7 +1,8 @@
 """`make bench-large`: how fast redemption is beside ten million redemptions of the same brand.
 
 Two brands of one server are measured in turns: an empty one, and one whose tables were filled by multiplying a thousand
-real redemptions with all their rows. (The report over ten million scans comes with the reports themselves.)
+real redemptions with all their rows. The report over ten million scans is measured
+by `bench.scans`.
 """
 
 import os

@@ -82,7 +82,10 @@ class XdbLocator:
 
         content = util.load_content_from_file(str(path))
         header = util.load_header_from_file(str(path))
-        self._search = searcher.new_with_buffer(util.version_from_header(header), content).search
+        version = util.version_from_header(header)
+        if version is None:
+            raise ValueError("neither addresses of IPv4 nor of IPv6")
+        self._search = searcher.new_with_buffer(version, content).search
         self.version = f"ip2region {header.version}, IPv{header.ipVersion or 4}"
         self.built_at: datetime | None = datetime.fromtimestamp(header.createdAt, UTC) if header.createdAt else None
         self._lock = threading.Lock()

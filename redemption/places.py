@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from channel.models import Region as Row
-from common import geo, ip_places, numbers
+from common import geo, ip_places, issued
 from common.db import array, ask, moments, schema_name
 from redemption.facts import Case
 from redemption.models import ScanPlace
@@ -144,7 +144,7 @@ def of_address(prefix: str) -> geo.Region | None:
 
 def of_number(e164: str | None) -> geo.Region | None:
     """Return the region in which a number was issued."""
-    found = numbers.issued_in(e164) if e164 else ""
+    found = issued.issued_in(e164) if e164 else ""
     if not found:
         return None
     for end in ("省", "自治区", "特别行政区"):

@@ -11,7 +11,7 @@ import pytest
 
 from brands.models import Brand
 from channel.models import Region
-from common import geo, ip_places, numbers
+from common import geo, ip_places, issued
 from redemption import api, places
 from redemption.models import Scan, ScanPlace
 from redemption.rules import Door, Place
@@ -192,10 +192,10 @@ def test_an_xdb_file_tells_provinces_by_their_chinese_names(land: dict[str, Regi
 
 
 def test_numbers_tell_where_they_were_issued() -> None:
-    assert numbers.issued_in("+8613923412345") == "广东省深圳市"
-    assert numbers.issued_in("+8613800138000") == "北京市"
-    assert numbers.issued_in("+14155550123") == ""
-    assert json.dumps(numbers.reduced()["names"][:1])
+    assert issued.issued_in("+8613923412345") == "广东省深圳市"
+    assert issued.issued_in("+8613800138000") == "北京市"
+    assert issued.issued_in("+14155550123") == ""
+    assert json.dumps(issued.reduced()["names"][:1])
 
 
 def test_coordinates_go_after_ninety_days_and_regions_stay(land: dict[str, Region]) -> None:

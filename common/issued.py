@@ -1,6 +1,6 @@
 """Where a Chinese telephone number was issued, by the tables of the package phonenumbers (Apache 2.0).
 
-They take 100 MB to read, so a process of its own reduces them once (``python -m common.numbers``, JSON on standard
+They take 100 MB to read, so a process of its own reduces them once (``python -m common.issued``, JSON on standard
 output) and the result is kept in ``VAR``. It is where a number was issued, not where a person is. Numbers are not kept.
 """
 
@@ -24,7 +24,7 @@ def issued_in(e164: str) -> str:
         prefix = int(e164[1 : 1 + length])
         at = bisect_right(prefixes, prefix) - 1
         if at >= 0 and prefixes[at] == prefix:
-            return names[places[at]]
+            return str(names[places[at]])
     return ""
 
 
@@ -34,7 +34,7 @@ def _table() -> tuple[Any, Any, list[str]]:
 
     from common.geo import reduced_by
 
-    source = json.loads(reduced_by("common.numbers", f"numbers-{version('phonenumbers')}.json"))
+    source = json.loads(reduced_by("common.issued", f"issued-{version('phonenumbers')}.json"))
     return array("q", source["prefixes"]), array("h", source["places"]), source["names"]
 
 
