@@ -106,9 +106,9 @@ def fill(owners: list[int]) -> float:
 
     started = time.perf_counter()
     step = f"interval '{DAYS * 86_400 / ROWS:.9f} seconds'"
-    who = f"(ARRAY{owners})[1 + (n * 7919) % {DISTRIBUTORS}]"
+    who = f"(ARRAY{owners})[1 + mod(n * 7919, {DISTRIBUTORS})]"
     # one of ten surfaces with somebody else
-    where = f"(CASE WHEN n % 10 = 0 THEN (n * 104729) % {DISTRIBUTORS} ELSE (n * 7919) % {DISTRIBUTORS} END)"
+    where = f"mod(n * (CASE WHEN mod(n, 10) = 0 THEN 104729 ELSE 7919 END), {DISTRIBUTORS})"
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")
         for low in range(1, ROWS + 1, 1_000_000):
@@ -126,7 +126,7 @@ def fill(owners: list[int]) -> float:
             )
             cursor.execute(
                 "INSERT INTO redemption_scanplace (scan_id, source, region, city, city_zh, confidence, at)"
-                f" SELECT n, 'gps', 'CN-X' || lpad({where}::text, 2, '0') || '-' || (n / 3) % {CITIES}, '', '', 1,"
+                f" SELECT n, 'gps', 'CN-X' || lpad({where}::text, 2, '0') || '-' || mod(n / 3, {CITIES}), '', '', 1,"
                 f" %s::timestamptz + n * {step} FROM {series}",
                 [SINCE],
             )
