@@ -16,6 +16,7 @@ from channel.services import create_partner
 from config.demo import story
 from config.demo.designs import seed_templates
 from config.demo.games import seed_games
+from config.demo.goods import seed_goods
 from config.demo.pressing import seed_press
 from config.demo.story import BatchPlan, BrandPlan, Event
 from labels import queries as labels
@@ -58,7 +59,7 @@ def seed_people(kept: dict[str, Any], *, at: datetime) -> None:
     others = [person for person in kept.get("staff", []) if person["username"] not in dict(people)]
     kept["staff"] = [*(known[username] for username, _role in people), *others]
     if not kept.get("api_key") or not ApiKey.objects.filter(prefix=kept["api_key"][:14], revoked_at=None).exists():
-        _key, kept["api_key"] = create_key("Demo client", ["read", "check", "redeem"], at=at, created_by=owner)
+        _key, kept["api_key"] = create_key("Demo client", ["read", "check", "redeem", "goods"], at=at, created_by=owner)
 
 
 def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: float, seed: str, say: Say) -> None:
@@ -70,6 +71,8 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
     say("Printing labels")
     batches = {batch.key: _batch(batch, products[batch.product], began) for batch in plan.batches}
     seed_press(next(iter(products.values())), kept, at=at)
+    say("Sending goods on their way")
+    seed_goods([batches[key] for key, _weight in plan.sold], partners, began, at=at)
     for campaign in plan.campaigns:
         _campaign(campaign, products, began)
     say("Telling three months of scans and redemptions")
