@@ -71,6 +71,7 @@ MADE_UP = {
     "budget_id": "987654",
     "prefix": "ak_live_zzzzzz",
     "serial": "5JQ2D4Y8562N",
+    "sscc": "395210000123456786",
     "number": "112233445566",
     "receipt_no": "112233445566",
 }
