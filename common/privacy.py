@@ -247,7 +247,7 @@ REGISTER: dict[str, Declared] = {
     "lottery.Pick": Declared("id draw pick_no entry tier unit role tries"),
     "lottery.Bundle": Declared("id campaign draw kind edition data hash at"),
     "lottery.BeaconValue": Declared("id source chain round value url brought_by at"),
-    "lottery.TypedValue": Declared("id chain round text url image typed_by at"),
+    "lottery.TypedValue": Declared("id chain round text published_on url image typed_by at"),
     "lottery.Exclusion": Declared("id by why note added_by added_at removed_at", personal="index"),
     "lottery.Household": Declared("id household declared_at", personal="index"),
     "lottery.LimitUse": Declared("id campaign act since used", personal="subject"),

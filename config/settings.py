@@ -258,6 +258,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 LARGER_BODIES = {
     "/console/templates/art": 5_500_000,
     "/console/claims/document": 8_500_000,
+    "/console/draws/value": 8_500_000,
     "/console/prize-codes/add": 4_500_000,
     "/me/prizes/document": 8_500_000,
 }

@@ -13,8 +13,9 @@ from common.tables import csv_response, keyset_page, wants_csv
 from ledger.models import Anchor
 from lottery import proofs
 from lottery.models import BeaconValue, ClaimMove, Draw, Entry, Pick
+from lottery.services import readings
 from staff.models import Audit
-from staff.permissions import staff_view
+from staff.permissions import allowed, staff_view
 
 MOST_ROWS = 200
 
@@ -67,7 +68,8 @@ def draw_record(request: HttpRequest, public_id: str) -> HttpResponse:
             ],
             f"draw-{public_id}",
         )
-    return render(request, "lottery/draw.html", {"draw": draw, "picks": picks[:MOST_ROWS], **_context(draw)})
+    context = {**_context(draw), "may_type": allowed(request.user, "lottery.approve")}
+    return render(request, "lottery/draw.html", {"draw": draw, "picks": picks[:MOST_ROWS], **context})
 
 
 def _picks(draw: Draw) -> QuerySet[Pick]:
@@ -92,6 +94,10 @@ def _context(draw: Draw) -> dict[str, Any]:
         "value": value,
         "due": due,
         "waiting": draw.state == Draw.State.LISTED,
+        "manual": beacon.source == "manual",
+        "event": draw.campaign.terms.get("beacon_event", ""),
+        "awaits_typing": readings.awaits_typing(draw, at=at),
+        "typed": readings.typed_values(draw) if value is not None else [],
         "overdue": due is not None and draw.state == Draw.State.LISTED and at >= due,
         "anchors": Anchor.objects.filter(subject=draw.uuid.hex).order_by("id"),
         "moves": moves[:MOST_ROWS],

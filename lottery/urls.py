@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from lottery import claim_views, draw_views, views
+from lottery import claim_views, draw_views, value_views, views
 
 app_name = "lottery"
 urlpatterns = [
     path("campaigns", views.campaign_list, name="campaigns"),
     path("draws", draw_views.draw_list, name="draws"),
+    path("draws/value", value_views.value_type, name="value_type"),
+    path("draws/<str:public_id>/value", value_views.value_page, name="value"),
+    path("draws/<str:public_id>/value/<int:n>.jpg", value_views.value_picture, name="value_picture"),
     path("draws/<str:public_id>", draw_views.draw_record, name="draw"),
     path("campaigns/new", views.campaign_new, name="campaign_new"),
     path("campaigns/preview", views.campaign_preview, name="campaign_preview"),

@@ -217,6 +217,7 @@ class TypedValue(models.Model):
     chain = models.CharField(max_length=64)
     round = models.BigIntegerField()
     text = models.CharField(_("value"), max_length=1000)
+    published_on = models.DateField(_("day of the numbers"), null=True, blank=True)
     url = models.CharField(_("address"), max_length=300)
     image = models.BinaryField(_("picture"), null=True, blank=True)
     typed_by = models.CharField(_("typed by"), max_length=150)

@@ -46,7 +46,7 @@ from lottery.services.arming import (
     reveal,
     reveal_due,
 )
-from lottery.services.beaconing import store as store_value, type_value
+from lottery.services.beaconing import store as store_value
 from lottery.services.budgets import BudgetShort, Hand, Need, Use, ask_take, count_uses, give_back, uncount_uses
 from lottery.services.claiming import notified, take_back
 from lottery.services.drafting import (
@@ -88,6 +88,7 @@ from lottery.services.points import (
     top_up,
 )
 from lottery.services.publishing import payload as publish_payload, publish
+from lottery.services.readings import Reading, type_for
 from lottery.services.rehearsing import ask_rehearsal, newest_rehearsal
 
 __all__ = [
@@ -125,6 +126,7 @@ __all__ = [
     "NotReady",
     "NotYet",
     "Played",
+    "Reading",
     "Use",
     "advance",
     "advance_due",
@@ -180,7 +182,7 @@ __all__ = [
     "take_back",
     "top_up",
     "transfers_of",
-    "type_value",
+    "type_for",
     "uncount_uses",
     "voices",
     "void_of_reversed",

@@ -4,12 +4,12 @@ import json
 import re
 import urllib.request
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 from django.conf import settings
-from django.db import transaction
 from django.utils.translation import gettext as _
 
+from common.db import inside_transaction
 from lottery import beacons
 from lottery.beacons import Beacon
 from lottery.errors import BadValue
@@ -41,29 +41,46 @@ def store(beacon: Beacon, round_no: int, signature: str, *, at: datetime, url: s
     return _keep(beacon, round_no, value, at=at, url=url, by=by)
 
 
+@inside_transaction
 def type_value(
-    beacon: Beacon, round_no: int, text: str, *, url: str, by: str, at: datetime, image: bytes | None = None
+    beacon: Beacon,
+    round_no: int,
+    text: str,
+    *,
+    published_on: date,
+    url: str,
+    by: str,
+    at: datetime,
+    image: bytes | None = None,
 ) -> BeaconValue | None:
     """Note a public value as one person read it (RFC 3797's key string); equal ones of two persons are stored.
 
-    None while the second person is waited for. Raises `BadValue` for text of another form.
+    ``published_on``: the day of the numbers, equal as well. None while a second person is waited for. The caller holds a
+    lock, so that two persons at once see each other. Raises `BadValue` for text of another form.
     """
     if beacon.source != "manual" or not _KEY_STRING.fullmatch(text):
         raise BadValue(
             _("Type the numbers as the rules say: each followed by a full stop, each source ended by a slash.")
         )
-    with transaction.atomic():
-        TypedValue.objects.bulk_create(
-            [TypedValue(chain=beacon.chain, round=round_no, text=text, url=url[:300], image=image, typed_by=by, at=at)],
-            ignore_conflicts=True,
-        )
-        typed = TypedValue.objects.filter(chain=beacon.chain, round=round_no).order_by("id")
-        if typed.get(typed_by=by).text != text:
-            raise BadValue(_("You typed another value before. Another person must type it."))
-        same = [row for row in typed if row.text == text]
-        if len(same) < 2:
-            return None
-        return _keep(beacon, round_no, text.encode("ascii"), at=at, url=url, by=f"{same[0].typed_by}, {by}")
+    row = TypedValue(
+        chain=beacon.chain,
+        round=round_no,
+        text=text,
+        published_on=published_on,
+        url=url[:300],
+        image=image,
+        typed_by=by,
+        at=at,
+    )
+    TypedValue.objects.bulk_create([row], ignore_conflicts=True)
+    typed = TypedValue.objects.filter(chain=beacon.chain, round=round_no).order_by("id")
+    mine = typed.get(typed_by=by)
+    if (mine.text, mine.published_on) != (text, published_on):
+        raise BadValue(_("You typed another value before. Another person must type it."))
+    same = [row for row in typed if (row.text, row.published_on) == (text, published_on)]
+    if len(same) < 2:
+        return None
+    return _keep(beacon, round_no, text.encode("ascii"), at=at, url=url, by=f"{same[0].typed_by}, {same[1].typed_by}")
 
 
 def _keep(beacon: Beacon, round_no: int, value: bytes, *, at: datetime, url: str, by: str) -> BeaconValue:

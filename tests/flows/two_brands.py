@@ -20,7 +20,7 @@ from channel.models import Document, Partner
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
-from lottery.models import Campaign, ClaimDocument, Draw, Filing, LawDocument
+from lottery.models import BeaconValue, Campaign, ClaimDocument, Draw, Filing, LawDocument, TypedValue
 from lottery.services import NewDraw
 from portal.models import Account as PortalAccount
 from portal.services import invite
@@ -103,8 +103,12 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     things |= _printed(ada, sam) | _talked(brand)
     games = _games()
     draws = Campaign.objects.filter(kind=Campaign.Kind.DRAW)
-    things |= {"plan": draws.get(state="draft").public_id, "game": draws.get(state="published").public_id}
+    things |= {
+        "plan": draws.get(state="draft").public_id,
+        "game": draws.filter(state="published").earliest("pk").public_id,
+    }
     things["instant"] = Campaign.objects.filter(kind=Campaign.Kind.INSTANT, state="published").latest("pk").public_id
+    things["typed"] = _typed().public_id
     things["draw"] = Draw.objects.get(campaign__public_id=things["game"]).public_id
     retailer = Partner.objects.get(public_id=things["retailer"])
     partner = Client(HTTP_HOST=HOST)
@@ -170,6 +174,18 @@ def _games() -> dict[str, int]:
     )
     filing = Filing.objects.create(campaign=game, item="us.ny_winners", due_on=now().date())
     return {"paper": paper.pk, "filing": filing.pk}
+
+
+def _typed() -> Draw:
+    """Give the brand a draw whose public value two persons have typed, with pictures."""
+    beacon = world.manual("typed").as_json()
+    terms = {"beacon": beacon, "beacon_bits": 64}
+    [draw] = world.published(world.draws(world.tier(1, 1, use="draw"), terms=terms)).draws.all()
+    told = {"chain": "typed", "round": draw.round or 0, "url": "https://numbers.example/", "at": now()}
+    for name in ("ada", "sam"):
+        TypedValue.objects.create(text="7.11./", published_on=now().date(), image=b"x", typed_by=name, **told)
+    BeaconValue.objects.create(source="manual", value=b"7.11./", brought_by="ada, sam", **told)
+    return draw
 
 
 def _printed(requester: User, approver: User) -> dict[str, str]:
@@ -360,6 +376,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("rules/<str:campaign>/v", {"campaign": things["game"], "n": "1"}),
         ("rules/", {"campaign": things["campaign"]}),
         ("draws/", {"public_id": things["draw"], "edition": "1"}),
+        ("console/draws/<str:public_id>/value/", {"public_id": things["typed"], "n": "1"}),
         ("console/draws/", {"public_id": things["draw"]}),
         ("p/", {"number": "R1001"}),
     ]

@@ -11,6 +11,7 @@ from labels import manifests
 from labels.models import Batch, Manifest
 from ledger.services import NewTransfer, post, system_account
 from lottery import keys, private_chain
+from lottery.beacons import Beacon
 from lottery.models import Campaign, Draw
 from lottery.services import (
     Enter,
@@ -100,6 +101,11 @@ def published(campaign: Campaign, *, touched: Sequence[int] = (), at: datetime =
         **values,
     )
     return Campaign.objects.get(pk=campaign.pk)
+
+
+def manual(chain: str) -> Beacon:
+    """Return the beacon of numbers that persons type."""
+    return Beacon("manual", chain)
 
 
 def beacon_out(round_no: int, *, at: datetime) -> None:
