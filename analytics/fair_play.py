@@ -59,7 +59,7 @@ class Comparison:
 class TierLine:
     """What became of a tier's units: won = claimed + waiting + forfeited; quantity = won + points only + void + never.
 
-    ``points_only`` (labels that would have won but for a limit, an exclusion or a halt), ``void`` and ``never`` (redeemed)
+    ``points_only`` (labels that would have won but for a limit, an exclusion, their door or a halt), ``void`` and ``never`` (redeemed)
     are known once the game is over, else None. ``adds_up``: plays and the counters of units say the same.
     """
 
@@ -315,7 +315,7 @@ def _game(campaign: Campaign) -> Game | None:
 
 def _points_only(campaign: Campaign) -> Iterator[tuple[int, list[int]]]:
     """Yield, by pool, played labels that could not win for a reason of the rules."""
-    reasons = [Play.Reason.LIMIT, Play.Reason.EXCLUDED, Play.Reason.HALTED]
+    reasons = [Play.Reason.LIMIT, Play.Reason.EXCLUDED, Play.Reason.HALTED, Play.Reason.DOOR]
     plays = Play.objects.filter(campaign=campaign, outcome=Play.Outcome.POINTS_ONLY, reason__in=reasons)
     for pool in campaign.pools.all():
         labels = list(plays.filter(pool=pool).values_list("label_no", flat=True))

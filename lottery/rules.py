@@ -14,6 +14,7 @@ from lottery.draw import OnePer
 
 SLOTS = 16
 GAME_BITS = 128  # an instant game needs a beacon of this entropy
+DOORS = ("web", "api", "sms", "voice")  # at which a code is redeemed
 SPARE_BITS = 20  # a draw needs so much more than the logarithm of its highest total weight
 
 
@@ -70,9 +71,13 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a campaign's ``terms`` say, read once. ``weights``: of an entry by label, losing play, unit of points, free."""
+    """What a campaign's ``terms`` say, read once. ``weights``: of an entry by label, losing play, unit of points, free.
+
+    ``doors``: at which codes play and enter; empty: every one.
+    """
 
     products: frozenset[int]
+    doors: frozenset[str]
     beacon: Beacon
     bits: int
     witness: bool
@@ -90,7 +95,11 @@ class Terms:
         """Read terms; ``beacon`` is the one to use where they name none. Raises KeyError, TypeError, ValueError."""
         enter, draw = terms.get("enter", {}), terms.get("draw", {})
         named = Beacon.from_json(terms["beacon"]) if "beacon" in terms else beacon
+        doors = frozenset(terms.get("doors", []))
+        if not doors <= set(DOORS):
+            raise ValueError("terms name a door that there is not")
         return cls(
+            doors=doors,
             products=frozenset(int(product) for product in terms.get("products", [])),
             beacon=named,
             bits=int(terms.get("beacon_bits", 384 if named.source != "manual" else 0)),
@@ -108,6 +117,10 @@ class Terms:
     def takes(self, product_id: int | None) -> bool:
         """Return whether labels of a product take part."""
         return not self.products or product_id in self.products
+
+    def opens(self, door: str) -> bool:
+        """Return whether codes that are redeemed at a door take part."""
+        return not self.doors or door in self.doors
 
     @property
     def enough_bits(self) -> bool:

@@ -92,6 +92,7 @@ def _asks(cases: Iterable[Case], people: Mapping[int, Person], out: set[bytes]) 
             member_id=case.holder.member_id,
             at=case.attempt.at,
             slot=slot,
+            door=case.attempt.door,
             subjects=_subjects(people.get(case.holder.account_id), case.holder.account_id, case.device),
             excluded=_is_out(case, people.get(case.holder.account_id), out),
         )
@@ -109,6 +110,7 @@ def _enters(
             account_id=case.holder.account_id,
             at=case.attempt.at,
             product_id=case.product_id,
+            door=case.attempt.door,
             lost=(one := played.get(case.label_no or 0)) is not None and one.outcome == Play.Outcome.NO_PRIZE,
             subjects=_subjects(people.get(case.holder.account_id), case.holder.account_id, case.device),
             excluded=_is_out(case, people.get(case.holder.account_id), out),

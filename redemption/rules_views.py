@@ -15,6 +15,7 @@ from common.signing import is_signed
 from lottery import law
 from lottery.content import RULES_TAG
 from lottery.models import Campaign, PrizeTier, RulesVersion
+from lottery.rules import DOORS
 from redemption.door import ConsumerRequest, consumer_page, missing, page
 
 _SHOWN = 200  # letters of a changed value
@@ -80,6 +81,7 @@ def game_rules(request: ConsumerRequest, campaign: Campaign, version: RulesVersi
         "stated": _stated(rules, language),
         "enter": _ways(terms),
         "limits": _limits(terms),
+        "doors": _doors(terms),
     }
     return page(request, "game_rules.html", title=f"{name} · v{version.n}", **context)
 
@@ -132,6 +134,17 @@ def _ways(terms: Mapping[str, Any]) -> list[str]:
     if enter.get("free"):
         ways.append(_("A free entry, without any purchase, has weight %(n)s.") % {"n": enter["free"]})
     return ways
+
+
+def _doors(terms: Mapping[str, Any]) -> list[str]:
+    """Return the doors at which codes take part, in words; none where every door is open."""
+    names = {
+        "web": _("the web page"),
+        "api": _("an app or program"),
+        "sms": _("text message"),
+        "voice": _("telephone"),
+    }
+    return [names[door] for door in DOORS if door in terms.get("doors", [])]
 
 
 def _limits(terms: Mapping[str, Any]) -> list[str]:

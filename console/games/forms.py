@@ -15,6 +15,7 @@ from common.money import DECIMALS
 from labels.models import Batch, Product
 from lottery import law
 from lottery.models import Campaign, PrizeTier
+from lottery.rules import DOORS
 
 ZONES = sorted(name for name in available_timezones() if "/" in name)
 MOST_PRIZES, MOST_LIMITS = 20, 10
@@ -265,6 +266,18 @@ class LimitForm(forms.Form):
 class DoorsForm(forms.Form):
     """Ways into draws, and who or what is held back."""
 
+    left_out = forms.MultipleChoiceField(
+        label=gettext_lazy("Doors at which codes take no part"),
+        required=False,
+        choices=[
+            ("web", gettext_lazy("web page")),
+            ("api", gettext_lazy("app or program")),
+            ("sms", gettext_lazy("text message")),
+            ("voice", gettext_lazy("phone call")),
+        ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("None ticked: codes take part at every door. The public rules say so."),
+    )
     label = forms.IntegerField(label=gettext_lazy("Weight of a redeemed code"), min_value=0, max_value=1000, initial=1)
     losing_play = forms.IntegerField(
         label=gettext_lazy("More for a play that won nothing"), min_value=0, max_value=1000, initial=0
@@ -318,6 +331,27 @@ class DoorsForm(forms.Form):
             unused = ("losing_play", "waves")
         for name in unused:
             del self.fields[name]
+
+    def clean_left_out(self) -> list[str]:
+        """Leave a door open."""
+        left_out: list[str] = self.cleaned_data["left_out"]
+        if len(left_out) == len(DOORS):
+            raise ValidationError(_("Leave at least one door open."))
+        return left_out
+
+    def clean(self) -> dict[str, Any]:
+        """Leave the page open for entries that are made there."""
+        data = super().clean() or {}
+        if "web" in data.get("left_out", []) and (data.get("free") or data.get("points_price")):
+            text = _("Free entries and entries for points are made on the web page: leave that door open.")
+            self.add_error("left_out", ValidationError(text))
+        return data
+
+    @property
+    def doors(self) -> list[str]:
+        """The doors at which codes take part, as terms name them; none of them where every one is open."""
+        left_out = self.cleaned_data.get("left_out", [])
+        return [door for door in DOORS if door not in left_out] if left_out else []
 
     def clean_regions(self) -> list[str]:
         """Read names with commas between."""

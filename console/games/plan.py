@@ -218,6 +218,8 @@ class Draft:
             ],
             "law": law_said,
         }
+        if open_doors := cast("steps.DoorsForm", self.step("doors").form).doors:
+            terms["doors"] = open_doors
         if dates.get("witness"):
             terms["witness"] = True
         if self.step("texts").form.is_bound:

@@ -94,6 +94,7 @@ class Play(models.Model):
         EXCLUDED = 2, _("not allowed to take part")
         TOUCHED = 3, _("label does not take part")
         HALTED = 4, _("game halted")
+        DOOR = 5, _("not a door of the game")
 
     label_no = models.BigIntegerField()
     scan_id = models.BigIntegerField(help_text=_("of the redemption"))

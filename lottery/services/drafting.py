@@ -156,6 +156,8 @@ def _require_sound(new: NewGame) -> None:
         raise BadCampaign(_("The public value holds too little chance for so many entries: combine sources."))
     if terms.bits < GAME_BITS and new.kind != Campaign.Kind.DRAW:
         raise BadCampaign(_("An instant game needs a beacon of 128 bits: drand."))
+    if not terms.opens("web") and (terms.weights["free"] or terms.points_price):
+        raise BadCampaign(_("Free entries and entries for points are made on the web page: leave that door open."))
     _require_pools(new, instant)
     for draw in new.draws:
         if not new.opens_at <= draw.opens_at < draw.close_at:

@@ -37,6 +37,7 @@ class Enter:
     account_id: int
     at: datetime
     product_id: int | None = None
+    door: str = "web"
     lost: bool = False
     subjects: Mapping[str, bytes] = field(default_factory=dict)
     excluded: bool = False
@@ -95,6 +96,8 @@ def enter(labels: Sequence[Enter]) -> dict[int, list[EntryTold]]:
             found = tables[campaign_id]
             weight = found.terms.weights["label"] + (found.terms.weights["losing_play"] if one.lost else 0)
             if draw_id not in still_open or not weight or not found.terms.takes(one.product_id):
+                continue
+            if not found.terms.opens(one.door):
                 continue
             key = found.draws[draw_id].key
             ref = ref_of(key, "label", one.label_no)

@@ -33,7 +33,7 @@ _O, _R = Play.Outcome, Play.Reason
 class Ask:
     """One label just redeemed. ``slot``: where its need starts (0..15). ``subjects``: who is counted, by kind.
 
-    ``excluded``: the caller knows that this person takes part in nothing (`lottery.queries.excluded`).
+    ``door``: one of `lottery.rules.DOORS`. ``excluded``: the caller knows that this person takes part in nothing (`lottery.queries.excluded`).
     """
 
     label_no: int
@@ -42,6 +42,7 @@ class Ask:
     member_id: int | None
     at: datetime
     slot: int
+    door: str = "web"
     subjects: Mapping[str, bytes] = field(default_factory=dict)
     excluded: bool = False
 
@@ -110,6 +111,8 @@ def play(asks: Sequence[Ask]) -> dict[int, Played]:
             turn.only_points(_R.HALTED)
         elif not turn.game.pools[turn.pool_id].takes(turn.ask.label_no):
             turn.only_points(_R.TOUCHED)
+        elif not turn.game.terms.opens(turn.ask.door):
+            turn.only_points(_R.DOOR)
         elif turn.ask.excluded:
             turn.only_points(_R.EXCLUDED)
     _limit(turns)

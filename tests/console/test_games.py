@@ -27,6 +27,7 @@ from lottery.models import (
     RulesVersion,
 )
 from lottery.services import arming, beaconing, rehearsing
+from lottery.services.publishing import draft_rules
 from tests.console import games
 from tests.makers import make_batch, make_member
 
@@ -181,6 +182,8 @@ def test_what_is_wrong_is_named_and_what_was_typed_stays(clock: Clock) -> None:
         ("labels", {"batches": ["999"]}, "batches"),
         ("labels", {"winners": "three"}, "winners"),
         ("doors", {"waves": "0"}, "waves"),
+        ("doors", {"left_out": ["web"]}, "left_out"),  # a free entry is made there
+        ("doors", {"left_out": ["web", "api", "sms", "voice"], "free": "0"}, "left_out"),
         ("dates", {"closes_at": "2026-01-01T00:00"}, "closes_at"),
         ("dates", {"first_close": "2026-11-28T00:00"}, "first_close"),
         ("dates", {"times": "3", "every_days": ""}, "every_days"),
@@ -207,6 +210,18 @@ def test_each_fault_stands_at_its_own_field(clock: Clock, step: str, typed: game
 
     assert refused.status_code == 422
     assert list(refused.context["form"].errors) == [field]
+
+
+def test_doors_left_out_are_in_the_rules(clock: Clock) -> None:
+    client = games.client_of("mia")
+    doors = games.doors(left_out=["sms", "voice"])
+
+    campaign = games.plan(client, [make_batch(count=20)], OPENS, doors=doors)
+    client.get(games.step(campaign, "publish"))
+
+    campaign.refresh_from_db()
+    assert campaign.terms["doors"] == ["web", "api"]
+    assert draft_rules(campaign)["terms"]["doors"] == ["web", "api"]
 
 
 def test_figures_follow_what_is_typed(clock: Clock) -> None:

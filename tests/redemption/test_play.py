@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from brands.models import Brand
 from ledger.models import Cause, Transfer
 from lottery import keys
-from lottery.models import BudgetSlot, Campaign, Claim, Entry, Exclusion, Household, Play
+from lottery.models import BudgetSlot, Campaign, Claim, Draw, Entry, Exclusion, Household, Play
+from lottery.rules import DOORS
 from lottery.services import close_draw
 from lottery.services.playing import units_left
 from members.models import Member
@@ -156,6 +157,36 @@ def test_excluded_people_and_their_households_never_win(brand: Brand) -> None:
     assert [claim.member_id for claim in Claim.objects.all()] == [other.pk]
     assert set(Entry.objects.values_list("account_id", flat=True)) == {other.account_id}
     assert all(receipt.outcome is Outcome.REDEEMED for receipt in receipts)
+
+
+def test_a_code_takes_part_at_the_doors_of_its_game_alone(brand: Brand) -> None:
+    make_campaign()
+    batch = make_active_batch(4)
+    game = world.open_game(batch, world.tier(1, 4), terms={"doors": ["web", "voice"]})
+    for terms in ({"doors": ["sms"]}, {}):
+        world.open_draws(world.tier(1, 2, use="draw"), terms={"enter": {"label": 1}, **terms})
+    at_sms, anywhere = Draw.objects.order_by("pk")
+    doors = [Door.WEB, Door.API, Door.SMS, Door.VOICE]
+
+    receipts = redeem_many(
+        [
+            make_attempt(code, phone=phone, at=AT, door=door)
+            for door, code, phone in zip(doors, secrets_of(batch), phones(4), strict=True)
+        ]
+    )
+
+    assert [receipt.play.outcome for receipt in receipts if receipt.play] == [
+        "won", "points_only", "points_only", "won",
+    ]  # fmt: skip
+    assert all(receipt.outcome is Outcome.REDEEMED and receipt.balance == 100 for receipt in receipts)
+    assert set(Play.objects.exclude(outcome=1).values_list("reason", flat=True)) == {Play.Reason.DOOR}
+    assert units_left(game.pk) == {1: 2}
+    assert list(Entry.objects.filter(draw=at_sms).values_list("source_id", flat=True)) == [labels_of(batch)[2]]
+    assert Entry.objects.filter(draw=anywhere).count() == 4
+
+
+def test_the_doors_of_terms_are_those_of_redemptions() -> None:
+    assert set(DOORS) == set(Door)
 
 
 def test_limits_count_member_phone_and_household(brand: Brand) -> None:
