@@ -275,7 +275,10 @@ def rehearse(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         if fault:
             raise services.BadCampaign(fault)
-        services.ask_rehearsal(campaign.pk, at=now(), asked_by=request.user.get_username())
+        campaign.refresh_from_db()
+        services.ask_rehearsal(
+            campaign.pk, at=now(), asked_by=request.user.get_username(), touched=touched(_spans(campaign))
+        )
     except DomainError as error:
         messages.error(request, error.detail)
     return redirect(_FOLLOWS.format(public_id, "rehearsal"))
@@ -352,16 +355,19 @@ def _publish(request: HttpRequest, campaign: Campaign, draft: Draft, approval: A
         witness = hex_of(request.POST.get("witness", ""), WITNESS_BYTES)
         if witness is None:
             raise services.BadCampaign(_("Type the auditor's hash: 64 hexadecimal digits."))
-    spans = [(int(first), int(beyond)) for pool in campaign.pools.all() for first, beyond in pool.ranges]
     services.publish(
         campaign.pk,
         approval_id=approval.pk,
-        touched=touched(spans),
+        touched=touched(_spans(campaign)),
         at=now(),
         published_by=request.user.get_username(),
         witness=witness,
         redeemed_share=float(draft.basis.redeemed),
     )
+
+
+def _spans(campaign: Campaign) -> list[tuple[int, int]]:
+    return [(int(first), int(beyond)) for pool in campaign.pools.all() for first, beyond in pool.ranges]
 
 
 def hex_of(text: str, size: int) -> bytes | None:

@@ -7,6 +7,7 @@ job's own id seeds all choices, so a run that died half-way goes on where it sto
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -37,11 +38,15 @@ _PAST_ROUND = 1000
 _PAST_SIGNATURE = "b44679b9a59af2ec876b1a6b1ad52ea9b1615fc3982b19576350f93447cb1125e342b73a8dd2bacbe47e4b6b63ed5e39"  # pragma: allowlist secret
 
 
-def ask_rehearsal(campaign_id: int, *, at: datetime, asked_by: str) -> Job:
-    """Ask for a dry run of a draft. Raises `CampaignState`."""
+def ask_rehearsal(campaign_id: int, *, at: datetime, asked_by: str, touched: Iterable[int] = ()) -> Job:
+    """Ask for a dry run of a draft, without the labels that publication would leave out. Raises `CampaignState`."""
+    out = [list(span) for span in prf.merged([(label_no, label_no + 1) for label_no in touched])]
     with transaction.atomic():
         campaign = locked(campaign_id, Campaign.State.DRAFT)
         job = jobs.create(kind=JOB_KIND, subject=campaign.public_id, total=SCANS, at=at, asked_by=asked_by)
+        if out:
+            job.detail = {"out": out}
+            job.save(update_fields=["detail"])
         transaction.on_commit(partial(_push, job.pk))
     return job
 
@@ -89,7 +94,7 @@ def rehearse(job_id: int) -> None:
 
     def stage() -> _Stage:
         if not stages:
-            stages.append(_set(campaign, seed))
+            stages.append(_set(campaign, seed, job.detail.get("out", [])))
         return stages[0]
 
     def work() -> None:
@@ -117,12 +122,12 @@ def _tiers(campaign: Campaign) -> list[str]:
     return [str(tier) for tier in found]
 
 
-def _set(campaign: Campaign, seed: UUID) -> _Stage:
-    """Derive a key and thresholds just as arming does, from secrets of this rehearsal."""
+def _set(campaign: Campaign, seed: UUID, touched: Iterable[Sequence[int]] = ()) -> _Stage:
+    """Derive a key and thresholds just as arming does, from secrets of this rehearsal; touched ranges take no part."""
     round_no, value = past_value(Terms.read(campaign.terms, beacon=default_beacon()).beacon)
     secret = sha256(b"REHEARSAL" + seed.bytes).digest()
     key = prf.game_key(s1=secret, s2=b"", beacon=value, campaign=campaign.uuid)
-    out = void_spans(campaign)
+    out = prf.merged([*void_spans(campaign), *((first, beyond) for first, beyond in touched)])
     rows: list[Pool] = list(campaign.pools.order_by("number"))
     eligible = [prf.subtract([(int(first), int(beyond)) for first, beyond in pool.ranges], out) for pool in rows]
     sizes = [prf.count(spans) for spans in eligible]
