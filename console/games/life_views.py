@@ -59,6 +59,7 @@ def _context(request: HttpRequest, campaign: Campaign, **more: Any) -> dict[str,
         "filings": _filings(campaign),
         "places": [(place, place_name(place)) for place in pack_places(campaign)],
         "arming": _arming(campaign, at=at),
+        "revealing": _revealing(campaign, at=at),
         "change": change,
         "voices": services.voices(change) if change else [],
         "halt_form": HaltForm(public_id=campaign.public_id),
@@ -98,6 +99,25 @@ def _arming(campaign: Campaign, *, at: datetime) -> dict[str, Any]:
     }
 
 
+def _revealing(campaign: Campaign, *, at: datetime) -> dict[str, Any]:
+    """Return whether a closed game may be revealed, and whether by a witness's secret; empty for any other."""
+    if campaign.state != Campaign.State.CLOSED or not campaign.has_instant:
+        return {}
+    _commitment, value = first_commitment(campaign)
+    return {"is_due": campaign.pk in services.reveal_due(at=at), "witness": len(value["k"]) > 1}
+
+
+def _secrets(request: HttpRequest) -> dict[str, bytes]:
+    """Return the witness's secret and nonce as typed. Raises `services.BadSecret`."""
+    secrets = {}
+    for name in ("s2", "n2"):
+        typed = hex_of(request.POST.get(name, ""), _SECRET_BYTES)
+        if typed is None:
+            raise services.BadSecret(_("The witness's secret and nonce have 64 hexadecimal digits each."))
+        secrets[name] = typed
+    return secrets
+
+
 def _user(request: HttpRequest) -> User:
     assert isinstance(request.user, User)  # noqa: S101 - staff_view lets nobody else in
     return request.user
@@ -129,13 +149,7 @@ def arm(request: HttpRequest, public_id: str) -> HttpResponse:
         found = approvals.approved_for(ARM, payload, at=now())
         if found is None:
             return _asked(request, ARM, payload)
-        secrets: dict[str, bytes] = {}
-        if _arming(campaign, at=now()).get("witness"):
-            for name in ("s2", "n2"):
-                typed = hex_of(request.POST.get(name, ""), _SECRET_BYTES)
-                if typed is None:
-                    raise services.BadSecret(_("The witness's secret and nonce have 64 hexadecimal digits each."))
-                secrets[name] = typed
+        secrets = _secrets(request) if _arming(campaign, at=now()).get("witness") else {}
         services.arm(campaign.pk, approval_id=found.pk, at=now(), armed_by=_user(request).username, **secrets)
     except DomainError as error:
         return _failed(request, public_id, error)
@@ -183,6 +197,22 @@ def halt(request: HttpRequest, public_id: str) -> HttpResponse:
     except DomainError as error:
         return _failed(request, public_id, error)
     return _done(request, public_id, _("The campaign is halted."))
+
+
+@staff_view("lottery.publish")
+@require_POST
+def reveal(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Reveal a closed game that no claim waits for; one with a witness needs the witness's secret."""
+    campaign = find(public_id)
+    try:
+        found = _revealing(campaign, at=now())
+        if not found.get("is_due"):
+            raise services.BadCampaign(_("The game cannot be revealed yet: it is not closed, or a prize waits."))
+        secrets = _secrets(request) if found["witness"] else {}
+        services.reveal(campaign.pk, at=now(), **secrets)
+    except DomainError as error:
+        return _failed(request, public_id, error)
+    return _done(request, public_id, _("The game is revealed. Anybody can count the winners again."))
 
 
 # --- new versions ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ urlpatterns = [
     path("<str:public_id>/publish", wizard_views.publish, name="publish"),
     path("<str:public_id>/arm", life_views.arm, name="arm"),
     path("<str:public_id>/give-up", life_views.give_up, name="give_up"),
+    path("<str:public_id>/reveal", life_views.reveal, name="reveal"),
     path("<str:public_id>/halt", life_views.halt, name="halt"),
     path("<str:public_id>/change", life_views.change, name="change"),
     path("<str:public_id>/change/apply", life_views.change_apply, name="change_apply"),

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 
 from brands.models import Brand
 from common.models import Job
 from ledger.models import Transfer
-from lottery import keys, private_chain
+from lottery import keys, prf, private_chain
 from lottery.models import (
     BudgetSlot,
     Campaign,
@@ -27,9 +28,12 @@ from lottery.models import (
     RulesVersion,
 )
 from lottery.services import arming, beaconing, rehearsing
+from lottery.services.playing import Ask, play
 from lottery.services.publishing import draft_rules
+from redemption.services import verify
 from tests.console import games
-from tests.makers import make_batch, make_member
+from tests.lottery import world
+from tests.makers import labels_of, make_active_batch, make_batch, make_check, make_member, secrets_of
 
 START = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
 OPENS = START + timedelta(days=2)
@@ -142,6 +146,21 @@ def test_a_dry_run_writes_nothing_but_its_report(ready: Callable[..., Campaign],
     assert b"REHEARSAL" in page.content
 
 
+def test_a_dry_run_leaves_out_labels_that_were_scanned(clock: Clock) -> None:
+    batch, client = make_active_batch(200, at=clock.at), games.client_of("mia")
+    for code in secrets_of(batch)[:3]:
+        verify(make_check(code=code, at=clock.at))
+    campaign = games.plan(client, [batch], OPENS)
+
+    client.post(f"/console/games/{campaign.public_id}/rehearse")
+    job = Job.objects.get(kind=rehearsing.JOB_KIND)
+    rehearsing.rehearse(job.pk)
+
+    job.refresh_from_db()
+    assert job.detail["labels"] == 197
+    assert job.detail["out"] == [[labels_of(batch)[0], labels_of(batch)[2] + 1]]
+
+
 def test_a_dry_run_that_died_goes_on_and_comes_to_the_same(ready: Callable[..., Campaign], clock: Clock) -> None:
     campaign = ready(prizes=games.prizes(games.prize(quantity="50")))
     job = rehearsing.ask_rehearsal(campaign.pk, at=clock.at, asked_by="mia")
@@ -250,7 +269,7 @@ def test_who_may_not_edit_changes_nothing(ready: Callable[..., Campaign], clock:
 
     assert analyst.get(games.step(campaign, "prizes")).status_code == 200
     assert analyst.post(games.step(campaign, "prizes"), games.prizes(games.prize(quantity="9"))).status_code == 302
-    acts = ("publish", "arm", "halt", "rehearse", "sign", "change", "change/apply", "preview/prizes")
+    acts = ("publish", "arm", "reveal", "halt", "rehearse", "sign", "change", "change/apply", "preview/prizes")
     assert {act: analyst.post(f"{page}/{act}").status_code for act in acts} == dict.fromkeys(acts, 403)
     assert mia.post(f"{page}/sign", {"item": "cn.records", "name": "Mia"}).status_code == 403  # legal alone signs
 
@@ -333,6 +352,55 @@ def test_the_life_after_publication(ready: Callable[..., Campaign], clock: Clock
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halt_reason) == ("halted", "The press made a mistake.")
     assert b"The press made a mistake." in client.get(rules).content
+
+
+@pytest.mark.parametrize("witness", [False, True])
+def test_a_closed_game_is_revealed_on_its_page(clock: Clock, *, witness: bool) -> None:
+    s2, n2 = bytes(range(32)), bytes(range(32, 64))
+    bound = {"witness": prf.committed(s2, n2)} if witness else {}
+    secrets = {"s2": s2, "n2": n2} if witness else {}
+    batch = make_batch(count=20)
+    ranges = [(batch.label_range.lower, batch.label_range.upper)]
+    campaign = world.published(world.instant(ranges, world.tier(1, 1), terms={"witness": witness}), **bound)
+    world.opened(world.armed(campaign, **secrets))
+    client, page, clock.at = games.client_of("mia"), f"/console/games/{campaign.public_id}", world.CLOSES
+    typed = {name: value.hex() for name, value in secrets.items()}
+
+    def revealed(by: Any, form: games.Typed) -> bool:
+        by.post(f"{page}/reveal", form)
+        campaign.refresh_from_db()
+        return bool(campaign.state == "revealed")
+
+    assert not revealed(client, typed)  # it is open
+    arming.close_due(at=clock.at)
+    assert not revealed(games.client_of("ann", "analyst"), typed)
+    assert witness == (b's2"' in (shown := client.get(page).content))
+    assert b"Reveal the game now" in shown
+    if witness:
+        assert not revealed(client, {})
+        assert not revealed(client, {**typed, "s2": bytes(32).hex()})
+    assert revealed(client, typed)
+    assert campaign.bundles.get().kind == "reveal"
+    assert b"Reveal the game now" not in client.get(page).content
+
+
+def test_no_game_is_revealed_while_a_prize_waits(clock: Clock) -> None:
+    batch = make_batch(count=2)
+    campaign = world.open_game(batch, world.tier(1, 2))
+    keys.load([campaign.pk])
+    member = make_member()
+    [label, _other] = labels_of(batch)
+    ask = Ask(label_no=label, scan_id=1, account_id=member.account_id, member_id=member.pk, at=world.OPENS, slot=3)
+    with transaction.atomic():
+        play([ask])
+    arming.close_due(at=world.CLOSES)
+    clock.at, client = world.CLOSES, games.client_of("mia")
+
+    client.post(f"/console/games/{campaign.public_id}/reveal")
+
+    campaign.refresh_from_db()
+    assert campaign.state == "closed"
+    assert b"Reveal the game now" not in client.get(f"/console/games/{campaign.public_id}").content
 
 
 def test_a_filing_pack_holds_what_an_authority_asks_for(clock: Clock) -> None:
