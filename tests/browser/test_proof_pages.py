@@ -1,7 +1,9 @@
 """The proof of a draw in a real browser: it holds, it fails on one changed entry, and anybody can read the page."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -13,7 +15,7 @@ from brands.models import Brand
 from common.canonical import canonical
 from lottery import bundles, content, keys, verify_draw
 from lottery.models import Bundle, Campaign, Draw, Entry
-from lottery.services import advance
+from lottery.services import advance, reveal
 from lottery.services.arming import close_due
 from lottery.services.playing import Ask, play
 from staff.keys import sign_key
@@ -36,7 +38,7 @@ def draw(real_commits: Brand) -> Draw:
     return world.drawn(draw)
 
 
-def checked(page: Page, draw: Draw, *, receipt: str = "") -> dict[str, str]:
+def checked(page: Page, draw: Draw | Campaign, *, receipt: str = "") -> dict[str, str]:
     """Press the button; return what became of each check, and of the whole under ``""``."""
     page.goto(f"/draws/{draw.public_id}")
     page.fill("#receipt", receipt)
@@ -72,6 +74,18 @@ def tampered(data: bytes, change: Callable[[bytes], bytes], *, sign_anew: bool =
     for gone in ("manifest.json", "signatures.json"):
         del files[gone]
     return bundles.pack("draw", files, signatures, edition=1, before=None, key=key)
+
+
+def retold(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """Return a proof of an instant game whose reveal says something else, signed anew as the publisher could."""
+    files, key = verify_draw.unpack(data), sign_key(at=NOW)
+    value = json.loads(files["reveal.json"])
+    change(value)
+    files["reveal.json"] = canonical(value)
+    signatures = json.loads(files["signatures.json"])
+    for gone in ("manifest.json", "signatures.json"):
+        del files[gone]
+    return bundles.pack("reveal", files, signatures, edition=1, before=None, key=key)
 
 
 def heavier(entries: bytes) -> bytes:
@@ -130,6 +144,36 @@ def test_a_receipt_of_an_entry_that_was_left_out_fails(visit: VISIT, draw: Draw)
     assert unsigned["receipt_signed"] == "fails"
     assert left_out["receipt_missing"] == "fails"
     assert {one[""] for one in (unsigned, left_out)} == {"said fails"}
+
+
+def other_threshold(value: dict[str, Any]) -> None:
+    limit = value["pools"][0]["th"][0]
+    limit[1] = str(int(limit[1]) + 1)
+
+
+def other_range(value: dict[str, Any]) -> None:
+    value["pools"][0]["ranges"][0][1] -= 1
+
+
+def test_a_real_reveal_holds_and_fails_on_one_change(visit: VISIT, real_commits: Brand) -> None:
+    keys.forget()
+    batch = make_active_batch(300, at=world.NOW)
+    game = world.open_game(batch, world.tier(1, 3), world.tier(2, 40), touched=labels_of(batch)[:9])
+    close_due(at=world.CLOSES)
+    data, page = bytes(reveal(game.pk, at=world.CLOSES).data), visit()
+
+    found = checked(page, game)
+
+    assert found.pop("") == "said holds"
+    assert found.pop("beacon_private") == "left"
+    assert set(found.values()) == {"holds"}
+    assert {"hashes", "signatures", "secrets", "game_key", "thresholds", "ranges", "excluded", "pool"} <= found.keys()
+    for change, broken in ((other_threshold, "thresholds"), (other_range, "ranges")):
+        serve(page, retold(data, change))
+        changed = checked(page, game)
+        page.unroute("**/bundle.zip")
+        assert changed[""] == "said fails"
+        assert (changed["hashes"], changed["signatures"], changed[broken]) == ("holds", "holds", "fails")
 
 
 def test_what_is_no_proof_is_said_to_be_none(visit: VISIT, draw: Draw) -> None:
