@@ -191,6 +191,7 @@ WITH played AS (
 SELECT pool_id, region, batch, door, weekday, hour, week, count(*), sum(won)::bigint
   FROM played GROUP BY GROUPING SETS
        ((pool_id, region), (pool_id, batch), (pool_id, door), (pool_id, weekday), (pool_id, hour), (pool_id, week))
+ ORDER BY pool_id
 """
 
 

@@ -43,6 +43,9 @@ def game(brand):
 def tell(game, batches, *, share=1.0, seed=1, harvest=False, biased=None):
     """Write plays as redemptions would: doors, regions and times by chance; then what was planted.
 
+    The game's key decides which labels win, anew in every run; that the n-th winner of a pool plays here and now is
+    decided by the seed alone. So the tables are the same in every run: of fair worlds, one in a hundred is accused.
+
     ``harvest``: some winners are redeemed within two hours. ``biased``: a door at which every second winner loses.
     """
     rng, member = random.Random(seed), make_member()
@@ -50,14 +53,14 @@ def tell(game, batches, *, share=1.0, seed=1, harvest=False, biased=None):
     tables = keys.kept(game.pk).game
     tier = game.tiers.get()
     scans, plays, places = [], [], []
-    labels = [
-        (pool, no)
-        for pool, batch in zip(game.pools.order_by("number"), batches, strict=True)
-        for no in range(batch.label_range.lower, batch.label_range.upper)
-    ]
+    labels = []
+    for pool, batch in zip(game.pools.order_by("number"), batches, strict=True):
+        numbers = list(range(batch.label_range.lower, batch.label_range.upper))
+        drawn = zip(tables.tiers_of(pool.pk, numbers), numbers, strict=True)
+        labels += sorted((pool.number, won is None, no, pool) for won, no in drawn)
     rng.shuffle(labels)
-    for scan_id, (pool, label) in enumerate(labels[: int(share * len(labels))], 1):
-        wins = tables.tiers_of(pool.pk, [label])[0] is not None
+    for scan_id, (_number, loses, label, pool) in enumerate(labels[: int(share * len(labels))], 1):
+        wins = not loses
         door = rng.choice(DOORS)
         wait = timedelta(hours=rng.expovariate(1 / 60))
         if harvest and wins and rng.random() < 0.3:
