@@ -5,6 +5,7 @@ They are called with the same fixtures and fewer requests.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -104,8 +105,8 @@ def forgetful(reachable_folder: Path, django_db_blocker: pytest.FixtureRequest) 
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the test begins with is on the disk."""
 
-    def make_world(*, labels: int) -> World:
-        made = world.make_world(labels=labels)
+    def make_world(**values: Any) -> World:
+        made = world.make_world(**values)
         with psycopg.connect(environment.CLUSTER.url("postgres", "postgres"), autocommit=True) as session:
             session.execute("CHECKPOINT")
         return made
