@@ -2,11 +2,12 @@
 
 import os
 import signal
+import traceback
 from datetime import datetime, timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from brands.models import Brand
 from ledger.models import Hold
@@ -24,19 +25,24 @@ NAMES = [f"{name} {part}" for name, _step in STEPS.values() for part in ("begun"
 
 
 def die_at(name: str, brand: Brand, *, at: datetime) -> int:
-    """Let a process of its own take the draws that are due as far as it can, and kill it at a step; return its signal."""
+    """Let a process of its own take the draws that are due as far as it can, and kill it at a step; return its exit code."""
     connections.close_all()
     child = os.fork()
     if not child:
         try:
+            # After a browser test a loop runs in this thread, though not in its forks, and Django keeps connections by
+            # loop: the fork would find, and share with its parent, the one from before, to another database.
+            connections[DEFAULT_DB_ALIAS] = connections.create_connection(DEFAULT_DB_ALIAS)
             drawing.on_step = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == name else None
             connection.set_tenant(brand)
             advance_due(at=at)
-        finally:
             os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
     _pid, status = os.waitpid(child, 0)
     connection.set_tenant(brand)
-    return os.WTERMSIG(status)
+    return os.waitstatus_to_exitcode(status)
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def test_the_worker_is_killed_at_each_step(real_commits: Brand, draw: Draw) -> N
         listed_draw = Draw.objects.get(pk=draw.pk)
         if listed_draw.state == Draw.State.LISTED and value_of(private_chain.beacon(), listed_draw.round or 0) is None:
             world.beacon_out(listed_draw.round or 0, at=CLOSE)
-        assert die_at(name, real_commits, at=CLOSE) == signal.SIGKILL, name
+        assert die_at(name, real_commits, at=CLOSE) == -signal.SIGKILL, name
         states.append(Draw.objects.get(pk=draw.pk).state)
 
     # What was begun was undone; what was done stood, and the next process went on from there.
