@@ -15,8 +15,8 @@ def test_the_demos_goods_are_on_their_way(brand: Brand) -> None:
     Region.objects.create(code="CN-GD", kind="province", parent=china, name="Guangdong")
     partners = [make_partner("distributor"), make_partner("distributor"), make_partner("retailer")]
     partners[0].region = "CN-GD"
-    batch = make_active_batch(800)
     began = NOW - timedelta(days=30)
+    batch = make_active_batch(800, at=began)
 
     for _again in range(2):
         seed_goods([batch], partners, began, at=NOW)

@@ -30,6 +30,7 @@ def test_nothing_is_declared_that_is_not_there() -> None:
 def test_encrypted_columns_and_blind_indexes_are_not_open() -> None:
     declared = {f"{label}.{name}": nature for label in REGISTER for name, nature in natures(label).items()}
     kept_apart = {name for name in declared if name.endswith(("_cipher", "_index", "password", "digest"))}
+    kept_apart.remove("channel.Event.digest")  # the id that EPCIS gives an event, made of what it openly says
 
     assert "members.Member.phone_cipher" in kept_apart
     assert {name for name in kept_apart if declared[name] == "open"} == set()

@@ -368,6 +368,7 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ),
         ("recordings/", {"public_id": "00000000-0000-4000-8000-000000000000"}),
         ("api/v1/documents/", {"document_id": things["document"]}),
+        ("api/v1/partner/documents/", {"document_id": things["document"]}),
         ("api/v1/units/", {"sscc": things["case"]}),
         ("api/v1/receipts/", {"number": things["receipt"]}),
         ("portal/documents/", {"public_id": things["transfer_document"]}),

@@ -52,6 +52,7 @@ members.unlock      x . . . . . . . x . .
 members.erase       x . . . . . . x . . .
 channel.read        x x x x x x x x x x x
 channel.edit        x x . . . . x . . . .
+channel.goods       x . . x . . . . . . .
 portal.invite       x . . . . . x . . . .
 portal.read         . . . . . . . . . . .
 portal.move         . . . . . . . . . . .
