@@ -304,7 +304,9 @@ def filed(request: HttpRequest, public_id: str, pk: int) -> HttpResponse:
     try:
         if not Filing.objects.filter(campaign=campaign, pk=pk).exists():
             raise services.NoSuchCampaign
-        services.file_done(pk, note=request.POST.get("note", ""), by=_user(request).username, at=now())
+        services.file_done(
+            pk, note=request.POST.get("note", "").replace("\x00", ""), by=_user(request).username, at=now()
+        )
     except DomainError as error:
         return _failed(request, public_id, error)
     return _done(request, public_id, _("It is noted as filed."))
