@@ -48,6 +48,7 @@
   const list = one("#waiting");
   const show = async () => {
     const waiting = await store.queue();
+    document.documentElement.dataset.waiting = waiting.length;
     const words = navigator.onLine ? pill.dataset.waiting : waiting.length ? pill.dataset.both : pill.dataset.offline;
     pill.hidden = navigator.onLine && !waiting.length;
     pill.querySelector("span").textContent = words.replace("{n}", waiting.length);

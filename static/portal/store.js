@@ -63,13 +63,18 @@ Portal.store = (() => {
     if (!answer.ok || told.partner !== partner) throw new Error("another partner");
     return (token = told.csrf);
   };
-  const post = async (url, body, key = "") => {
+  const postOnce = async (url, body, key) => {
     const headers = { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": await csrf() };
     if (key) headers["Idempotency-Key"] = key;
     const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
     const told = (answer.headers.get("Content-Type") ?? "").includes("json") ? await answer.json() : {};
     if (answer.status === 401 || answer.status === 403) token = undefined;
     return { status: answer.status, ok: answer.ok, ...told };
+  };
+  /** Post as JSON; once more, with a new token, where a sign-in in another window has replaced the one held here. */
+  const post = async (url, body, key = "") => {
+    const answer = await postOnce(url, body, key);
+    return answer.code === "stale_token" ? postOnce(url, body, key) : answer;
   };
 
   const sendAll = async () => {
