@@ -82,7 +82,7 @@ def value_type(request: HttpRequest) -> HttpResponse:
     if value is None:
         return redirect(f"/console/draws/{draw.public_id}/value")
     messages.success(
-        request, _("Both typed the same: the value is stored, and the draw goes on by itself in a minute.")
+        request, _("Two persons typed the same: the value is stored, and the draw goes on by itself in a minute.")
     )
     return redirect(f"/console/draws/{draw.public_id}")
 

@@ -14,7 +14,7 @@ from analytics import fair_play
 from brands.models import Brand
 from common.canonical import canonical
 from lottery import bundles, content, keys, verify_draw
-from lottery.models import Bundle, Campaign, Draw, Entry
+from lottery.models import BeaconValue, Bundle, Campaign, Draw, Entry
 from lottery.services import advance, reveal
 from lottery.services.arming import close_due
 from lottery.services.playing import Ask, play
@@ -23,6 +23,7 @@ from staff.models import User
 from tests.browser.conftest import DESK, LANGUAGES, PHONE, looked_at
 from tests.conftest import NOW
 from tests.lottery import world
+from tests.lottery.pictures import photograph
 from tests.makers import labels_of, make_active_batch, make_member
 
 VISIT = Callable[..., Page]
@@ -249,3 +250,38 @@ def test_records_and_reports_can_be_read(
     ):
         page.goto(path)
         looked_at(page, f"{name}-{look}")
+
+
+@pytest.mark.parametrize(("language", "dark", "size"), [("en", False, PHONE), ("zh-CN", True, DESK)])
+def test_published_numbers_are_typed_by_two(
+    visit: VISIT, real_commits: Brand, language: str, dark: bool, size: dict[str, int]
+) -> None:
+    keys.forget()
+    event = "Numbers of 24 November, smallest first, of the lottery of Shanghai"
+    terms = {"enter": world.ENTER_ALL, "beacon": world.manual("typed").as_json(), "beacon_bits": 64}
+    draws = world.draws(world.tier(1, 1, use="draw"), terms={**terms, "beacon_event": event})
+    [draw] = world.opened(world.published(draws)).draws.all()
+    advance(draw.pk, at=world.LISTED)
+    day = (world.CLOSE + timedelta(days=1)).date()
+    look = f"{language}-{'dark' if dark else 'light'}"
+    pages = []
+    for name, numbers in (("ada", "7 11 23"), ("ben", "7 11 24"), ("cem", "07 11 23")):
+        client = Client(HTTP_HOST="brand.localhost")
+        client.force_login(User.objects.create_user(name, password="x", role="owner"))
+        page = visit(language=language, dark=dark, size=size, client=client)
+        pages.append(page)
+        page.goto(f"/console/draws/{draw.public_id}")
+        page.locator(".note a").click()
+        assert event in page.inner_text("main")
+        looked_at(page, f"value-{name}-{look}")
+        page.fill("[name=published_on]", day.isoformat())
+        page.fill("[name=numbers]", numbers)
+        page.fill("[name=url]", "https://numbers.example/24")
+        page.set_input_files("[name=image]", {"name": "n.png", "mimeType": "image/png", "buffer": photograph()})
+        page.locator("main form .btn.go").click()
+        page.wait_for_load_state()
+        looked_at(page, f"value-{name}-typed-{look}")
+
+    assert BeaconValue.objects.get(source="manual").brought_by == "ada, cem"
+    assert pages[2].url.endswith(f"/console/draws/{draw.public_id}")
+    assert pages[2].locator(".note a").count() == 0  # nothing is waited for any more
