@@ -23,6 +23,7 @@ from labels import queries as labels
 from labels.models import Activation, Batch, Block, Product
 from labels.queries import Typed
 from labels.services import activate, block, create_product, generate_batch, order_batch
+from ledger.models import Kind, Transfer
 from ledger.services import NewTransfer, post, system_account
 from lottery.models import Campaign
 from lottery.services import NewAward, close_due, create_campaign, open_campaign
@@ -85,8 +86,9 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
             on_day, key, planned = blocks.pop(0)
             _block(batches[key], planned, began + timedelta(days=on_day, hours=1))
         teller.tell(list(together))
-    _spend_some(began)
-    _take_some_back(began)
+    if not Transfer.objects.filter(kind=Kind.SPEND, recorded_by=BY).exists():  # once: games bring members later
+        _spend_some(began)
+        _take_some_back(began)
     close_due(at=at)
     if plan.game:
         say("Making games and a draw")
