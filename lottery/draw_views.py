@@ -14,6 +14,7 @@ from ledger.models import Anchor
 from lottery import proofs
 from lottery.models import BeaconValue, ClaimMove, Draw, Entry, Pick
 from lottery.services import readings
+from lottery.value_views import PasteForm
 from staff.models import Audit
 from staff.permissions import allowed, staff_view
 
@@ -68,7 +69,7 @@ def draw_record(request: HttpRequest, public_id: str) -> HttpResponse:
             ],
             f"draw-{public_id}",
         )
-    context = {**_context(draw), "may_type": allowed(request.user, "lottery.approve")}
+    context = {**_context(draw), "may_type": allowed(request.user, "lottery.approve"), "paste": PasteForm()}
     return render(request, "lottery/draw.html", {"draw": draw, "picks": picks[:MOST_ROWS], **context})
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("campaigns", views.campaign_list, name="campaigns"),
     path("draws", draw_views.draw_list, name="draws"),
     path("draws/value", value_views.value_type, name="value_type"),
+    path("draws/<str:public_id>/signature", value_views.value_paste, name="value_paste"),
     path("draws/<str:public_id>/value", value_views.value_page, name="value"),
     path("draws/<str:public_id>/value/<int:n>.jpg", value_views.value_picture, name="value_picture"),
     path("draws/<str:public_id>", draw_views.draw_record, name="draw"),

@@ -1,4 +1,7 @@
-"""The page on which two persons type the public value of a draw whose rules name published numbers."""
+"""The page on which two persons type the public value of a draw whose rules name published numbers.
+
+And the box in which one person pastes the signature of a late round: what can be checked needs no second person.
+"""
 
 from typing import Any
 
@@ -49,6 +52,45 @@ class ValueForm(forms.Form):
         if not url.startswith(("https://", "http://")):
             raise ValidationError(_("Give the address of a web page."))
         return url
+
+
+class PasteForm(forms.Form):
+    """The signature of the round that a draw waits for."""
+
+    signature = forms.RegexField(
+        r"^[0-9a-f]{96}$",
+        label=gettext_lazy("Signature of the round"),
+        help_text=gettext_lazy(
+            "96 characters of 0–9 and a–f, from any relay or mirror: it is checked before it is stored."
+        ),
+        error_messages={"invalid": gettext_lazy("A signature has 96 characters of 0–9 and a–f.")},
+        widget=forms.TextInput(attrs={"class": "id", "spellcheck": "false", "autocomplete": "off"}),
+    )
+
+
+@staff_view("lottery.approve")
+@require_POST
+def value_paste(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Check and store the signature of a round that no relay has brought; the draw goes on by itself."""
+    draw = _find(public_id)
+    form = PasteForm({"signature": request.POST.get("signature", "").strip().lower()})
+    error = " ".join(str(error) for error in form.errors.get("signature", ()))
+    if form.is_valid() and draw.round is not None:
+        try:
+            beaconing.store(
+                proofs.beacon_of(draw.campaign),
+                draw.round,
+                form.cleaned_data["signature"],
+                at=now(),
+                by=request.user.get_username(),
+            )
+        except DomainError as refused:
+            error = refused.detail
+    if error:
+        messages.error(request, error)
+    else:
+        messages.success(request, _("The value is stored, and the draw goes on by itself in a minute."))
+    return redirect(f"/console/draws/{draw.public_id}")
 
 
 @staff_view("lottery.approve")

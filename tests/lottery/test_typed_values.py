@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
 
-from lottery import keys
+from lottery import keys, private_chain
 from lottery.beacons import key_string
 from lottery.errors import BadValue, DrawState
 from lottery.models import BeaconValue, Draw, TypedValue
@@ -160,3 +160,46 @@ def test_the_page_refuses_who_and_what_it_must(draw):
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM lottery_beaconvalue WHERE source = 'manual'")
         assert cursor.fetchone() == (0,)
+
+
+# --- the signature of a late round -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(brand, monkeypatch) -> Draw:
+    """A draw whose round is out, and that no relay has brought."""
+    keys.forget()
+    _campaign, [draw] = world.open_draws(world.tier(1, 1, use="draw", alternates=2), terms={"enter": world.ENTER_ALL})
+    world.fill(draw, 3)
+    monkeypatch.setattr("lottery.draw_views.now", lambda: world.DRAWN)
+    return advance(draw.pk, at=world.LISTED)
+
+
+def test_a_late_signature_is_pasted_and_draws(late):
+    client = client_of("mia")
+    assert b"/signature" in client.get(f"/console/draws/{late.public_id}").content
+    text = private_chain.sign(late.round)
+
+    answer = client.post(f"/console/draws/{late.public_id}/signature", {"signature": f" {text.upper()}\n"}, follow=True)
+
+    assert "goes on by itself" in answer.content.decode()
+    assert BeaconValue.objects.get(round=late.round).brought_by == "mia"
+    assert advance(late.pk, at=world.DRAWN).state == Draw.State.PUBLISHED
+
+
+@pytest.mark.parametrize("text", ["", "zz", "0" * 96, "0" * 95, "\x00" * 96])
+def test_a_signature_that_is_none_is_refused(late, text):
+    answer = client_of("mia").post(f"/console/draws/{late.public_id}/signature", {"signature": text}, follow=True)
+
+    assert answer.status_code == 200
+    assert "goes on by itself" not in answer.content.decode()
+    assert not BeaconValue.objects.filter(round=late.round).exists()
+
+
+def test_who_may_not_decide_pastes_nothing(late):
+    text = private_chain.sign(late.round)
+
+    assert (
+        client_of("sol", "support").post(f"/console/draws/{late.public_id}/signature", {"signature": text}).status_code == 403
+    )
+    assert not BeaconValue.objects.filter(round=late.round).exists()
