@@ -200,6 +200,7 @@ def test_who_may_not_decide_pastes_nothing(late):
     text = private_chain.sign(late.round)
 
     assert (
-        client_of("sol", "support").post(f"/console/draws/{late.public_id}/signature", {"signature": text}).status_code == 403
+        client_of("sol", "support").post(f"/console/draws/{late.public_id}/signature", {"signature": text}).status_code
+        == 403
     )
     assert not BeaconValue.objects.filter(round=late.round).exists()
