@@ -36,8 +36,6 @@ class Won:
 def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
     """Write the redemptions of those who win, within caps and budgets.
 
-    With ``book_later`` accounts are left for `lock_accounts`: games are locked before them.
-
     The first attempt at a label in the batch goes first; should the offer be exhausted for it, the next one is tried.
     Raises `lottery.BudgetShort` if a slot of a budget runs short: roll back and call again with ``in_turn``, which
     locks all slots first and is exact to the last point.
