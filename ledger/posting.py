@@ -264,12 +264,10 @@ def post_entries(entries: Sequence[Entry], book: Book, *, at: datetime, recorded
 
 
 def lock(ids: Iterable[int], *, at: datetime) -> Book:
-    """Lock the accounts, and the clawback accounts of the holders among them, in the order of their ids."""
-    return ask_book(ids, at=at)()
+    """Lock the accounts, and the clawback accounts of the holders among them, in the order of their ids.
 
-
-def ask_book(ids: Iterable[int], *, at: datetime) -> Callable[[], Book]:
-    """Lock accounts as `lock` does; what is returned reads the answer, and raises `UnknownAccount`."""
+    Raises `UnknownAccount`.
+    """
     units = {account: unit for account, (unit, _) in systems().items()}
     wanted = {i for i in ids if i not in units}
     text = array(sorted(wanted))
@@ -280,50 +278,40 @@ def ask_book(ids: Iterable[int], *, at: datetime) -> Callable[[], Book]:
         " ORDER BY id FOR NO KEY UPDATE",
         [text, text],
     )
-
-    def answer() -> Book:
-        sides = {row[0]: Side._make(row) for row in rows()}
-        missing = wanted - sides.keys()
-        if missing:
-            found = ask(
-                "SELECT id, unit FROM ledger_account WHERE id = ANY(%s::bigint[]) AND kind = 'system'", [array(missing)]
-            )
-            units.update(found())
-            if missing - units.keys():
-                raise UnknownAccount
-        return Book(sides, units, brand_date(at))
-
-    return answer
+    sides = {row[0]: Side._make(row) for row in rows()}
+    missing = wanted - sides.keys()
+    if missing:
+        found = ask(
+            "SELECT id, unit FROM ledger_account WHERE id = ANY(%s::bigint[]) AND kind = 'system'", [array(missing)]
+        )
+        units.update(found())
+        if missing - units.keys():
+            raise UnknownAccount
+    return Book(sides, units, brand_date(at))
 
 
-def post_awards(awards: Sequence[Award], book: Book, *, issuer: int, at: datetime) -> None:
-    """Pay awards out of a system account whose causes are new in this transaction.
+def post_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
+    """Pay awards out of a system account whose causes are new in this transaction, as any posting: look, then write.
 
-    Does as `post_entries` would, with less work, since nothing can have been posted before: a repeat breaks the key of
-    transfers and raises `IntegrityError`. Raises `AccountClosed`, `CreditExpires`, `UnitMix`, `WrongSides`, `BadAmount`.
+    Raises `AccountClosed`, `CreditExpires`, `UnitMix`, `WrongSides`, `BadAmount`, and `CauseReused` for any repeat.
     """
     if not awards:
         return
-    if book.debts:
-        entries = [Entry(issuer, a.credit, a.amount, a.kind, a.cause_kind, a.cause_id, a.expires_on) for a in awards]
-        post_entries(entries, book, at=at)
-        return
-    unit = book.systems[issuer]
     for award in awards:
-        side = book.sides.get(award.credit)
-        if side is None or side.kind != HOLDER or side.unit != unit or side.status == CLOSED:
-            raise _why_not(side, unit)
-        if side.floor and award.expires_on not in {None, NEVER}:
-            raise CreditExpires
-    _insert_awards(awards, issuer=issuer, at=at)
-    _credit(awards)
+        check_amount(award.amount)
+    entries = [Entry(issuer, a.credit, a.amount, a.kind, a.cause_kind, a.cause_id, a.expires_on) for a in awards]
+    book = lock({award.credit for award in awards}, at=at)
+    if _known(entries):
+        raise CauseReused
+    post_entries(entries, book, at=at)
 
 
 def ask_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> Callable[[], None]:
     """Pay awards as `post_awards` does without having looked at the accounts, which are locked last and looked at then.
 
-    Nothing may be committed before what is returned was called. It raises `LookFirst` if an account may not simply be
-    credited; then roll back and post with a book.
+    Nothing is read in between, so all can be sent together with what follows. A repeat breaks the key of transfers and
+    raises `IntegrityError`. Nothing may be committed before what is returned was called. It raises `LookFirst` if an
+    account may not simply be credited; then roll back and call `post_awards`.
     """
     if not awards:
         return lambda: None
@@ -373,12 +361,6 @@ def _credit(awards: Iterable[Award], *, unseen: bool = False) -> None:
         lots[credit, expires_on or NEVER] += amount
     _add_to_accounts(nets, unseen=unseen)
     _add_to_lots([(account, day, amount) for (account, day), amount in lots.items()])
-
-
-def _why_not(side: Side | None, unit: str) -> Exception:
-    if side is None or side.kind != HOLDER:
-        return WrongSides()
-    return UnitMix() if side.unit != unit else AccountClosed()
 
 
 def entries_of(transfers: Iterable[NewTransfer]) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from django.db import connection
@@ -25,10 +25,10 @@ RARE_LOCK_MS = 50  # while holding budget slots, wait no longer for a label: its
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """The winners of a batch and what their labels played. ``book``: the accounts they pay into, if looked at first."""
+    """The winners of a batch and what their labels played. ``look_first``: at the accounts that they are paid into."""
 
     cases: list[Case]
-    book: posting.Book | None = None
+    look_first: bool = False
     played: Mapping[int, lottery.Played] = field(default_factory=dict)
     games: Games = NO_GAMES
 
@@ -61,25 +61,12 @@ def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
         for case in turn:
             case.exhausted = case.label_no not in gone
         waiting = [case for case in waiting if first[case.label_no] is not case and case.label_no not in gone]
-    return Won(winners)
-
-
-def lock_accounts(won: Won) -> Won:
-    """Lock the accounts that the winners pay into, and look at them: after all else that is locked."""
-    if not won.cases:
-        return won
-    return replace(won, book=posting.ask_book(_accounts(won.cases), at=last_at(won.cases))())
+    return Won(winners, look_first=in_turn)
 
 
 def last_at(cases: Iterable[Case]) -> datetime:
     """Return when the last of these attempts was made."""
     return max(case.attempt.at for case in cases)
-
-
-def _accounts(cases: Iterable[Case]) -> set[int]:
-    """Return the accounts that these cases pay into, and their consumers', who may have won points."""
-    found = {account for case in cases for account, _points, _months in case.payments()}
-    return found | {case.holder.account_id for case in cases if case.holder}
 
 
 def _claim_at_once(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
@@ -212,17 +199,17 @@ def pay(won: Won) -> Callable[[], None]:
     """Pay every party of every winner by linked transfers, and the points that labels won.
 
     Nothing may be committed before what is returned was called. It raises `ledger.services.LookFirst` if an account that
-    was not looked at may not simply be credited: roll back, and look first (`lock_accounts`). Nothing is read in between,
-    so that scans can be sent together with the posting, and accounts that many are paid into are locked no longer than
-    it takes to add to them.
+    was not looked at may not simply be credited: roll back, and pick the winners ``in_turn``, which looks first. Nothing
+    is read in between, so that scans can be sent together with the posting, and accounts that many are paid into are
+    locked no longer than it takes to add to them.
     """
     awards = [*_awards(won.cases), *_prizes(won)]
     if not awards:
         return lambda: None
     issuer, at = posting.system_account("issuance"), last_at(won.cases)
-    if won.book is None:
+    if not won.look_first:
         return posting.ask_awards(awards, issuer=issuer, at=at)
-    posting.post_awards(awards, won.book, issuer=issuer, at=at)
+    posting.post_awards(awards, issuer=issuer, at=at)
     return lambda: None
 
 

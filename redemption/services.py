@@ -34,7 +34,7 @@ from redemption.desk import Answer, Desk, TwinIsRunning, answered_before
 from redemption.errors import AlreadyReversed, InProgress, KeyReused, TryLater, UnknownPartner, WhoEarns
 from redemption.facts import Case, ask_labels, ask_routed, cases_of, find_people, seen_by
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
-from redemption.paying import Won, last_at, lock_accounts, pick_winners, share
+from redemption.paying import Won, last_at, pick_winners, share
 from redemption.places import PlaceRow, locate, of_fix, write_places
 from redemption.playing import play_games
 from redemption.receipts import Made, Told, receipts_of, too_many_tries
@@ -278,8 +278,6 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_tur
         won = pick_winners(fresh, in_turn=in_turn)
         if running:
             won = play_games(won, running)
-        if in_turn:
-            won = lock_accounts(won)
         share(fresh, won.cases)
         scans, failures = write(fresh, won)
     desk.answer(fresh, _receipts(fresh, won, scans))
