@@ -82,6 +82,7 @@ MENU = (
             Item(_("Partners"), "/console/partners", "store", "channel.read"),
             Item(_("Goods"), "/console/goods", "truck", "channel.read"),
             Item(_("Regions"), "/console/regions", "tag", "channel.read"),
+            Item(_("Diversion"), "/console/diversion", "map", "diversion.read"),
             Item(_("Reports from consumers"), "/console/reports", "message", "redemption.read"),
         ),
     ),

@@ -67,6 +67,8 @@ TABLE: dict[str, frozenset[Role]] = {
     "channel.read": _ALL,
     "channel.goods": frozenset({_R.OWNER, _R.WAREHOUSE}),
     "channel.edit": frozenset({_R.OWNER, _R.MARKETER, _R.REGIONAL}),
+    "diversion.read": frozenset({_R.OWNER, _R.INVESTIGATOR, _R.ANALYST, _R.REGIONAL, _R.LEGAL, _R.AUDITOR}),
+    "diversion.caution": frozenset({_R.OWNER, _R.INVESTIGATOR, _R.LEGAL}),
     "portal.invite": frozenset({_R.OWNER, _R.REGIONAL}),
     "portal.read": frozenset({_R.PARTNER}),
     "portal.move": frozenset({_R.PARTNER}),

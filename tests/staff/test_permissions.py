@@ -53,6 +53,8 @@ members.erase       x . . . . . . x . . .
 channel.read        x x x x x x x x x x x
 channel.edit        x x . . . . x . . . .
 channel.goods       x . . x . . . . . . .
+diversion.read      x . . . x x x x . . x
+diversion.caution   x . . . x . . x . . .
 portal.invite       x . . . . . x . . . .
 portal.read         . . . . . . . . . . .
 portal.move         . . . . . . . . . . .
