@@ -55,7 +55,8 @@ def _limiter() -> MovingWindowRateLimiter:
     if not settings.CACHE_URL:
         return _own_limiter()
     url = settings.CACHE_URL.replace("redis", "valkey", 1)
-    storage = storage_from_string(url, wrap_exceptions=True, socket_timeout=0.2, socket_connect_timeout=0.2)
+    timeout = settings.STORE_TIMEOUT_S
+    storage = storage_from_string(url, wrap_exceptions=True, socket_timeout=timeout, socket_connect_timeout=timeout)
     return MovingWindowRateLimiter(storage)
 
 

@@ -44,7 +44,6 @@ BUDGETS: dict[str, tuple[int, int]] = {
 KEY_SHARE = 20  # a key may fail with one in twenty of its attempts of the last 24 hours
 STOP_FACTOR = 4  # a network whose visitors proved their work is stopped after so many times its budget
 BRAND_FACTOR = 20  # a brand may see twenty times its usual hour
-STORE_TIMEOUT_S = 0.2
 RETRY_STORE_S = 5.0
 MARGIN_S = 10.0  # failures so long before the store was lost are counted again: rather twice than never
 MOST_TRIES_SHOWN = 9
@@ -182,13 +181,10 @@ class _Store:
     """The shared store (Valkey): flags, windows and the epoch of one brand."""
 
     def __init__(self, url: str) -> None:
-        self.client = redis.Redis.from_url(
-            url, socket_timeout=STORE_TIMEOUT_S, socket_connect_timeout=STORE_TIMEOUT_S, decode_responses=True
-        )
+        timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.STORE_TIMEOUT_S)
+        self.client = redis.Redis.from_url(url, **timeouts, decode_responses=True)
         self.windows = strategies.MovingWindowRateLimiter(
-            storage.storage_from_string(
-                url, socket_timeout=STORE_TIMEOUT_S, socket_connect_timeout=STORE_TIMEOUT_S, wrap_exceptions=True
-            )
+            storage.storage_from_string(url, **timeouts, wrap_exceptions=True)
         )
         self.down_since: float | None = None
         self.retry_at = 0.0

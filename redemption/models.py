@@ -191,6 +191,7 @@ class ScanPlace(models.Model):
         WGS84 = "wgs84", "WGS 84"
         GCJ02 = "gcj02", "GCJ-02"
 
+    pk = models.CompositePrimaryKey("scan_id", "source")
     scan_id = models.BigIntegerField()
     source = models.CharField(_("source"), max_length=5, choices=Source.choices)
     region = models.CharField(_("region"), max_length=20, blank=True)
@@ -206,7 +207,6 @@ class ScanPlace(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["scan_id", "source"], name="scan_has_one_place_per_source"),
             models.CheckConstraint(
                 condition=Q(lat=None, lon=None) | Q(lat__range=(-90, 90), lon__range=(-180, 180)),
                 name="place_is_on_earth",
