@@ -40,7 +40,7 @@ REGISTER: dict[str, Declared] = {
     # --- staff
     "staff.User": Declared(
         # under the user name people act for the brand: it stays in the trail
-        "id username is_superuser is_staff is_active date_joined last_login role language failures",
+        "id username is_superuser is_staff is_active date_joined last_login role language regions failures",
         personal="first_name last_name email",
         hidden="password",
     ),
@@ -312,6 +312,24 @@ REGISTER: dict[str, Declared] = {
     "analytics.ScanHour": Declared("hour distributor_id owner_id product_id scans placed first_scans redemptions"),
     "analytics.RegionDay": Declared("day region distributor_id source owner_id scans"),
     "analytics.Inspector": Declared("asker note added_at added_by"),
+    # by whom: user names, as in the trail; where an investigator stood is blanked when the file is old
+    "analytics.Case": Declared(
+        "id public_id shipment_id distributor_id finding state assignee due_on opened_at opened_by moved_at"
+    ),
+    "analytics.CaseEntry": Declared("id case at by kind text data"),
+    "analytics.FieldCheck": Declared(
+        "id case uuid label label_no shop invoice price note done_at by", personal="lat lon accuracy_m"
+    ),
+    "analytics.CaseQuestion": Declared(
+        "id public_id case partner_id text released asked_at asked_by answer_by answered_at"
+    ),
+    "analytics.CaseAnswer": Declared("id question text at by"),
+    "analytics.CasePhoto": Declared(
+        "id public_id uuid case check_of answer sha256 size media_type name at by", personal="lat lon accuracy_m"
+    ),
+    "analytics.CasePhotoContent": Declared("photo", personal="cipher"),
+    "analytics.CaseDecision": Declared("id case verdict decision reason penalty heard investigators at decided_by"),
+    "analytics.Appeal": Declared("id decision text partner_id at by"),
     "analytics.Touched": Declared("grain start n"),
     "analytics.TouchedShipment": Declared("shipment_id n"),
 }

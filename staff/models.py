@@ -28,6 +28,14 @@ class User(AbstractUser):
 
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.SUPPORT)
     language = models.CharField(_("language"), max_length=7, blank=True, default="")
+    regions = models.CharField(
+        _("regions"),
+        max_length=400,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("region codes, a space between"),
+    )
     failures = models.PositiveSmallIntegerField(_("failed sign-ins in a row"), default=0)
 
     class Meta(AbstractUser.Meta):
