@@ -11,8 +11,47 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from analytics.case_models import (
+    Appeal,
+    Case,
+    CaseAnswer,
+    CaseDecision,
+    CaseEntry,
+    CasePhoto,
+    CasePhotoContent,
+    CaseQuestion,
+    FieldCheck,
+)
 from common.ids import new_public_id
 from lottery.models import Campaign
+
+__all__ = [
+    "Appeal",
+    "Case",
+    "CaseAnswer",
+    "CaseDecision",
+    "CaseEntry",
+    "CaseFinding",
+    "CasePhoto",
+    "CasePhotoContent",
+    "CaseQuestion",
+    "CodeFinding",
+    "FairnessReport",
+    "FieldCheck",
+    "Finding",
+    "FitRun",
+    "FitState",
+    "Inspector",
+    "RegionDay",
+    "RouteFinding",
+    "ScanFinding",
+    "ScanHour",
+    "ShipmentScore",
+    "Tempering",
+    "Touched",
+    "TouchedShipment",
+    "Verdict",
+]
 
 
 class FitRun(models.Model):

@@ -317,6 +317,7 @@ LEDGER_CAUSES = {"redemption": "console.causes.redemption"}  # cause → text an
 SMS_HANDLER = "redemption.sms.answer_many"  # (texts) -> replies: see sms_gateway/doors.py
 VOICE_HANDLER = "redemption.voice.answer"  # (CallStep) -> VoiceAnswer
 SMS_ROUTER = "redemption.sms.slot_of"  # (text) -> (form, slot) | None
+PARTNER_ANSWER_DAYS = int(env("PARTNER_ANSWER_DAYS", "10"))  # working days to answer a question about goods
 PARTNER_QUESTIONS = ""  # (partner id, moment) → list of portal.questions.Question, once somebody asks them
 SCAN_HANDLER = "analytics.tasks.after_scans" if MODE != "test" else ""  # (scan ids), after their commit
 
