@@ -98,13 +98,14 @@ class CellOut(Schema):
     """Packs of others seen in the partner's area: only where five devices or more saw them."""
 
     week: date
+    region: str
     place: str
     product: str
     packs: int
 
 
 class WeekOut(Schema):
-    """``packs`` null: too few devices to say."""
+    """``packs`` null: too few devices to say. Of one's own goods: at least so many."""
 
     week: date
     packs: int | None
@@ -119,10 +120,11 @@ class CoverageOut(Schema):
 
 
 class ReportOut(Schema):
-    """The partner's report: own regions, coverage of shipments, others' goods by week."""
+    """The partner's report: own regions, coverage of shipments, own goods and others' goods by week."""
 
     regions: list[str]
     coverage: list[CoverageOut]
+    own: list[WeekOut]
     weeks: list[WeekOut]
     cells: list[CellOut]
 
@@ -222,6 +224,7 @@ def read_report(request: HttpRequest) -> dict[str, Any]:
             {"shipment": one.document.public_id, "labels": one.labels, "scanned": one.scanned}
             for one in report.coverage(partner, at=at, zone=zone)
         ],
+        "own": [{"week": week.starts_on, "packs": week.packs} for week in report.own_weeks(partner, at=at, zone=zone)],
         "weeks": [{"week": week.starts_on, "packs": week.total} for week in weeks],
         "cells": [asdict(cell) for week in weeks for cell in week.cells],
     }

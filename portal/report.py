@@ -1,4 +1,4 @@
-"""A partner's report: its territory, how much of what it was sent is scanned, and what others' goods do in its area.
+"""A partner's report: its territory, how much of its goods is scanned, and what others' goods do in its area.
 
 Counts come from whole weeks of the brand's calendar and are shown as `portal.cells` allows; of others' goods nobody is
 named, and no time finer than the week. A count that grows from week to week is told in steps of five, so that what one
@@ -18,11 +18,13 @@ from django.utils.translation import get_language
 from brands.queries import brand_date
 from channel.models import Document, Partner, Territory
 from channel.queries import owners_of
+from portal.area import Drawing, Place, draw
 from portal.cells import LEAST, Cell, Group, suppress
 from portal.stock import counterparty, documents
 
-WEEKS = 12
+WEEKS, NEW_WEEKS = 12, 3
 MOST_SHIPMENTS = 60
+MOST_PLACES = 400
 
 _COVERAGE = """
 SELECT r.shipment_id, count(DISTINCT r.label_no), count(DISTINCT s.asker)
@@ -50,11 +52,30 @@ WITH RECURSIVE area (id, code) AS (
     ORDER BY s.id, CASE p.source WHEN 'gps' THEN 0 WHEN 'ip' THEN 1 ELSE 2 END
 )
 SELECT date_trunc('week', seen.at AT TIME ZONE %(zone)s)::date, seen.region, seen.product_id,
-       min(seen.city), min(seen.city_zh), min(i.name), min(i.name_zh),
-       count(DISTINCT seen.label_no), array_agg(DISTINCT seen.asker) FILTER (WHERE seen.asker IS NOT NULL)
-FROM seen LEFT JOIN labels_product i ON i.id = seen.product_id
+       min(coalesce(nullif(seen.city, ''), g.name)), min(coalesce(nullif(seen.city_zh, ''), g.name_zh)),
+       min(i.name), min(i.name_zh), count(DISTINCT seen.label_no), array_agg(DISTINCT seen.asker) FILTER (WHERE seen.asker IS NOT NULL)
+FROM seen LEFT JOIN labels_product i ON i.id = seen.product_id LEFT JOIN channel_region g ON g.code = seen.region
 WHERE seen.region IN (SELECT code FROM area)
 GROUP BY 1, 2, 3 ORDER BY 1 DESC, 4, 6
+"""
+_OWN = """
+SELECT date_trunc('week', r.at AT TIME ZONE %(zone)s)::date, count(DISTINCT r.label_no), count(DISTINCT s.asker)
+FROM redemption_scanroute r JOIN redemption_scan s ON s.id = r.scan_id
+WHERE r.distributor_id = %(partner)s AND r.at >= %(since)s AND r.at < %(until)s GROUP BY 1
+"""
+# Of nested territories the partner's own smallest one tells whether the place is its for one product line only.
+_AREA = """
+WITH RECURSIVE area (id, code, kind, for_a_line) AS (
+    SELECT r.id, r.code, r.kind, t.line_id IS NOT NULL FROM channel_region r JOIN channel_territory t ON t.region_id = r.id
+    WHERE t.partner_id = %(partner)s AND t.valid_from <= %(today)s AND (t.valid_to IS NULL OR t.valid_to >= %(today)s)
+    UNION
+    SELECT r.id, r.code, r.kind, area.for_a_line FROM channel_region r JOIN area ON r.parent_id = area.id
+    WHERE r.valid_to IS NULL OR r.valid_to >= %(today)s
+)
+SELECT r.code, r.name, r.name_zh, r.lat, r.lon, coalesce(r.population, 0), bool_or(a.for_a_line)
+FROM area a JOIN channel_region r ON r.id = a.id
+WHERE r.lat IS NOT NULL AND (r.kind = 'city' OR r.code = ANY(%(seen)s))
+GROUP BY r.id ORDER BY coalesce(r.population, 0) DESC, r.code LIMIT %(most)s
 """
 
 
@@ -73,9 +94,18 @@ class Surfaced:
     """Others' goods of one product in one place in one week: how many packs were seen."""
 
     week: date
+    region: str
     place: str
     product: str
     packs: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWeek:
+    """How many packs of the partner's own goods were scanned in a week, at least; None: too few devices to say."""
+
+    starts_on: date
+    packs: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +145,17 @@ def coverage(partner: Partner, *, at: datetime, zone: str) -> list[Coverage]:
     ]
 
 
+def own_weeks(partner: Partner, *, at: datetime, zone: str) -> list[OwnWeek]:
+    """Return how many packs of a partner's own goods consumers scanned in each of the last twelve whole weeks."""
+    until = _monday(at, zone)
+    since = until - timedelta(weeks=WEEKS)
+    values: dict[str, Any] = {"partner": partner.pk, "zone": zone}
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN, values | {"since": _start(since, zone), "until": _start(until, zone)})
+        told = {week: packs - packs % LEAST for week, packs, devices in cursor.fetchall() if devices >= LEAST}
+    return [OwnWeek(day, told.get(day) or None) for day in _weeks(until)]
+
+
 def surfaced(partner: Partner, *, at: datetime, zone: str) -> list[Week]:
     """Return what others' goods did in a partner's own area in the last twelve whole weeks, the newest first."""
     until = _monday(at, zone)
@@ -130,27 +171,51 @@ def surfaced(partner: Partner, *, at: datetime, zone: str) -> list[Week]:
         rows = cursor.fetchall()
     owned = owners_of((region, product, _start(week, zone)) for week, region, product, *_rest in rows)
     cells: list[Cell] = []
-    names: dict[Any, tuple[str, str]] = {}
+    names: dict[Any, tuple[str, str, str]] = {}
     for (week, region, product, city, city_zh, name, name_zh, packs, askers), owners in zip(rows, owned, strict=True):
         if partner.pk not in owners:
             continue
         cells.append(Cell(week, (region, product), packs, frozenset(askers or ())))
-        names[region, product] = _named(city, city_zh) or region, _named(name, name_zh)
+        names[region, product] = region, _named(city, city_zh) or region, _named(name, name_zh)
     groups = {group.group: group for group in suppress(cells)}
-    weeks = [until - timedelta(weeks=back) for back in range(1, WEEKS + 1)]
-    return [_week(day, groups.get(day), names) for day in weeks]
+    return [_week(day, groups.get(day), names) for day in _weeks(until)]
 
 
-def _week(day: date, group: Group | None, names: dict[Any, tuple[str, str]]) -> Week:
+def drawing(partner: Partner, weeks: Sequence[Week], *, at: datetime) -> Drawing | None:
+    """Return the partner's area of today with the cells of ``weeks`` that are shown, and no others."""
+    seen: dict[str, int] = {}
+    for week in weeks:
+        for cell in week.cells:
+            seen[cell.region] = seen.get(cell.region, 0) + cell.packs
+    values: dict[str, Any] = {"partner": partner.pk, "today": brand_date(at), "seen": list(seen), "most": MOST_PLACES}
+    with connection.cursor() as cursor:
+        cursor.execute(_AREA, values)
+        rows = cursor.fetchall()
+    owned = owners_of((code, None, at) for code, *_rest in rows)
+    return draw(
+        [
+            Place(code, _named(name, name_zh), lat, lon, seen.get(code, 0), population)
+            for (code, name, name_zh, lat, lon, population, for_a_line), owners in zip(rows, owned, strict=True)
+            if partner.pk in owners or for_a_line
+        ]
+    )
+
+
+def split(weeks: Sequence[Week]) -> tuple[list[Surfaced], list[Surfaced]]:
+    """Return the cells shown of the newest weeks, and those of older ones."""
+    new, old = weeks[:NEW_WEEKS], weeks[NEW_WEEKS:]
+    return [cell for week in new for cell in week.cells], [cell for week in old for cell in week.cells]
+
+
+def _week(day: date, group: Group | None, names: dict[Any, tuple[str, str, str]]) -> Week:
     if group is None:
         return Week(day, None, (), hidden=False)  # nothing is told apart from very little
     cells = tuple(Surfaced(day, *names[cell.key], cell.count) for cell in group.cells)
     return Week(day, group.total, cells, group.hidden)
 
 
-def peak(weeks: Sequence[Week]) -> int:
-    """Return the largest total shown, for the trend's bars."""
-    return max((week.total or 0 for week in weeks), default=0)
+def _weeks(until: date) -> list[date]:
+    return [until - timedelta(weeks=back) for back in range(1, WEEKS + 1)]
 
 
 def _monday(at: datetime, zone: str) -> date:

@@ -198,19 +198,37 @@ def my_report(request: PortalRequest) -> HttpResponse:
     what = request.GET.get("what", "")
     if wants_csv(request) and what == "coverage":
         return _coverage_csv(report.coverage(request.partner, at=at, zone=zone))
+    own = report.own_weeks(request.partner, at=at, zone=zone)
+    if wants_csv(request) and what == "own":
+        return _own_csv(own)
     weeks = report.surfaced(request.partner, at=at, zone=zone)
     if wants_csv(request):
         return _surfaced_csv(weeks)
-    top = report.peak(weeks)
+    new, old = report.split(weeks)
     context: dict[str, Any] = {
         "territories": report.territories(request.partner, at=at),
         "coverage": report.coverage(request.partner, at=at, zone=zone),
-        "weeks": [(week, share(week.total or 0, top)) for week in weeks],
-        "cells": [cell for week in weeks for cell in week.cells],
-        "anything": any(week.total for week in weeks),
+        "drawing": report.drawing(request.partner, weeks, at=at),
+        "own": _bars([(week.starts_on, week.packs) for week in own]),
+        "weeks": _bars([(week.starts_on, week.total) for week in weeks]),
+        "cells": new,
+        "older": old,
         "questions": questions.open_questions(request.partner.pk, at=at),
     }
     return page(request, "report.html", **context)
+
+
+def _bars(weeks: list[tuple[date, int | None]]) -> list[tuple[date, int | None, float]]:
+    top = max((packs or 0 for _day, packs in weeks), default=0)
+    return [(day, packs, share(packs or 0, top)) for day, packs in weeks]
+
+
+def _own_csv(found: list[report.OwnWeek]) -> HttpResponse:
+    columns: list[Column] = [
+        (_("Week from"), "starts_on"),
+        (_("Scanned, at least"), lambda one: _("too few to say") if one.packs is None else one.packs),
+    ]
+    return csv_response(found, columns, "own-goods")
 
 
 def _coverage_csv(found: list[report.Coverage]) -> HttpResponse:
