@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from config.demo import story
+from config.demo.story import BrandPlan
 from labels import manifests, queries as labels
 from labels.models import Batch, Manifest
 from ledger.services import BalanceTooLow
@@ -45,7 +46,7 @@ from staff.models import User
 ZONE = "Asia/Shanghai"
 ASKER, APPROVER = "owner", "owner2"
 PLAYED = 240  # labels of the game's batch that were redeemed by now
-_STEP = 17  # between two of them
+_STEP = 10  # between two of them
 SCRATCH, AUTUMN, WEEKLY = "Scratch and sip", "Autumn draw", "Sunday tea draw"
 
 
@@ -76,11 +77,11 @@ INSTANT = (
 )
 
 
-def seed_games(batch: Batch, began: datetime, *, at: datetime) -> None:
+def seed_games(batch: Batch, plan: BrandPlan, began: datetime, *, at: datetime) -> None:
     """Make the three games of a brand; ``batch`` is the one whose labels play."""
     _autumn(began)
     _scratch(batch, began)
-    _play(batch, began)
+    _play(batch, plan, began)
     _weekly(at=at)
 
 
@@ -188,9 +189,10 @@ def _scratch(batch: Batch, began: datetime) -> None:
     keys.load([campaign.pk])
 
 
-def _play(batch: Batch, began: datetime) -> None:
+def _play(batch: Batch, plan: BrandPlan, began: datetime) -> None:
     """Redeem some of the game's labels over the weeks since it opened, a few a day."""
-    chosen = [int(batch.label_range.lower) + place * _STEP for place in range(PLAYED)]
+    players = [place * 7 % plan.members for place in range(PLAYED)]
+    chosen = _bought_by(players, plan, int(batch.label_range.lower))
     days = story.DAYS - 1 - story.GAME_ACTIVE_ON
     attempts: list[Attempt] = [
         Attempt(
@@ -200,12 +202,19 @@ def _play(batch: Batch, began: datetime) -> None:
             code=secret,
             serial=serial if place % 3 < 2 else None,
             gtin=batch.gtin_printed if place % 3 < 2 else None,
-            phone=f"+861380013{place * 7 % 6000:04d}",
+            phone=story.phone_of(players[place]),
             language="zh-hans",
         )
         for place, (secret, serial) in enumerate(zip(labels.secrets_of(chosen), labels.serials_of(chosen), strict=True))
     ]
     _send(attempts)
+
+
+def _bought_by(players: Sequence[int], plan: BrandPlan, first: int) -> list[int]:
+    """Return a label for each person, of those that went to the distributor of where they live."""
+    owners = [plan.owner_of(story.home_of(person).region) for person in players]
+    parts = plan.parts_of(plan.game)
+    return [first + parts[owner][0] + owners[:place].count(owner) * _STEP for place, owner in enumerate(owners)]
 
 
 def _send(attempts: Sequence[Attempt]) -> None:

@@ -3,6 +3,7 @@
 Running it again changes nothing: every order, name and request id is the same, and gets its first answer.
 """
 
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -11,6 +12,8 @@ from typing import Any
 
 from django.db import transaction
 
+from analytics.models import FitRun
+from analytics.services import fit
 from channel.models import Partner
 from channel.services import create_partner
 from config.demo import story
@@ -28,6 +31,7 @@ from ledger.services import NewTransfer, post, system_account
 from lottery.models import Campaign
 from lottery.services import NewAward, close_due, create_campaign, open_campaign
 from members.models import Member
+from portal.services import accept, invite
 from redemption.models import Redemption, Reversal
 from redemption.rules import Attempt, Door, Place
 from redemption.services import redeem_each, reverse_redemption, verify_each
@@ -63,17 +67,35 @@ def seed_people(kept: dict[str, Any], *, at: datetime) -> None:
         _key, kept["api_key"] = create_key("Demo client", ["read", "check", "redeem", "goods"], at=at, created_by=owner)
 
 
+def seed_portal(plan: BrandPlan, kept: dict[str, Any], *, at: datetime) -> None:
+    """Let people of some partners into the portal; what is missing in ``kept`` gets a new password."""
+    known = {person["username"]: person for person in kept.get("portal", [])}
+    people = []
+    for username, name in plan.portal:
+        partner = Partner.objects.get(name=name)
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            password = secrets.token_urlsafe(12)
+            _row, token = invite(partner, username=username, at=at, asked_by=BY)
+            accept(token, password=password, at=at)
+        else:
+            password = known[username]["password"] if username in known else new_password(user)
+        people.append({"kind": partner.kind, "partner": name, "username": username, "password": password})
+    kept["portal"] = people
+
+
 def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: float, seed: str, say: Say) -> None:
     """Make the brand's goods and tell its story, from ``kept["began"]`` to ``at``; leave in ``kept`` where labels are."""
     began = datetime.fromisoformat(kept["began"])
     products = {product.key: _product(product, began) for product in plan.products}
     partners = [_partner(partner, began) for partner in plan.partners]
+    seed_portal(plan, kept, at=at)
     seed_templates(began=began)
     say("Printing labels")
     batches = {batch.key: _batch(batch, products[batch.product], began) for batch in plan.batches}
     seed_press(next(iter(products.values())), kept, at=at)
     say("Sending goods on their way")
-    seed_goods([batches[key] for key, _weight in plan.sold], partners, began, at=at)
+    seed_goods(plan, batches, partners, began, at=at)
     for campaign in plan.campaigns:
         _campaign(campaign, products, began)
     say("Telling three months of scans and redemptions")
@@ -92,7 +114,10 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
     close_due(at=at)
     if plan.game:
         say("Making games and a draw")
-        seed_games(batches[plan.game], began, at=at)
+        seed_games(batches[plan.game], plan, began, at=at)
+    if not FitRun.objects.exists():
+        say("Judging where the goods surfaced")
+        fit(at=at)
     kept["labels"] = _label_ranges(plan, batches)
 
 
@@ -218,7 +243,7 @@ class _Telling:
         return int(self.batches[event.batch].label_range.lower) + event.place_in_batch
 
     def _attempt(self, event: Event, serial: str, secret: str) -> Attempt:
-        phone = f"+861380013{event.person:04d}"
+        phone = story.phone_of(event.person)
         anonymous = event.act == "check" and event.door == "web"
         by_client = event.door == "api"
         asker = f"shopper-{event.person}" if by_client and event.person % 5 else None

@@ -3,15 +3,19 @@
 Labels are named by batch and place within it; `config.demo.seed` turns the story into calls of the services.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from random import Random
 
+from config.demo import trade
+
 DAYS = 97  # the last one is today, of which only what is past was told yet
 GAME_ACTIVE_ON = 64  # when the labels of the instant game went on sale
 GAME_PLAYED = 5_000  # its first labels, of which some were redeemed; the others are handed out
+KEPT_BACK = 1_000  # the last labels of a batch that is sold: printed, never sent anywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,13 @@ class ProductPlan:
 
 @dataclass(frozen=True, slots=True)
 class PartnerPlan:
+    """``territory``: the codes of the regions that are a distributor's own."""
+
     kind: str
     name: str
     name_zh: str
     region: str
+    territory: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +91,14 @@ class BatchPlan:
 
 @dataclass(frozen=True, slots=True)
 class City:
+    """``prefix``: digits after 138 under which telephone numbers are issued there, or near."""
+
     name: str
     region: str
     lat: float
     lon: float
     weight: int
+    prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,24 @@ class BrandPlan:
     redemptions: int
     checks: int
     game: str = ""  # the batch whose labels play an instant game
+    portal: tuple[tuple[str, str], ...] = ()  # user names, and for whom they act
+    cartons: str = ""  # the batch that was sent in cases (`config.demo.trade`)
+
+    @property
+    def distributors(self) -> list[PartnerPlan]:
+        """The distributors, in their order."""
+        return [partner for partner in self.partners if partner.kind == "distributor"]
+
+    def owner_of(self, region: str) -> int:
+        """Return the place of the distributor whose province this is; the first one where it is nobody's."""
+        owners = (place for place, partner in enumerate(self.distributors) if region in partner.territory)
+        return next(owners, 0)
+
+    def parts_of(self, key: str) -> list[tuple[int, int]]:
+        """Return which places of a batch went to each distributor in equal parts: those of which the story tells."""
+        batch = next(batch for batch in self.batches if batch.key == key)
+        part = (GAME_PLAYED if key == self.game else batch.labels // 2) // len(self.distributors)
+        return [(place * part, (place + 1) * part) for place in range(len(self.distributors))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,26 +160,45 @@ class Event:
 
 
 CITIES = (
-    City("Hangzhou", "CN-ZJ", 30.274, 120.155, 14),
-    City("Shanghai", "CN-SH", 31.230, 121.474, 16),
-    City("Suzhou", "CN-JS", 31.299, 120.585, 8),
-    City("Nanjing", "CN-JS", 32.060, 118.797, 8),
-    City("Ningbo", "CN-ZJ", 29.868, 121.544, 6),
-    City("Beijing", "CN-BJ", 39.904, 116.407, 12),
-    City("Tianjin", "CN-TJ", 39.125, 117.190, 4),
-    City("Jinan", "CN-SD", 36.651, 117.120, 4),
-    City("Guangzhou", "CN-GD", 23.129, 113.264, 12),
-    City("Shenzhen", "CN-GD", 22.543, 114.058, 12),
-    City("Xiamen", "CN-FJ", 24.480, 118.089, 6),
-    City("Fuzhou", "CN-FJ", 26.074, 119.296, 5),
-    City("Chengdu", "CN-SC", 30.573, 104.066, 8),
-    City("Chongqing", "CN-CQ", 29.563, 106.552, 6),
-    City("Wuhan", "CN-HB", 30.593, 114.305, 6),
-    City("Changsha", "CN-HN", 28.228, 112.939, 4),
-    City("Xi'an", "CN-SN", 34.342, 108.940, 5),
-    City("Shenyang", "CN-LN", 41.806, 123.432, 3),
-    City("Kunming", "CN-YN", 25.038, 102.718, 3),
+    City("Hangzhou", "CN-ZJ", 30.274, 120.155, 14, "0571"),
+    City("Ningbo", "CN-ZJ", 29.868, 121.544, 6, "0574"),
+    City("Wenzhou", "CN-ZJ", 28.000, 120.667, 4, "0577"),
+    City("Shanghai", "CN-SH", 31.230, 121.474, 16, "0021"),
+    City("Suzhou", "CN-JS", 31.299, 120.585, 8, "0512"),
+    City("Nanjing", "CN-JS", 32.060, 118.797, 8, "0025"),
+    City("Xuzhou", "CN-JS", 34.204, 117.284, 3, "0516"),
+    City("Hefei", "CN-AH", 31.864, 117.281, 4, "0551"),
+    City("Beijing", "CN-BJ", 39.904, 116.407, 12, "0010"),
+    City("Tianjin", "CN-TJ", 39.125, 117.190, 4, "0022"),
+    City("Shijiazhuang", "CN-HE", 38.041, 114.479, 3, "0311"),
+    City("Jinan", "CN-SD", 36.651, 117.120, 4, "0531"),
+    City("Qingdao", "CN-SD", 36.065, 120.380, 4, "0532"),
+    City("Zaozhuang", "CN-SD", 34.865, 117.554, 2, "0531"),
+    City("Shenyang", "CN-LN", 41.806, 123.432, 3, "0024"),
+    City("Harbin", "CN-HL", 45.750, 126.650, 2, "0451"),
+    City("Guangzhou", "CN-GD", 23.129, 113.264, 12, "0020"),
+    City("Shenzhen", "CN-GD", 22.543, 114.058, 12, "0228"),
+    City("Foshan", "CN-GD", 23.027, 113.132, 4, "0020"),
+    City("Dongguan", "CN-GD", 23.018, 113.749, 4, "0228"),
+    City("Nanning", "CN-GX", 22.817, 108.317, 3, "0771"),
+    City("Xiamen", "CN-FJ", 24.480, 118.089, 6, "0592"),
+    City("Fuzhou", "CN-FJ", 26.074, 119.296, 5, "0591"),
+    City("Quanzhou", "CN-FJ", 24.914, 118.586, 4, "0592"),
+    City("Nanchang", "CN-JX", 28.684, 115.853, 3, "0791"),
+    City("Shangrao", "CN-JX", 28.452, 117.943, 2, "0791"),
+    City("Chengdu", "CN-SC", 30.573, 104.066, 8, "0028"),
+    City("Mianyang", "CN-SC", 31.468, 104.682, 2, "0028"),
+    City("Chongqing", "CN-CQ", 29.563, 106.552, 6, "0023"),
+    City("Xi'an", "CN-SN", 34.342, 108.940, 5, "0029"),
+    City("Kunming", "CN-YN", 25.038, 102.718, 3, "0871"),
+    City("Wuhan", "CN-HB", 30.593, 114.305, 6, "0027"),
+    City("Changsha", "CN-HN", 28.228, 112.939, 4, "0731"),
+    City("Hengyang", "CN-HN", 26.890, 112.619, 2, "0731"),
+    City("Zhengzhou", "CN-HA", 34.758, 113.649, 4, "0371"),
 )
+_HOMES = tuple(city for city in CITIES for _ in range(city.weight))
+_TRAVELLING = 0.07
+_BY_TEXT = 0.12
 _DOORS = (("web", 66), ("api", 14), ("sms", 15), ("voice", 5))
 _HOURS = (1, 1, 0, 0, 0, 1, 2, 4, 6, 8, 9, 9, 8, 7, 7, 8, 8, 9, 11, 13, 14, 12, 8, 4)
 _STRIDE = 48_271  # a prime: neighbours in time are strangers on the roll
@@ -172,9 +219,14 @@ XILAN = BrandPlan(
                     "Broad-leaf tea from Menghai.", "勐海大叶种，醇厚顺滑。"),
     ),
     partners=(
-        PartnerPlan("distributor", "East China Tea Trading", "华东茶业贸易", "CN-ZJ"),
-        PartnerPlan("distributor", "South Gate Distribution", "南门商贸", "CN-GD"),
-        PartnerPlan("distributor", "Northern Leaf Logistics", "北叶供应链", "CN-BJ"),
+        PartnerPlan("distributor", "East China Tea Trading", "华东茶业贸易", "CN-ZJ", ("CN-ZJ", "CN-SH", "CN-JS", "CN-AH")),
+        PartnerPlan("distributor", "South Gate Distribution", "南门商贸", "CN-GD", ("CN-GD", "CN-GX", "CN-HI")),
+        PartnerPlan("distributor", "Northern Leaf Logistics", "北叶供应链", "CN-BJ",
+                    ("CN-BJ", "CN-TJ", "CN-HE", "CN-SX", "CN-SD", "CN-NM", "CN-LN", "CN-JL", "CN-HL")),
+        PartnerPlan("distributor", "Min River Tea Company", "闽江茶业", "CN-FJ", ("CN-FJ", "CN-JX")),
+        PartnerPlan("distributor", "Western Springs Trading", "西泉商贸", "CN-SC",
+                    ("CN-SC", "CN-CQ", "CN-YN", "CN-GZ", "CN-SN", "CN-GS", "CN-NX")),
+        PartnerPlan("distributor", "Central Plain Tea & Goods", "中原茶货", "CN-HB", ("CN-HB", "CN-HN", "CN-HA")),
         PartnerPlan("retailer", "West Lake Tea House", "西湖茶馆", "CN-ZJ"),
         PartnerPlan("retailer", "Ningbo Harbour Store", "宁波港茶行", "CN-ZJ"),
         PartnerPlan("retailer", "Nanjing Road Tea Shop", "南京路茶庄", "CN-SH"),
@@ -215,9 +267,16 @@ XILAN = BrandPlan(
         BatchPlan("gifts", "rock", 4_000, -10, 0, valid_days=60, lot="DH2608G"),
         BatchPlan("rock", "rock", 40_000, 70, None),
         BatchPlan("proof", "longjing", 500, -20, 0, test_series=True),
+        BatchPlan("cartons", "tieguanyin", 24_000, -8, 0, lot="TG2608C"),
         BatchPlan("game", "longjing", 24_000, 55, GAME_ACTIVE_ON, lot="LJ2611S"),
     ),
     game="game",
+    cartons="cartons",
+    portal=(
+        ("east.china", "East China Tea Trading"),
+        ("south.gate", "South Gate Distribution"),
+        ("west.lake", "West Lake Tea House"),
+    ),
     sold=(("spring", 42), ("oolong", 24), ("cakes", 17), ("needles", 13), ("ripe", 4)),
     members=6_200,
     redemptions=8_400,
@@ -234,7 +293,7 @@ SUYAN = BrandPlan(
                     "Broad spectrum, no white cast.", "广谱防晒，不泛白。"),
     ),
     partners=(
-        PartnerPlan("distributor", "Jiangnan Beauty Supply", "江南美妆供应", "CN-JS"),
+        PartnerPlan("distributor", "Jiangnan Beauty Supply", "江南美妆供应", "CN-JS", ("CN",)),
         PartnerPlan("retailer", "Wulin Square Counter", "武林广场专柜", "CN-ZJ"),
         PartnerPlan("retailer", "Xintiandi Counter", "新天地专柜", "CN-SH"),
         PartnerPlan("retailer", "Tianhe Counter", "天河专柜", "CN-GD"),
@@ -253,12 +312,24 @@ SUYAN = BrandPlan(
         BatchPlan("sun", "sun", 20_000, 60, None),
     ),
     sold=(("serum", 60), ("cream", 40)),
+    portal=(("jiangnan", "Jiangnan Beauty Supply"),),
     members=900,
     redemptions=1_100,
     checks=700,
 )  # fmt: skip
 
 PLANS = {"demo": XILAN, "second": SUYAN}
+
+
+def home_of(person: int) -> City:
+    """Return where a person lives."""
+    return _HOMES[person * _STRIDE % len(_HOMES)]
+
+
+def phone_of(person: int) -> str:
+    """Return a person's number; one in nine got it where they lived before."""
+    prefix = home_of(person if person % 9 else person + 101).prefix
+    return f"+86138{prefix}{person:04d}"
 
 
 def handed_out(plan: BrandPlan) -> dict[str, list[tuple[str, int, int]]]:
@@ -273,9 +344,9 @@ def handed_out(plan: BrandPlan) -> dict[str, list[tuple[str, int, int]]]:
         if batch.active_on is None:
             found["inactive"].append((batch.key, 0, batch.labels))
         elif batch.key == plan.game:  # handed out first: whoever tries the demo scratches
-            found["active"].insert(0, (batch.key, GAME_PLAYED, batch.labels))
+            found["active"].insert(0, (batch.key, GAME_PLAYED, batch.labels - KEPT_BACK))
         elif batch is plan.batches[0]:
-            found["active"].append((batch.key, batch.labels // 2, batch.labels))
+            found["active"].append((batch.key, batch.labels // 2, batch.labels - KEPT_BACK))
         for block in batch.blocks:
             if block.reason != "spoiled":  # such labels are void: they never left the press
                 state = "recalled" if block.reason == "recalled" else "blocked"
@@ -296,7 +367,8 @@ class _Teller:
         self.random = random
         self.scale = scale
         self.numbers = count(1)
-        self.used = dict.fromkeys((batch.key for batch in plan.batches), 0)
+        self.used: Counter[tuple[str, int]] = Counter()
+        self.parts = {key: plan.parts_of(key) for key, _weight in plan.sold}
         self.batches = {batch.key: batch for batch in plan.batches}
         self.retailers = [partner for partner in plan.partners if partner.kind == "retailer"]
         self.promoters = [partner for partner in plan.partners if partner.kind == "promoter"]
@@ -309,6 +381,8 @@ class _Teller:
         yield from self._second_tries(redemptions)
         yield from self._troubles()
         yield from self._copied_label()
+        if self.plan.cartons:
+            yield from self._cartons(self.plan.cartons)
 
     def _scaled(self, number: int) -> int:
         return max(3, round(number * self.scale))
@@ -323,15 +397,20 @@ class _Teller:
         [hour] = self.random.choices(range(24), _HOURS)
         return day * 1440 + hour * 60 + self.random.randrange(60)
 
-    def _label(self, key: str) -> int:
-        """Return a label of the lower half of the batch that was not used before, scattered over it."""
-        half = self.batches[key].labels // 2
-        self.used[key] += 1
-        return 200 + self.used[key] * _STRIDE % (half - 200)
+    def _label(self, key: str, region: str) -> int:
+        """Return a label that went to the distributor of a region and was not used before, scattered over its part."""
+        place = self.plan.owner_of(region)
+        first, end = self.parts[key][place]
+        self.used[key, place] += 1
+        return first + 200 + self.used[key, place] * _STRIDE % (end - first - 200)
 
-    def _city(self, region: str | None = None) -> City:
-        cities = [city for city in CITIES if region in {None, city.region}] or list(CITIES)
-        return self.random.choices(cities, [city.weight for city in cities])[0]
+    def _person(self) -> int:
+        return self.random.randrange(self._scaled(self.plan.members))
+
+    def _met_at(self, person: int) -> City:
+        """Return where somebody is met: at home, but for those who travel."""
+        travels = self.random.random() < _TRAVELLING
+        return self.random.choice(_HOMES) if travels else home_of(person)
 
     def _partner(self, partners: Sequence[PartnerPlan], city: City, share: float) -> int | None:
         """Return the place in the list of a partner near the city, or None for that share which names none."""
@@ -354,6 +433,7 @@ class _Teller:
         retailer: int | None = None,
         promoter: int | None = None,
     ) -> Event:
+        person = self._person() if person is None else person
         located = self.random.random() < {"web": 0.85, "api": 0.6}.get(door, 0.0)
         return Event(
             number=next(self.numbers),
@@ -363,9 +443,9 @@ class _Teller:
             batch=batch,
             place_in_batch=label,
             typed=typed or ("serial" if act == "check" else "secret"),
-            person=self.random.randrange(self._scaled(self.plan.members)) if person is None else person,
+            person=person,
             english=self.random.random() < 0.08,
-            city=(city or self._city()) if located else None,
+            city=(city or self._met_at(person)) if located else None,
             jitter=(self.random.uniform(-0.08, 0.08), self.random.uniform(-0.08, 0.08)),
             accuracy_m=self.random.choice((12, 25, 40, 65, 120)),
             retailer=retailer,
@@ -380,12 +460,12 @@ class _Teller:
         for person in people:
             [key] = self.random.choices(keys, weights)
             minute = self._minute((self.batches[key].active_on or 0) + 1)
-            city = self._city()
+            city = self._met_at(person)
             [door] = self.random.choices([door for door, _ in _DOORS], [weight for _, weight in _DOORS])
             retailer = self._partner(self.retailers, city, 0.7)
             promoter = self._partner(self.promoters, city, 0.25)
             yield self._event(
-                minute, "redeem", door, key, self._label(key),
+                minute, "redeem", door, key, self._label(key, home_of(person).region),
                 person=person, city=city, retailer=retailer, promoter=promoter,
             )  # fmt: skip
 
@@ -403,7 +483,9 @@ class _Teller:
                 door = self.random.choices(("web", "api", "sms"), (86, 10, 4))[0]
                 minute = self._minute((self.batches[key].active_on or 0) + 1)
                 typed = "secret" if door == "sms" else "serial"
-                yield self._event(minute, "check", door, key, self._label(key), typed=typed)
+                person = self._person()
+                label = self._label(key, home_of(person).region)
+                yield self._event(minute, "check", door, key, label, typed=typed, person=person)
 
     def _second_tries(self, redemptions: Sequence[Event]) -> Iterator[Event]:
         """Codes tried again: by the same person, and by somebody else; codes mistyped."""
@@ -412,13 +494,14 @@ class _Teller:
             same = self.random.random() < 0.6
             later = min(last, again.minute + self.random.randint(2, 6_000))
             person = again.person if same else None
-            yield self._event(later, "redeem", "web", again.batch, again.place_in_batch, person=person)
+            yield self._event(
+                later, "redeem", "web", again.batch, again.place_in_batch, person=person, city=home_of(again.person)
+            )
         for typed, number in (("typo", 70), ("unknown", 45)):
             for _ in range(self._scaled(number)):
                 key = self.plan.sold[0][0]
-                yield self._event(
-                    self._minute(1), "redeem", self.random.choice(("web", "sms")), key, self._label(key), typed=typed
-                )
+                door, label = self.random.choice(("web", "sms")), self._label(key, "")
+                yield self._event(self._minute(1), "redeem", door, key, label, typed=typed)
 
     def _troubles(self) -> Iterator[Event]:
         """Labels that are not for sale, blocked, recalled, lapsed, or samples."""
@@ -438,10 +521,30 @@ class _Teller:
                     act = self.random.choice(("check", "redeem"))
                     yield self._event(at, act, "web", batch.key, block.first + number)
 
+    def _cartons(self, key: str) -> Iterator[Event]:
+        """Units of the cases that were sent out, opened by people who live where they were sold."""
+        markets = {
+            place: [city.name for city in _HOMES if city.region in partner.territory]
+            for place, partner in enumerate(self.plan.distributors)
+        }
+        people: dict[str, list[int]] = {city.name: [] for city in CITIES}
+        for person in range(self.plan.members):
+            people[home_of(person).name].append(person)
+        for one in trade.openings(self.random, markets, last_day=DAYS - 1, share=self.scale):
+            person = self.random.choice(people[one.city])
+            act, door = ("redeem", "web") if one.redeems else ("check", "web")
+            if self.random.random() < _BY_TEXT:
+                door = "sms"
+            typed = "secret" if door == "sms" else ""
+            yield self._event(one.minute, act, door, key, one.place_in_batch, typed=typed, person=person)
+        for person in self.random.sample(people["Wenzhou"], 3):  # a label that nobody was ever sent
+            label = self.batches[key].labels - KEPT_BACK // 2
+            yield self._event(self._minute(82, 92), "check", "web", key, label, person=person)
+
     def _copied_label(self) -> Iterator[Event]:
         """One genuine label, copied: looked at all over the country within ten days."""
         key = self.plan.sold[0][0]
-        label = self._label(key)
+        label = self._label(key, CITIES[0].region)
         for city in self.random.sample(CITIES, 14):
             for _ in range(2):
                 yield self._event(self._minute(80, 90), "check", "web", key, label, city=city)

@@ -39,6 +39,9 @@ class Command(BaseCommand):
         say(f"    console   {brand['sign_in_url']}")
         for person in brand["staff"]:
             say(f"              {person['username']:<14}{person['password']}")
+        say(f"    portal    {brand['portal_url']}")
+        for person in brand["portal"]:
+            say(f"              {person['username']:<14}{person['password']}   {person['partner']}")
         say(f"    API       {brand['base_url']}/api/v1/   key {brand['api_key']}")
         say(f"    draws     {brand['base_url']}/draws   each with a proof that anybody can check")
         say(f"    phone     {brand['base_url']}/dev/phone   texts and calls to {brand['sms_number']}")
@@ -58,6 +61,8 @@ class Command(BaseCommand):
             "port": settings.PORT,
             "base_url": base_url,
             "sign_in_url": f"{base_url}/console/sign-in",
+            "portal_url": f"{base_url}/portal/sign-in",
+            "portal": kept.get("portal", []),
             "api_key": kept.get("api_key", ""),
             "staff": kept.get("staff", []),
             "sms_number": number.e164 if number else None,
