@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from itertools import count
+from math import cos, hypot, radians
 from random import Random
 
 from config.demo import trade
@@ -197,7 +199,7 @@ CITIES = (
     City("Zhengzhou", "CN-HA", 34.758, 113.649, 4, "0371"),
 )
 _HOMES = tuple(city for city in CITIES for _ in range(city.weight))
-_TRAVELLING = 0.07
+_TRAVELLING = 0.06
 _BY_TEXT = 0.12
 _DOORS = (("web", 66), ("api", 14), ("sms", 15), ("voice", 5))
 _HOURS = (1, 1, 0, 0, 0, 1, 2, 4, 6, 8, 9, 9, 8, 7, 7, 8, 8, 9, 11, 13, 14, 12, 8, 4)
@@ -326,6 +328,14 @@ def home_of(person: int) -> City:
     return _HOMES[person * _STRIDE % len(_HOMES)]
 
 
+@cache
+def _pulls(home: City) -> list[float]:
+    """Return how strongly each city draws people from a home: by its size over its distance."""
+    narrowing = cos(radians(home.lat))
+    away_km = [111 * hypot(city.lat - home.lat, (city.lon - home.lon) * narrowing) for city in CITIES]
+    return [city.weight / max(km, 50) if km else 0.0 for city, km in zip(CITIES, away_km, strict=True)]
+
+
 def phone_of(person: int) -> str:
     """Return a person's number; one in nine got it where they lived before."""
     prefix = home_of(person if person % 9 else person + 101).prefix
@@ -407,10 +417,17 @@ class _Teller:
     def _person(self) -> int:
         return self.random.randrange(self._scaled(self.plan.members))
 
+    def _customer(self, owner: int) -> int:
+        """Return somebody who lives in a distributor's territory."""
+        people = (self._person() for _ in range(1_000))
+        return next(person for person in people if self.plan.owner_of(home_of(person).region) == owner)
+
     def _met_at(self, person: int) -> City:
         """Return where somebody is met: at home, but for those who travel."""
-        travels = self.random.random() < _TRAVELLING
-        return self.random.choice(_HOMES) if travels else home_of(person)
+        home = home_of(person)
+        if self.random.random() >= _TRAVELLING:
+            return home
+        return self.random.choices(CITIES, _pulls(home))[0]
 
     def _partner(self, partners: Sequence[PartnerPlan], city: City, share: float) -> int | None:
         """Return the place in the list of a partner near the city, or None for that share which names none."""
@@ -519,7 +536,7 @@ class _Teller:
                 for number in range(self._scaled(9)):
                     at = self._minute(block.day + 1)
                     act = self.random.choice(("check", "redeem"))
-                    yield self._event(at, act, "web", batch.key, block.first + number)
+                    yield self._event(at, act, "web", batch.key, block.first + number, person=self._customer(0))
 
     def _cartons(self, key: str) -> Iterator[Event]:
         """Units of the cases that were sent out, opened by people who live where they were sold."""
