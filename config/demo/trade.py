@@ -1,8 +1,8 @@
 """Goods that went out in cases, and where they were opened: honest trade, and a part of it that surfaced elsewhere. Pure.
 
 Every distributor sells its cases in its own cities: most in one shop, the others broken up among several. Buyers travel. One
-distributor sends a part of three consignments to the coast; another lets one go south, once. Innocent beside them: a border
-shop, and a case that a company carried off whole.
+distributor sends a part of four consignments to the coast; two others let some cases go, once. Innocent beside them: a
+border shop, and a case that a company carried off whole.
 """
 
 from collections.abc import Iterator
@@ -30,8 +30,10 @@ class Strays(NamedTuple):
 STRAYS = {
     (SOUTH, 2): Strays(10, ("Hangzhou", "Shanghai", "Suzhou")),
     (SOUTH, 3): Strays(7, ("Shanghai", "Ningbo")),
+    (SOUTH, 4): Strays(2, ("Ningbo", "Shanghai")),
     (SOUTH, 5): Strays(12, ("Hangzhou", "Nanjing", "Shanghai")),
     (NORTH, 3): Strays(9, ("Wuhan", "Changsha")),
+    (CENTRAL, 3): Strays(3, ("Guangzhou", "Shenzhen")),
     (EAST, 2): Strays(2, ("Zaozhuang",)),  # a border shop, a few streets beyond Xuzhou
     (WEST, 4): Strays(1, ("Beijing",)),  # a case that a company carried off whole
 }
