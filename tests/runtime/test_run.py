@@ -174,6 +174,8 @@ def test_the_demo_says_where_it_is(run: Run) -> None:
     assert first["api_key"] != second["api_key"]
     assert {person["role"] for person in first["staff"]} == set(Role.values) - {Role.PARTNER}
     assert all(person["username"] and person["password"] for person in first["staff"] + second["staff"])
+    assert {person["kind"] for person in first["portal"]} == {"distributor", "retailer"}
+    assert all(person["password"] and person["partner"] for person in first["portal"] + second["portal"])
     assert run.get("/console/sign-in")[0] == 200
 
 
@@ -214,6 +216,7 @@ def test_the_story_holds_together(run: Run) -> None:
         assert one("SELECT max(count) FROM labels_batch") == (1_000_000,)
         assert one("SELECT count(DISTINCT outcome) FROM redemption_scan")[0] >= 8
         assert one("SELECT sum(posted) FROM ledger_account WHERE kind <> 'system'")[0] > 0
+        assert one("SELECT max((counts->>'shipments')::int) > 30 FROM analytics_fitrun")[0]
     run.manage("verify_ledger", "--schema=demo")
 
 
