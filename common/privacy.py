@@ -267,7 +267,7 @@ REGISTER: dict[str, Declared] = {
     "redemption.Reversal": Declared("redemption at reason asked_by"),
     "redemption.Request": Declared("id scan_id client_id door request_id", hidden="content_mac"),
     "redemption.ScanPlace": Declared(
-        "scan_id source region city city_zh confidence datum consent at", personal="lat lon accuracy_m"
+        "scan_id source region city city_zh confidence datum consent beside at", personal="lat lon accuracy_m"
     ),
     "redemption.ScanRoute": Declared("scan_id label_no at shipment_id unit_id distributor_id market as_of"),
     "redemption.Caution": Declared(

@@ -386,6 +386,10 @@ PRINTED_PACKS = "console.packs.printed"  # (SSCCs) -> [channel.packing.Pack]: pa
 
 # --- places ---------------------------------------------------------------------------------------------------------
 IP_PLACES_FILE = env("IP_PLACES_FILE")  # .mmdb or .xdb, read again when replaced; without it addresses tell no place
+REGION_POLYGONS_FILE = env(
+    "REGION_POLYGONS_FILE"
+)  # GeoJSON, read again when replaced; without it the nearest city counts
+REGION_POLYGONS_PROPERTY = env("REGION_POLYGONS_PROPERTY", "code")
 
 # --- labels ---------------------------------------------------------------------------------------------------------
 LABELS_MAX_ODDS = float(env("LABELS_MAX_ODDS", "1e-6"))

@@ -57,6 +57,7 @@ class Case:
     attempt: Attempt
     resolution: Resolution
     region: Region | None = None  # of the device's fix
+    beside: tuple[str, ...] = ()  # cities across a border near by (see redemption.places)
     other_regions: Sequence[tuple[str, Region]] = ()  # as told by other sources (see redemption.places)
     retailer: Earner | None = None
     promoter: Earner | None = None
@@ -87,6 +88,7 @@ class Case:
             attempt=self.attempt,
             resolution=self.resolution,
             region=self.region,
+            beside=self.beside,
             other_regions=self.other_regions,
             retailer=self.retailer,
             promoter=self.promoter,

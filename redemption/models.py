@@ -179,7 +179,8 @@ class ScanPlace(models.Model):
     """Where an attempt was made, as one source tells it. Coordinates are erased after 90 days; the region stays.
 
     Coordinates are WGS 84, ``datum`` says what the device gave. ``consent`` is the version of the words under which a
-    person gave a fix; addresses and numbers leave no more than a region.
+    person gave a fix; addresses and numbers leave no more than a region. ``beside``: the cities that a fix may be of as
+    well, because the border is near and no polygons tell where it runs (`redemption.places.BORDER_KM`).
     """
 
     class Source(models.TextChoices):
@@ -203,6 +204,7 @@ class ScanPlace(models.Model):
     confidence = models.FloatField(default=0.0)
     datum = models.CharField(max_length=5, choices=Datum.choices, blank=True, default="", db_default="")
     consent = models.CharField(_("consent"), max_length=12, blank=True, default="", db_default="")
+    beside = ArrayField(models.CharField(max_length=20), null=True)
     at = models.DateTimeField(_("at"))
 
     class Meta:

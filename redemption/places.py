@@ -1,22 +1,23 @@
 """The regions in which attempts were made, as their device, address and number tell: rows beside the scans.
 
-Regions are the brand's own (`channel.Region`), found by the nearest city or by name; a brand that has loaded none gets
-the cities of `common.geo`. An address and a number leave a region's code and nothing else, and no city is told to others
-by them: they are too often wrong.
+Regions are the brand's own (`channel.Region`), found by the operator's polygons, else by the nearest city, or by name; a
+brand that has loaded none gets the cities of `common.geo`. An address and a number leave a region's code and nothing else,
+and no city is told to others by them: they are too often wrong.
 """
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from channel.models import Region as Row
-from common import geo, ip_places, issued
+from channel.models import Region as Row, Territory
+from common import geo, ip_places, issued, polygons
 from common.db import array, ask, moments, schema_name
+from members.queries import phones_of
 from redemption.facts import Case
 from redemption.models import ScanPlace
 from redemption.rules import Place
@@ -25,6 +26,9 @@ FINE_M = 20_000.0  # a fix less accurate than this tells the province at most
 KEPT_S = 60.0
 IP_CONFIDENCE, NUMBER_CONFIDENCE = 0.6, 0.5
 FINE_RADIUS_KM = 50.0
+BORDER_KM = 15.0
+"""Without polygons, a fix so near to the middle between two cities may be of either."""
+MOST_BESIDE = 8
 _ENDINGS = ("特别行政区", "维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "省", "市")
 
 
@@ -36,22 +40,41 @@ class PlaceRow(NamedTuple):
     region: geo.Region
     place: Place | None
     at: datetime
+    beside: tuple[str, ...] = ()
+
+
+class Located(NamedTuple):
+    """The region of a fix. ``beside``: codes of the cities across a border that runs within 15 km, as far as is known."""
+
+    region: geo.Region
+    beside: tuple[str, ...] = ()
 
 
 class Index:
-    """The brand's regions, to be found by position or by name."""
+    """The brand's regions, to be found by position or by name.
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    ``split``: the ids of cities in which counties are given to partners; only of these a county is told.
+    """
+
+    def __init__(self, rows: Sequence[Row], split: Collection[int] = ()) -> None:
         by_id = {row.pk: row for row in rows}
         cities = [row for row in rows if row.kind == Row.Kind.CITY and row.lat is not None and row.lon is not None]
         self.cities = [geo.Region(row.code, row.name, row.name_zh) for row in cities]
         self.provinces = [self._above(row, by_id) for row in cities]
-        self.vectors: npt.NDArray[np.float32] = np.array(
-            [_unit(row.lat or 0.0, row.lon or 0.0) for row in cities], np.float32
+        self.vectors: npt.NDArray[np.float64] = np.array(
+            [_unit(row.lat or 0.0, row.lon or 0.0) for row in cities], np.float64
         ).reshape(-1, 3)
-        self.by_code = {row.code: geo.Region(row.code, row.name, row.name_zh) for row in rows}
-        self.by_name: dict[tuple[str, str], geo.Region] = {}
+        wide = [row for row in rows if row.kind != Row.Kind.COUNTY]
+        self.by_code = {row.code: geo.Region(row.code, row.name, row.name_zh) for row in wide}
+        # What a polygon's code tells: a county of a split city by its city's name, any other county as its city.
+        self.outlined = {row.code: self.by_code[row.code] for row in wide if row.kind == Row.Kind.CITY}
         for row in rows:
+            city = by_id.get(row.parent_id or 0)
+            if row.kind == Row.Kind.COUNTY and city is not None and city.code in self.outlined:
+                told = self.outlined[city.code]
+                self.outlined[row.code] = told._replace(code=row.code) if city.pk in split else told
+        self.by_name: dict[tuple[str, str], geo.Region] = {}
+        for row in wide:
             parent = by_id[row.parent_id].code if row.parent_id else ""
             for name in (row.name, _short(row.name_zh)):
                 if name and row.kind in {Row.Kind.PROVINCE, Row.Kind.CITY}:
@@ -62,21 +85,43 @@ class Index:
         parent = by_id.get(row.parent_id or 0, row)
         return geo.Region(parent.code, parent.name, parent.name_zh)
 
-    def at(self, place: Place) -> geo.Region:
-        """Return the nearest city, its province if the fix is coarse or remote, or no region."""
+    def locate(self, place: Place, outlines: Sequence[str] = ()) -> Located:
+        """Return the region of a fix: that of ``outlines`` (the smallest first) if known, else the nearest city's.
+
+        A coarse or remote fix tells the province at most, or no region.
+        """
         accuracy_m = place.accuracy_m or 0.0
         if not self.cities:
             found = geo.nearest_place(place.lat, place.lon, accuracy_m)
-            return self.province_of(found) if accuracy_m > FINE_M else found
-        cosines = self.vectors @ np.asarray(_unit(place.lat, place.lon), np.float32)
-        nearest = int(np.argmax(cosines))
-        away_km = geo.EARTH_RADIUS_KM * math.acos(min(max(float(cosines[nearest]), -1.0), 1.0))
+            return Located(self.province_of(found) if accuracy_m > FINE_M else found)
         trust = math.exp(-accuracy_m / geo.COARSE_M / 2)
-        if away_km > geo.PROVINCE_REACH_KM:
-            return geo.Region("", "", "", 0.0)
-        if accuracy_m > FINE_M or away_km > geo.CITY_REACH_KM:
-            return self.provinces[nearest]._replace(confidence=round(0.8 * trust, 2))
-        return self.cities[nearest]._replace(confidence=round(0.95 * trust, 2))
+        outlined = next((self.outlined[code] for code in outlines if code in self.outlined), None)
+        if outlined is not None and accuracy_m <= FINE_M:
+            return Located(outlined._replace(confidence=round(0.98 * trust, 2)))
+        within = np.array([province.code in outlines for province in self.provinces])
+        cosines = self.vectors @ np.asarray(_unit(place.lat, place.lon))
+        if within.any():  # a province's outline: the nearest of its own cities
+            cosines = np.where(within, cosines, -1.0)
+        away_km = geo.EARTH_RADIUS_KM * np.arccos(np.clip(cosines, -1.0, 1.0))
+        nearest = int(np.argmin(away_km))
+        if away_km[nearest] > geo.PROVINCE_REACH_KM and not within.any():
+            return Located(geo.NOWHERE)
+        if accuracy_m > FINE_M or away_km[nearest] > geo.CITY_REACH_KM:
+            return Located(self.provinces[nearest]._replace(confidence=round(0.8 * trust, 2)))
+        return Located(self.cities[nearest]._replace(confidence=round(0.95 * trust, 2)), self._beside(nearest, away_km))
+
+    def _beside(self, nearest: int, away_km: npt.NDArray[np.float64]) -> tuple[str, ...]:
+        """Return the cities that are as near as ``nearest``, but for 15 km either way.
+
+        The border between two cities is taken to be the line half way; a point at d and d' km from them lies
+        (d'² − d²) / 2D km from it, D their distance.
+        """
+        others = np.flatnonzero(away_km <= away_km[nearest] + 2 * BORDER_KM)
+        others = others[others != nearest]
+        between = geo.EARTH_RADIUS_KM * np.arccos(np.clip(self.vectors[others] @ self.vectors[nearest], -1.0, 1.0))
+        to_border_km = (away_km[others] ** 2 - away_km[nearest] ** 2) / np.maximum(2 * between, 1e-6)
+        near = others[to_border_km <= BORDER_KM]
+        return tuple(self.cities[number].code for number in near[np.argsort(away_km[near])][:MOST_BESIDE])
 
     def province_of(self, region: geo.Region) -> geo.Region:
         """Return the province of a city of `common.geo`: its code is the beginning of the city's."""
@@ -112,8 +157,14 @@ def index() -> Index:
     """Return the index of the brand's regions; each process reads them once a minute at most."""
     now, found = time.monotonic(), _kept.get(schema_name())
     if found is None or now - found[0] >= KEPT_S:
-        wanted = Row.objects.exclude(kind=Row.Kind.COUNTY).filter(valid_to=None).order_by("id")
-        found = _kept[schema_name()] = now, Index(list(wanted))
+        wanted = Row.objects.filter(valid_to=None).order_by("id")
+        split: set[int] = set()
+        if polygons.loaded().polygons is None:
+            wanted = wanted.exclude(kind=Row.Kind.COUNTY)
+        else:
+            given = Territory.objects.filter(region__kind=Row.Kind.COUNTY).values_list("region__parent_id", flat=True)
+            split = {city_id for city_id in given if city_id is not None}
+        found = _kept[schema_name()] = now, Index(list(wanted), split)
     return found[1]
 
 
@@ -122,9 +173,13 @@ def forget() -> None:
     _kept.clear()
 
 
-def of_fix(place: Place | None) -> geo.Region | None:
+def of_fix(place: Place | None) -> Located | None:
     """Return the region of a device's fix."""
-    return index().at(place) if place else None
+    return _located(place) if place else None
+
+
+def _located(place: Place) -> Located:
+    return index().locate(place, polygons.regions_at(place.lat, place.lon))
 
 
 def of_address(prefix: str) -> geo.Region | None:
@@ -138,7 +193,7 @@ def of_address(prefix: str) -> geo.Region | None:
     if named is not None and found.city == "":
         return named
     coarse = found.radius_km > FINE_RADIUS_KM
-    near = index().at(Place(found.lat, found.lon, FINE_M + 1 if coarse else 0.0))
+    near = _located(Place(found.lat, found.lon, FINE_M + 1 if coarse else 0.0)).region
     return near._replace(confidence=IP_CONFIDENCE) if near.code else named
 
 
@@ -155,11 +210,18 @@ def of_number(e164: str | None) -> geo.Region | None:
 
 
 def locate(cases: Iterable[Case]) -> None:
-    """Fill in the regions that each case's sources tell. Before the transaction: the brand's regions may have to be read."""
+    """Fill in the regions that each case's sources tell. Before the transaction: the brand's regions may have to be read.
+
+    Of a member who is signed in the number is known too; it is read for its region alone, and neither kept nor told.
+    """
+    cases = list(cases)
+    numbers = phones_of({case.attempt.member_id for case in cases if case.attempt.member_id is not None})
     for case in cases:
         attempt = case.attempt
-        case.region = of_fix(attempt.place)
-        told = (ScanPlace.Source.IP, of_address(attempt.ip_prefix)), (ScanPlace.Source.PHONE, of_number(attempt.phone))
+        if fix := of_fix(attempt.place):
+            case.region, case.beside = fix
+        number = attempt.phone or numbers.get(attempt.member_id or 0)
+        told = (ScanPlace.Source.IP, of_address(attempt.ip_prefix)), (ScanPlace.Source.PHONE, of_number(number))
         case.other_regions = [(str(source), region) for source, region in told if region is not None]
 
 
@@ -169,7 +231,7 @@ def rows_of(cases: Iterable[Case]) -> list[PlaceRow]:
     for case in cases:
         at = case.attempt.at
         if case.attempt.place and case.region is not None:
-            rows.append(PlaceRow(case.scan_id, ScanPlace.Source.GPS, case.region, case.attempt.place, at))
+            rows.append(PlaceRow(case.scan_id, ScanPlace.Source.GPS, case.region, case.attempt.place, at, case.beside))
         rows += [PlaceRow(case.scan_id, source, region, None, at) for source, region in case.other_regions]
     return rows
 
@@ -182,9 +244,12 @@ def write_places(rows: Sequence[PlaceRow]) -> None:
     ask(
         """
         INSERT INTO redemption_scanplace (scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence,
-                                          datum, consent, at)
-        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
-                             %s::float8[], %s::float8[], %s::text[], %s::text[], %s::timestamptz[])
+                                          datum, consent, at, beside)
+        SELECT scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence, datum, consent, at,
+               beside::varchar(20)[]
+          FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
+                      %s::float8[], %s::float8[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+               AS n (scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence, datum, consent, at, beside)
             ON CONFLICT (scan_id, source) DO NOTHING
         """,
         [
@@ -200,5 +265,6 @@ def write_places(rows: Sequence[PlaceRow]) -> None:
             [row.place.datum if row.place else "" for row in rows],
             [row.place.consent if row.place else "" for row in rows],
             moments(row.at for row in rows),
+            ["{" + ",".join(row.beside) + "}" for row in rows],
         ],
     )

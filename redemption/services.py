@@ -405,7 +405,8 @@ def add_place(scan_id: int, place: Place, *, at: datetime) -> None:
     """Keep where a visitor says to be, told on a tap after the answer. A second one is not kept."""
     if not Scan.objects.filter(pk=scan_id).exists():
         raise NotFound
-    write_places([PlaceRow(scan_id, ScanPlace.Source.GPS, of_fix(place) or NOWHERE, place, at)])
+    region, beside = of_fix(place) or (NOWHERE, ())
+    write_places([PlaceRow(scan_id, ScanPlace.Source.GPS, region, place, at, beside)])
 
 
 def answer_was_that_you(scan_id: int, *, yes: bool, at: datetime) -> WasThatYou:

@@ -18,7 +18,16 @@ from redemption.rules import Door, Place
 from redemption.schemas import PlaceIn
 from redemption.services import add_place, forget_old, redeem, verify
 from tests.conftest import NOW
-from tests.makers import labels_of, make_active_batch, make_attempt, make_campaign, make_check, secrets_of, serial_of
+from tests.makers import (
+    labels_of,
+    make_active_batch,
+    make_attempt,
+    make_campaign,
+    make_check,
+    make_member,
+    secrets_of,
+    serial_of,
+)
 from tests.redemption.goods import make_land
 
 SOUTH = (23.13, 113.32)
@@ -115,16 +124,34 @@ def test_each_source_leaves_a_row_at_every_door(land: dict[str, Region], ip_file
     assert (other.lat, other.city, other.city_zh, other.consent) == (None, "", "", "")
 
 
+def test_a_signed_in_members_number_tells_its_region_and_is_not_kept(
+    land: dict[str, Region], caplog: pytest.LogCaptureFixture
+) -> None:
+    member = make_member("+8613923412345")
+    make_campaign()
+    batch = make_active_batch(2)
+
+    redeem(make_attempt(secrets_of(batch)[0], member_id=member.pk, door=Door.WEB))
+    redeemed = newest()
+    verify(make_check(door=Door.WEB, cookie="c", serial=serial_of(labels_of(batch)[1])))
+
+    assert told(redeemed) == {"phone": "CN-GD-01"}
+    assert told(newest()) == {}, "a stranger has no number"
+    row = ScanPlace.objects.get()
+    assert (row.city, row.city_zh, row.lat) == ("", "", None)
+    assert "13923412345" not in caplog.text
+
+
 def test_a_coarse_fix_tells_the_province_and_a_remote_one_nothing(land: dict[str, Region]) -> None:
-    assert places.of_fix(Place(*SOUTH, 19_999.0)).code == "CN-GD-01"
-    assert places.of_fix(Place(*SOUTH, 20_001.0)).code == "CN-GD"
-    assert places.of_fix(Place(0.0, -140.0, 5.0)).code == ""
+    assert places.of_fix(Place(*SOUTH, 19_999.0)).region.code == "CN-GD-01"
+    assert places.of_fix(Place(*SOUTH, 20_001.0)).region.code == "CN-GD"
+    assert places.of_fix(Place(0.0, -140.0, 5.0)).region.code == ""
     assert places.of_fix(None) is None
 
 
 def test_without_regions_the_cities_of_the_world_answer(brand: Brand) -> None:
-    assert places.of_fix(Place(31.22, 121.54, 5.0)).name_zh == "上海"
-    assert places.of_fix(Place(30.25, 120.15, 20_001.0)).code == "CN-ZJ"
+    assert places.of_fix(Place(31.22, 121.54, 5.0)).region.name_zh == "上海"
+    assert places.of_fix(Place(30.25, 120.15, 20_001.0)).region.code == "CN-ZJ"
     assert places.of_number("+8613923412345").code == "CN-GD"
     assert places.of_address("203.0.113.0/24") is None
 
