@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('redemption', '0008_audit_cautions'),
+        ('redemption', '0009_place_key'),
     ]
 
     operations = [
