@@ -37,7 +37,7 @@ def export(member_id: int) -> dict[str, Any]:
             {"at": at.isoformat(), "lat": lat, "lon": lon, "accuracy_m": accuracy_m}
             for at, lat, lon, accuracy_m in _places(
                 "SELECT p.at, p.lat, p.lon, p.accuracy_m FROM redemption_scanplace p JOIN redemption_scan s"
-                " ON s.id = p.scan_id WHERE p.lat IS NOT NULL AND s.asker = ANY(%s) ORDER BY p.id",
+                " ON s.id = p.scan_id WHERE p.lat IS NOT NULL AND s.asker = ANY(%s) ORDER BY p.scan_id",
                 member_id,
             )
         ],
@@ -60,7 +60,7 @@ def erase(member_id: int, *, at: datetime) -> None:
     CallNote.objects.filter(member_id=member_id).update(text="")
     _places(
         "UPDATE redemption_scanplace p SET lat = NULL, lon = NULL, accuracy_m = NULL FROM redemption_scan s"
-        " WHERE s.id = p.scan_id AND p.lat IS NOT NULL AND s.asker = ANY(%s) RETURNING p.id",
+        " WHERE s.id = p.scan_id AND p.lat IS NOT NULL AND s.asker = ANY(%s) RETURNING p.scan_id",
         member_id,
     )
 
