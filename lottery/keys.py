@@ -106,6 +106,15 @@ def kept(campaign_id: int) -> Kept | None:
     return found[1] if found and found[0] > time.monotonic() else None
 
 
+def draws_with(draw_id: int) -> DrawKeys | None:
+    """Return what this process has of the campaign that a draw belongs to, None if `load` is needed."""
+    brand = schema_name(), brand_uuid()
+    for ident, (until, found) in list(_kept.items()):
+        if ident[:2] == brand and found.draws and draw_id in found.draws.draws and until > time.monotonic():
+            return found.draws
+    return None
+
+
 def load(campaign_ids: Collection[int]) -> None:
     """Fetch and unwrap the keys of published campaigns. Not inside a transaction: it may ask a remote provider."""
     for campaign in Campaign.objects.filter(pk__in=campaign_ids, published_at__isnull=False):
@@ -132,14 +141,14 @@ def forget_campaign(campaign_id: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What a brand has published: ``ever`` anything, and whether a game or a draw may take part in a redemption now."""
+    """What a brand has published: ``ever`` anything, and the campaigns whose game or draws may take part in a redemption."""
 
     ever: bool
-    games: bool
-    draws: bool
+    games: tuple[int, ...]
+    draws: tuple[int, ...]
 
     def __bool__(self) -> bool:
-        return self.games or self.draws
+        return bool(self.games or self.draws)
 
 
 _live: dict[tuple[str, bytes], tuple[float, Live]] = {}
@@ -151,12 +160,12 @@ def live(at: datetime) -> Live:
     found = _live.get(ident)
     if found is None or found[0] < time.monotonic():
         published = Campaign.objects.filter(published_at__isnull=False)
-        rows = list(published.values_list("kind", "state", "closes_at"))
-        kinds = {kind for kind, state, closes_at in rows if _may_take_part(state, closes_at, at)}
+        rows = list(published.values_list("pk", "kind", "state", "closes_at"))
+        running = [(pk, kind) for pk, kind, state, closes_at in rows if _may_take_part(state, closes_at, at)]
         value = Live(
             ever=bool(rows),
-            games=bool(kinds & {Campaign.Kind.INSTANT, Campaign.Kind.BOTH}),
-            draws=bool(kinds & {Campaign.Kind.DRAW, Campaign.Kind.BOTH}),
+            games=tuple(pk for pk, kind in running if kind in {Campaign.Kind.INSTANT, Campaign.Kind.BOTH}),
+            draws=tuple(pk for pk, kind in running if kind in {Campaign.Kind.DRAW, Campaign.Kind.BOTH}),
         )
         found = _live[ident] = time.monotonic() + LIVE_S, value
     return found[1]

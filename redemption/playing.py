@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import TypedDict
 
 from brands.queries import brand_date
-from common.db import inside_transaction
+from common.db import inside_transaction, pipelined
 from lottery import queries, services as lottery
 from lottery.keys import Live
 from lottery.models import Draw, Entry, Play
 from lottery.queries import Person
 from members.models import Member
 from redemption.facts import Case
-from redemption.paying import Won, slot_for
+from redemption.paying import Won, last_at, slot_for
 from redemption.receipts import Games
 from staff.vault import blind_indexes
 
@@ -28,11 +28,15 @@ def play_games(won: Won, live: Live) -> Won:
     winners = [case for case in won.cases if case.holder and case.label_no is not None]
     if not winners:
         return won
-    people = queries.ask_people({case.holder.account_id for case in winners if case.holder})()
-    devices = {case.device for case in winners if case.device}
-    out = queries.excluded(devices=devices) if devices else set()
-    played = lottery.play(_asks(winners, people, out)) if live.games else {}
-    entries = lottery.enter(_enters(winners, people, out, played)) if live.draws else {}
+    with pipelined():
+        people_of = queries.ask_people({case.holder.account_id for case in winners if case.holder})
+        seats_of = lottery.ask_seats([case.label_no or 0 for case in winners], live.games, at=last_at(winners))
+        draws_of = lottery.ask_draws(live.draws, at=min(case.attempt.at for case in winners))
+    people, seats, draws = people_of(), seats_of(), draws_of()
+    devices = {case.device for case in winners if case.device} if seats or draws else set()
+    out = queries.excluded(devices=devices)
+    played = lottery.play(_asks(winners, people, out), seats) if seats else {}
+    entries = lottery.enter(_enters(winners, people, out, played), draws) if draws else {}
     games = Games(
         plays={label_no: one.told for label_no, one in played.items()},
         entries={label_no: tuple(found) for label_no, found in entries.items()},

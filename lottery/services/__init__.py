@@ -62,6 +62,7 @@ from lottery.services.drafting import (
 from lottery.services.drawing import STEPS, advance, advance_due, close_draw
 from lottery.services.entering import (
     Enter,
+    ask_draws,
     cancel,
     carry_over,
     enter,
@@ -72,7 +73,7 @@ from lottery.services.entering import (
 from lottery.services.filing import due_on, file_done
 from lottery.services.limits import subject_of
 from lottery.services.planning import bring_document, save_step, start_plan
-from lottery.services.playing import Ask, Played, play, transfers_of
+from lottery.services.playing import Ask, Played, ask_seats, play, transfers_of
 from lottery.services.points import (
     BUDGET_ACT,
     NewAward,
@@ -134,7 +135,9 @@ __all__ = [
     "apply_change",
     "arm",
     "arm_payload",
+    "ask_draws",
     "ask_rehearsal",
+    "ask_seats",
     "ask_take",
     "bring_document",
     "cancel",

@@ -4,21 +4,21 @@ Locks, in the one order: the draw's advisory lock (shared), limit counters, then
 draw under the lock decides; ``at`` is only recorded.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from common.db import array, inside_transaction
+from common.db import array, ask, bytes_array, inside_transaction, moments, pipelined, schema_name
 from ledger.services import HoldEnded, hold, void
 from lottery import keys
 from lottery.draw import Entry as Line, carried_ref, kin_of, ref_of, who_of
 from lottery.errors import BadEntry, DrawState, KeysMissing, LimitReached, MayNotTakePart, NoSuchDraw, NoSuchEntry
-from lottery.keys import DrawKeys
+from lottery.keys import DrawKeys, DrawTable
 from lottery.models import Draw, Entry, FreeEntry
 from lottery.services import limits
 from lottery.services.arming import lock_games
@@ -57,50 +57,54 @@ class _Row:
     request_id: str = ""
 
 
-def open_draws(at: datetime) -> dict[int, tuple[int, int]]:
-    """Return campaign → (draw, moment it closes) of the draw that each open campaign's entries go to now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT ON (d.campaign_id) d.campaign_id, d.id, extract(epoch FROM d.close_at)::bigint"
-            " FROM lottery_draw d JOIN lottery_campaign c ON c.id = d.campaign_id AND c.state IN ('open', 'closing')"
-            " WHERE d.state = 'open' AND d.close_at > %s ORDER BY d.campaign_id, d.close_at, d.id",
-            [at],
-        )
-        return {campaign: (draw, until) for campaign, draw, until in cursor.fetchall()}
+@inside_transaction
+def ask_draws(campaign_ids: Collection[int], *, at: datetime) -> Callable[[], dict[int, int]]:
+    """Lock the draws of these campaigns that are open, and ask which one each campaign's entries go to now.
+
+    What is returned, read after `pipelined`, tells the draw by campaign.
+    """
+    if not campaign_ids:
+        return dict
+    locked = ask(
+        "SELECT n.id, pg_advisory_xact_lock_shared(hashtext(%s), n.id)::text FROM (SELECT d.id::int AS id FROM lottery_draw d"
+        " WHERE d.campaign_id = ANY(%s::bigint[]) AND d.state = 'open' ORDER BY d.id) AS n",
+        [schema_name(), array(campaign_ids)],
+    )
+    rows = ask(
+        "SELECT DISTINCT ON (d.campaign_id) d.campaign_id, d.id"
+        " FROM lottery_draw d JOIN lottery_campaign c ON c.id = d.campaign_id AND c.state IN ('open', 'closing')"
+        " WHERE d.campaign_id = ANY(%s::bigint[]) AND d.state = 'open' AND d.close_at > %s"
+        " ORDER BY d.campaign_id, d.close_at, d.id",
+        [array(campaign_ids), at],
+    )
+
+    def found() -> dict[int, int]:
+        held = {draw for draw, _void in locked()}  # one that opened between the two statements is not among them
+        return {campaign: draw for campaign, draw in rows() if draw in held}
+
+    return found
 
 
 @inside_transaction
-def enter(labels: Sequence[Enter]) -> dict[int, list[EntryTold]]:
-    """Enter redeemed labels into the open draws whose rules take them; return what is told of the entries, by label.
+def enter(labels: Sequence[Enter], draws: Mapping[int, int]) -> dict[int, list[EntryTold]]:
+    """Enter redeemed labels into the draws (by campaign) whose rules take them; return what is told of the entries, by label.
 
     Excluded people and those over a limit enter nothing. A label enters a draw once, by the draw's own key. Raises
     `KeysMissing` if a draw's keys were not loaded.
     """
     wanted = [one for one in labels if not one.excluded]
-    if not wanted:
-        return {}
-    draws = open_draws(min(one.at for one in wanted))
-    if not draws:
+    if not wanted or not draws:
         return {}
     tables = _tables(draws)
-    lock_games([draw for draw, _until in draws.values()])
-    still_open = set(
-        Draw.objects.filter(pk__in=[draw for draw, _until in draws.values()], state=Draw.State.OPEN).values_list(
-            "pk", flat=True
-        )
-    )
     rows: list[_Row] = []
     acts: list[limits.Act] = []
     for one in wanted:
-        for campaign_id, (draw_id, _until) in draws.items():
+        for campaign_id, draw_id in draws.items():
             found = tables[campaign_id]
             weight = found.terms.weights["label"] + (found.terms.weights["losing_play"] if one.lost else 0)
-            if draw_id not in still_open or not weight or not found.terms.takes(one.product_id):
+            if not weight or not found.terms.takes(one.product_id) or not found.terms.opens(one.door):
                 continue
-            if not found.terms.opens(one.door):
-                continue
-            key = found.draws[draw_id].key
-            ref = ref_of(key, "label", one.label_no)
+            ref = ref_of(found.draws[draw_id].key, "label", one.label_no)
             weight = min(weight, found.terms.max_weight)
             rows.append(_Row(draw_id, one.account_id, weight, Entry.Source.LABEL, one.label_no, ref, one.at))
             acts.append(limits.Act(campaign_id, "entry", one.at, found.zone, one.subjects, found.terms.limits))
@@ -136,27 +140,31 @@ def write(rows: Sequence[_Row], tables: Collection[DrawKeys]) -> list[Entry]:
     """Write entries with their leaves; one whose reference is in the draw already is left out."""
     if not rows:
         return []
-    names = holders([row.account_id for row in rows])
+    with pipelined():
+        numbers, names = _ask_numbers(len(rows)), ask_holders([row.account_id for row in rows])
+    return _insert(rows, numbers(), names(), tables)
+
+
+def _insert(
+    rows: Sequence[_Row],
+    numbers: Sequence[int],
+    names: Mapping[int, tuple[UUID, UUID | None]],
+    tables: Collection[DrawKeys],
+) -> list[Entry]:
     table_of = {draw_id: table for found in tables for draw_id, table in found.draws.items()}
     entries = []
-    for number, row in zip(_reserve(len(rows)), rows, strict=True):
+    for number, row in zip(numbers, rows, strict=True):
         key = table_of[row.draw_id].key
         person, household = names[row.account_id]
-        line = Line(
-            entry=number,
-            who=who_of(key, person),
-            kin=kin_of(key, household),
-            weight=row.weight,
-            src=row.source,
-            ref=row.ref,
-        )
+        who, kin = who_of(key, person), kin_of(key, household)
+        line = Line(entry=number, who=who, kin=kin, weight=row.weight, src=row.source, ref=row.ref)
         entries.append(
             Entry(
                 id=number,
                 draw_id=row.draw_id,
                 account_id=row.account_id,
-                who=line.who,
-                kin=line.kin,
+                who=who,
+                kin=kin,
                 weight=row.weight,
                 source=row.source,
                 source_id=row.source_id,
@@ -167,45 +175,97 @@ def write(rows: Sequence[_Row], tables: Collection[DrawKeys]) -> list[Entry]:
             )
         )
     entries.sort(key=lambda entry: (entry.draw_id, entry.ref))
-    Entry.objects.bulk_create(entries, ignore_conflicts=True)
-    there = set(Entry.objects.filter(pk__in=[entry.pk for entry in entries]).values_list("pk", flat=True))
+    added = ask(
+        """
+        INSERT INTO lottery_entry (id, draw_id, account_id, who, kin, weight, source, source_id, request_id, ref, leaf,
+               at, state, void_reason)
+        SELECT n.*, 'live', ''
+          FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::int[], %s::text[],
+                      %s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::timestamptz[]) AS n
+            ON CONFLICT DO NOTHING RETURNING id
+        """,
+        [
+            array(entry.pk for entry in entries),
+            array(entry.draw_id for entry in entries),
+            array(entry.account_id for entry in entries),
+            [entry.who for entry in entries],
+            [entry.kin for entry in entries],
+            array(entry.weight for entry in entries),
+            [str(entry.source) for entry in entries],
+            array(entry.source_id for entry in entries),
+            [entry.request_id for entry in entries],
+            [entry.ref for entry in entries],
+            bytes_array(bytes(entry.leaf) for entry in entries),
+            moments(entry.at for entry in entries),
+        ],
+    )
+    there = {number for (number,) in added()}
     return [entry for entry in entries if entry.pk in there]
 
 
-def _reserve(n: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence('lottery_entry', 'id')) FROM generate_series(1, %s)", [n])
-        return [row[0] for row in cursor.fetchall()]
+def _ask_numbers(n: int) -> Callable[[], list[int]]:
+    rows = ask("SELECT nextval(pg_get_serial_sequence('lottery_entry', 'id')) FROM generate_series(1, %s)", [n])
+    return lambda: [number for (number,) in rows()]
 
 
-def holders(account_ids: Collection[int]) -> dict[int, tuple[UUID, UUID | None]]:
-    """Return each account's holder: a member's uuid and household, or a pending holder's own uuid."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT m.account_id, m.uuid, h.household FROM members_member m"
-            " LEFT JOIN lottery_household h ON h.index = m.phone_index WHERE m.account_id = ANY(%s::bigint[])",
-            [array(set(account_ids))],
-        )
-        found: dict[int, tuple[UUID, UUID | None]] = {
-            account: (person, household) for account, person, household in cursor.fetchall()
-        }
-    for account in set(account_ids) - found.keys():
-        found[account] = (uuid5(_PENDING, f"{brand_uuid().hex}/pending/{account}"), None)
+def ask_holders(account_ids: Collection[int]) -> Callable[[], dict[int, tuple[UUID, UUID | None]]]:
+    """Ask for each account's holder: a member's uuid and household, or a pending holder's own uuid."""
+    rows = ask(
+        "SELECT m.account_id, m.uuid, h.household FROM members_member m"
+        " LEFT JOIN lottery_household h ON h.index = m.phone_index WHERE m.account_id = ANY(%s::bigint[])",
+        [array(set(account_ids))],
+    )
+
+    def found() -> dict[int, tuple[UUID, UUID | None]]:
+        known = {account: (person, household) for account, person, household in rows()}
+        return {account: known.get(account) or (_pending(account), None) for account in account_ids}
+
     return found
 
 
-def _draw_keys(draw_id: int) -> tuple[Draw, DrawKeys]:
-    """Return a draw with its keys, loaded if need be. Not inside a transaction. Raises `NoSuchDraw`."""
-    draw = Draw.objects.select_related("campaign").filter(pk=draw_id).first()
-    if draw is None or draw.campaign.published_at is None:
+def _pending(account_id: int) -> UUID:
+    return uuid5(_PENDING, f"{brand_uuid().hex}/pending/{account_id}")
+
+
+def _draw_keys(draw_id: int) -> DrawKeys:
+    """Return the keys of a draw's campaign, loaded if need be. Not inside a transaction. Raises `NoSuchDraw`."""
+    found = keys.draws_with(draw_id)
+    if found is None:
+        keys.load(Draw.objects.filter(pk=draw_id).values_list("campaign_id", flat=True))
+        found = keys.draws_with(draw_id)
+    if found is None:
         raise NoSuchDraw
-    if keys.kept(draw.campaign_id) is None:
-        keys.load([draw.campaign_id])
-    return draw, _tables([draw.campaign_id])[draw.campaign_id]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is known once the lock of an open draw is held: an earlier entry of this request, and what a new one needs."""
+
+    earlier: int | None
+    number: int
+    holder: tuple[UUID, UUID | None]
 
 
 @inside_transaction
-def _open(draw: Draw, at: datetime) -> None:
+def _look(draw: DrawTable, account_id: int, request_id: str, *, at: datetime) -> _Look:
+    """Take the draw's lock and look, in one round trip. Raises `DrawState` if it is not open."""
+    with pipelined():
+        lock_games([draw.draw_id])
+        states = ask("SELECT state FROM lottery_draw WHERE id = %s", [draw.draw_id])
+        earlier = ask(
+            "SELECT id FROM lottery_entry WHERE draw_id = %s AND account_id = %s AND request_id = %s",
+            [draw.draw_id, account_id, request_id],
+        )
+        numbers, names = _ask_numbers(1), ask_holders([account_id])
+    [(state,)], [number] = states(), numbers()
+    if state != Draw.State.OPEN or at >= draw.close_at:
+        raise DrawState(_("This draw does not take entries now."))
+    return _Look(next((pk for (pk,) in earlier()), None), number, names()[account_id])
+
+
+@inside_transaction
+def _lock_open(draw: Draw, at: datetime) -> None:
     """Take the draw's lock and look whether it is open. Raises `DrawState`."""
     lock_games([draw.pk])
     state = Draw.objects.values_list("state", flat=True).get(pk=draw.pk)
@@ -214,8 +274,8 @@ def _open(draw: Draw, at: datetime) -> None:
 
 
 @inside_transaction
-def _count(found: DrawKeys, subjects: Mapping[str, bytes], at: datetime, zone: str) -> None:
-    act = limits.Act(found.campaign_id, "entry", at, zone, subjects, found.terms.limits)
+def _count(found: DrawKeys, subjects: Mapping[str, bytes], at: datetime) -> None:
+    act = limits.Act(found.campaign_id, "entry", at, found.zone, subjects, found.terms.limits)
     if not all(limits.count([act])):
         raise LimitReached
 
@@ -234,32 +294,31 @@ def enter_by_points(
 
     Raises `BadEntry`, `DrawState`, `LimitReached`, `MayNotTakePart`, `NoSuchDraw`, and what the ledger's hold raises.
     """
-    draw, found = _draw_keys(draw_id)
-    terms = found.terms
+    found = _draw_keys(draw_id)
+    draw, terms = found.draws[draw_id], found.terms
     if not terms.points_price or not 1 <= weight <= terms.max_weight or not request_id:
         raise BadEntry(_("This draw takes entries of 1 to %(most)s for points.") % {"most": terms.max_weight})
     if excluded:
         raise MayNotTakePart
     with transaction.atomic(durable=True):
-        _open(draw, at)
-        earlier = Entry.objects.filter(draw=draw, account_id=account_id, request_id=request_id).first()
-        if earlier is not None:
+        look = _look(draw, account_id, request_id, at=at)
+        if look.earlier is not None:
+            earlier = Entry.objects.get(pk=look.earlier)
             if (earlier.source, earlier.weight) != (Entry.Source.POINTS, weight):
                 raise BadEntry(_("This request was sent before with other content."))
             return earlier
-        _count(found, subjects or {}, at, draw.campaign.zone)
-        [number] = _reserve(1)
+        _count(found, subjects or {}, at)
         held = hold(
             account_id=account_id,
             amount=weight * terms.points_price,
             cause_kind="draw",
-            cause_id=number,
+            cause_id=look.number,
             at=at,
             expires_at=draw.close_at + KEEP_HOLD,
         )
-        ref = ref_of(found.draws[draw.pk].key, "points", held.pk)
-        row = _Row(draw.pk, account_id, weight, Entry.Source.POINTS, held.pk, ref, at, request_id)
-        return write([row], [found])[0]
+        ref = ref_of(draw.key, "points", held.pk)
+        row = _Row(draw_id, account_id, weight, Entry.Source.POINTS, held.pk, ref, at, request_id)
+        return _insert([row], [look.number], {account_id: look.holder}, [found])[0]
 
 
 def enter_free(
@@ -272,24 +331,24 @@ def enter_free(
     excluded: bool = False,
 ) -> Entry:
     """Enter a draw without a purchase. The same request again: the same entry. Raises as `enter_by_points`."""
-    draw, found = _draw_keys(draw_id)
+    found = _draw_keys(draw_id)
+    draw = found.draws[draw_id]
     weight = min(found.terms.weights["free"], found.terms.max_weight)
     if not weight or not request_id:
         raise BadEntry(_("This draw takes no free entries."))
     if excluded:
         raise MayNotTakePart
     with transaction.atomic(durable=True):
-        _open(draw, at)
-        earlier = Entry.objects.filter(draw=draw, account_id=account_id, request_id=request_id).first()
-        if earlier is not None:
-            return earlier
-        _count(found, subjects or {}, at, draw.campaign.zone)
+        look = _look(draw, account_id, request_id, at=at)
+        if look.earlier is not None:
+            return Entry.objects.get(pk=look.earlier)
+        _count(found, subjects or {}, at)
         free = FreeEntry.objects.create(
-            draw=draw, account_id=account_id, request_id=f"{account_id}/{request_id}"[:100], at=at
+            draw_id=draw_id, account_id=account_id, request_id=f"{account_id}/{request_id}"[:100], at=at
         )
-        ref = ref_of(found.draws[draw.pk].key, "free", free.pk)
-        row = _Row(draw.pk, account_id, weight, Entry.Source.FREE, free.pk, ref, at, request_id)
-        return write([row], [found])[0]
+        ref = ref_of(draw.key, "free", free.pk)
+        row = _Row(draw_id, account_id, weight, Entry.Source.FREE, free.pk, ref, at, request_id)
+        return _insert([row], [look.number], {account_id: look.holder}, [found])[0]
 
 
 def cancel(entry_id: int, *, account_id: int, at: datetime) -> Entry:
@@ -301,7 +360,7 @@ def cancel(entry_id: int, *, account_id: int, at: datetime) -> Entry:
     if entry is None or entry.source != Entry.Source.POINTS:
         raise NoSuchEntry
     with transaction.atomic(durable=True):
-        _open(entry.draw, at)
+        _lock_open(entry.draw, at)
         entry = Entry.objects.select_for_update().get(pk=entry.pk)
         if entry.state == Entry.State.LIVE:
             void(hold_id=entry.source_id, at=at)

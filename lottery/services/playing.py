@@ -7,18 +7,20 @@ written, so that the label's own unique key lets one play.
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 
 from common.db import Rows, array, ask as send, inside_transaction, moments, pipelined
+from common.ids import new_public_id
 from ledger.services import NewTransfer, system_account
 from lottery import keys
 from lottery.errors import KeysMissing
 from lottery.keys import Game
-from lottery.models import Campaign, Claim, ClaimMove, Play, PrizeTier
+from lottery.models import Campaign, Claim, Play, PrizeTier
 from lottery.rules import claim_deadline
 from lottery.services import limits
 from lottery.services.arming import lock_games
@@ -62,13 +64,21 @@ class Played:
     told: PlayTold
 
 
+class Seat(NamedTuple):
+    """The game and pool that a label plays in, and the state of the game under its lock."""
+
+    campaign_id: int
+    pool_id: int
+    state: str
+
+
 @dataclass(slots=True)
 class _Turn:
     """One label on its way through a play."""
 
     ask: Ask
     game: Game
-    pool_id: int
+    seat: Seat
     tier: int | None = None
     outcome: int = _O.NO_PRIZE
     reason: int = _R.NONE
@@ -83,33 +93,46 @@ class _Turn:
 
 
 @inside_transaction
-def play(asks: Sequence[Ask]) -> dict[int, Played]:
-    """Play the games of labels; labels that are in no open game are missing from the answer (label_no → `Played`).
+def ask_seats(
+    label_nos: Collection[int], campaign_ids: Collection[int], *, at: datetime
+) -> Callable[[], dict[int, Seat]]:
+    """Lock the games of these campaigns against their end, and ask which labels play in them.
+
+    What is returned, read after `pipelined`, tells the seat of each label whose game is open, or was halted before its end.
+    """
+    if not campaign_ids:
+        return dict
+    lock_games([-campaign for campaign in campaign_ids])
+    rows = send(
+        """
+            SELECT l.label_no, c.id, r.pool_id, c.state FROM unnest(%s::bigint[]) AS l (label_no)
+              JOIN lottery_poolrange r ON r.label_range @> l.label_no
+              JOIN lottery_campaign c ON c.id = r.campaign_id AND c.id = ANY(%s::bigint[])
+                                     AND (c.state = 'open' OR c.state = 'halted' AND c.closes_at > %s)
+             ORDER BY c.state = 'open', c.id
+            """,
+        [array(label_nos), array(campaign_ids), at],
+    )
+    return lambda: {label: Seat(*seat) for label, *seat in rows()}
+
+
+@inside_transaction
+def play(asks: Sequence[Ask], seats: Mapping[int, Seat]) -> dict[int, Played]:
+    """Play the games of labels; labels without a seat are missing from the answer (label_no → `Played`).
 
     Takes units of prizes, writes Plays, and a Claim for each prize that is not given at once. Points that were won are
     the caller's to post with all else, by `transfers_of`. Raises `KeysMissing` if a game was not loaded.
     """
-    found = _pools([ask.label_no for ask in asks], at=max((ask.at for ask in asks), default=None))
-    if not found:
-        return {}
-    campaigns = sorted({campaign for campaign, _pool in found.values()})
-    with pipelined():
-        lock_games([-campaign for campaign in campaigns])
-        states_now = send("SELECT id, state FROM lottery_campaign WHERE id = ANY(%s::bigint[])", [array(campaigns)])
-    states: dict[int, str] = dict(states_now())
-    running = (Campaign.State.OPEN, Campaign.State.HALTED)
-    games = _games({campaign: state for campaign, state in states.items() if state in running})
+    games = _games({seat.campaign_id: seat.state for seat in seats.values()})
     turns = [
-        _Turn(ask, games[campaign], pool)
+        _Turn(ask, games[seat.campaign_id], seat)
         for ask in asks
-        if ask.label_no in found
-        for campaign, pool in [found[ask.label_no]]
-        if campaign in games
+        if (seat := seats.get(ask.label_no)) is not None and seat.campaign_id in games
     ]
     for turn in turns:
-        if states[turn.game.campaign_id] == Campaign.State.HALTED:
+        if turn.seat.state == Campaign.State.HALTED:
             turn.only_points(_R.HALTED)
-        elif not turn.game.pools[turn.pool_id].takes(turn.ask.label_no):
+        elif not turn.game.pools[turn.seat.pool_id].takes(turn.ask.label_no):
             turn.only_points(_R.TOUCHED)
         elif not turn.game.terms.opens(turn.ask.door):
             turn.only_points(_R.DOOR)
@@ -117,8 +140,7 @@ def play(asks: Sequence[Ask]) -> dict[int, Played]:
             turn.only_points(_R.EXCLUDED)
     _limit(turns)
     _evaluate(turns)
-    ids = _take_and_write(turns)
-    return _played(turns, ids, _claim(turns, ids))
+    return _take_and_write(turns)
 
 
 def transfers_of(played: Mapping[int, Played]) -> list[NewTransfer]:
@@ -132,20 +154,6 @@ def transfers_of(played: Mapping[int, Played]) -> list[NewTransfer]:
         for one in won
         if one.prize is not None and one.prize.points
     ]
-
-
-def _pools(label_nos: Sequence[int], *, at: datetime | None) -> dict[int, tuple[int, int]]:
-    """Return the game and pool of each label that is in one that is open, or was halted before its end."""
-    rows = send(
-        """
-            SELECT l.label_no, c.id, r.pool_id FROM unnest(%s::bigint[]) AS l (label_no)
-              JOIN lottery_poolrange r ON r.label_range @> l.label_no
-              JOIN lottery_campaign c ON c.id = r.campaign_id AND (c.state = 'open' OR c.state = 'halted' AND c.closes_at > %s)
-             ORDER BY c.state = 'open', c.id
-            """,
-        [array(label_nos), at],
-    )
-    return {label: (campaign, pool) for label, campaign, pool in rows()}
 
 
 def _games(states: Mapping[int, str]) -> dict[int, Game]:
@@ -178,7 +186,7 @@ def _evaluate(turns: Sequence[_Turn]) -> None:
     by_pool: dict[int, list[_Turn]] = defaultdict(list)
     for turn in turns:
         if turn.outcome != _O.POINTS_ONLY:
-            by_pool[turn.pool_id].append(turn)
+            by_pool[turn.seat.pool_id].append(turn)
     for pool_id, own in by_pool.items():
         for turn, tier in zip(own, own[0].game.tiers_of(pool_id, [turn.ask.label_no for turn in own]), strict=True):
             turn.tier = tier
@@ -194,24 +202,24 @@ def _evaluate(turns: Sequence[_Turn]) -> None:
             turn.only_points(_R.LIMIT)
 
 
-def _take_and_write(turns: Sequence[_Turn]) -> dict[int, int]:
-    """Take a unit for each winner and write the plays; return their ids by label.
+def _take_and_write(turns: Sequence[_Turn]) -> dict[int, Played]:
+    """Take a unit for each winner; write plays and claims: one round trip.
 
-    Counts are exact, so no budget can be short: where one is, the prize is owed.
+    Counts are exact, so no budget can be short: where one is, all is undone to the savepoint and the prize is owed.
     """
     if not turns:
         return {}
     winners = [turn for turn in turns if turn.outcome == _O.WON and turn.tier is not None]
-    if not winners:
-        return dict(_ask_plays(turns)())
     needs = {id(turn): Need(turn.game.budgets[turn.tier or 0], turn.ask.slot, 1) for turn in winners}
+    with pipelined():
+        if winners:
+            send("SAVEPOINT taking", [])
+        taking = ask_take(needs.values())
+        written = _ask_written(turns)
     try:
-        with transaction.atomic():
-            with pipelined():
-                taking, written = ask_take(needs.values()), _ask_plays(turns)
-            taking()
-            return dict(written())
+        taking()
     except BudgetShort:
+        send("ROLLBACK TO SAVEPOINT taking", [])
         hand = Hand(need.budget_id for need in needs.values())
         for turn in winners:
             need = needs[id(turn)]
@@ -221,7 +229,13 @@ def _take_and_write(turns: Sequence[_Turn]) -> dict[int, int]:
                 turn.over_budget = True
                 log.critical("a prize is over budget", extra={"campaign": turn.game.public_id, "tier": turn.tier})
         hand.save()
-        return dict(_ask_plays(turns)())
+        written = _ask_written(turns)
+    return written()
+
+
+def _ask_written(turns: Sequence[_Turn]) -> Callable[[], dict[int, Played]]:
+    plays, claims = _ask_plays(turns), _ask_claims(turns)
+    return lambda: _played(turns, dict(plays()), claims())
 
 
 def _ask_plays(turns: Sequence[_Turn]) -> Rows:
@@ -232,7 +246,7 @@ def _ask_plays(turns: Sequence[_Turn]) -> Rows:
             turn.ask.label_no,
             turn.ask.scan_id,
             turn.ask.account_id,
-            turn.pool_id,
+            turn.seat.pool_id,
             turn.prize.pk if turn.prize else None,
             int(turn.outcome),
             int(turn.reason),
@@ -277,28 +291,56 @@ def _told(turn: _Turn, claim: str | None) -> PlayTold:
     return PlayTold(_O(turn.outcome).name.lower(), turn.game.public_id, *turn.game.names, prize, claim)
 
 
-def _claim(turns: Sequence[_Turn], ids: Mapping[int, int]) -> dict[int, str]:
-    """Write the claims of what was won, and return their public ids by label; points and coupons are done at once."""
-    claims = [
-        Claim(
-            campaign_id=turn.game.campaign_id,
-            tier=turn.prize,
-            play_id=ids[turn.ask.label_no],
-            unit=0,
-            account_id=turn.ask.account_id,
-            member_id=turn.ask.member_id,
-            state=Claim.State.DONE if turn.prize.kind in PrizeTier.AT_ONCE else Claim.State.WON,
-            won_at=turn.ask.at,
-            deadline_at=claim_deadline(turn.ask.at, turn.prize.claim_days, turn.game.zone),
+def _ask_claims(turns: Sequence[_Turn]) -> Callable[[], dict[int, str]]:
+    """Write the claims of what was won, each with its first move, once the plays are sent; tell public ids by label.
+
+    Points and coupons are given at once: their claims are done.
+    """
+    claims = {
+        turn.ask.label_no: (
+            new_public_id("clm"),
+            turn.game.campaign_id,
+            turn.prize.pk,
+            turn.ask.account_id,
+            turn.ask.member_id,
+            Claim.State.DONE if turn.prize.kind in PrizeTier.AT_ONCE else Claim.State.WON,
+            turn.ask.at,
+            claim_deadline(turn.ask.at, turn.prize.claim_days, turn.game.zone),
         )
         for turn in turns
         if turn.prize is not None
-    ]
-    if claims:
-        Claim.objects.bulk_create(claims)
-        ClaimMove.objects.bulk_create(ClaimMove(claim=claim, after=claim.state, at=claim.won_at) for claim in claims)
-    label_of = {play_id: label_no for label_no, play_id in ids.items()}
-    return {label_of[claim.play_id or 0]: claim.public_id for claim in claims}
+    }
+    if not claims:
+        return dict
+    public_ids, campaigns, tiers, accounts, members, states, won_at, deadlines = zip(*claims.values(), strict=True)
+    send(
+        """
+            WITH won AS (
+                INSERT INTO lottery_claim
+                       (public_id, campaign_id, tier_id, play_id, unit, account_id, member_id, state, won_at, deadline_at)
+                SELECT n.public_id, n.campaign_id, n.tier_id, p.id, 0, n.account_id, n.member_id, n.state, n.won_at,
+                       n.deadline_at
+                  FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                              %s::text[], %s::timestamptz[], %s::timestamptz[]) AS n (label_no, public_id, campaign_id,
+                              tier_id, account_id, member_id, state, won_at, deadline_at)
+                  JOIN lottery_play p ON p.campaign_id = n.campaign_id AND p.label_no = n.label_no
+                RETURNING id, state, won_at)
+            INSERT INTO lottery_claimmove (claim_id, before, after, reason, moved_by, at)
+            SELECT id, '', state, '', '', won_at FROM won
+            """,
+        [
+            array(claims),
+            array(public_ids),
+            array(campaigns),
+            array(tiers),
+            array(accounts),
+            array(members),
+            array(str(state) for state in states),
+            moments(won_at),
+            moments(deadlines),
+        ],
+    )
+    return lambda: dict(zip(claims, public_ids, strict=True))
 
 
 def units_left(campaign_id: int) -> dict[int, int]:

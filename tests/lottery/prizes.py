@@ -8,7 +8,7 @@ from django.db import transaction
 
 from lottery import keys
 from lottery.models import Campaign, Claim, Draw, Entry, Pick, PrizeTier
-from lottery.services import Enter, NewTier, advance, enter
+from lottery.services import Enter, NewTier, advance
 from lottery.services.drawing import make_claim
 from members.models import Member
 from tests.lottery import world
@@ -35,7 +35,9 @@ def draw_prizes(*tiers: Any, people: int = 6, **values: Any) -> Draw:
     members = [make_member(f"+86138002{number:05}") for number in range(people)]
     keys.load([campaign.pk])
     with transaction.atomic():
-        enter([Enter(label_no=100 + i, account_id=one.account_id, at=world.OPENS) for i, one in enumerate(members)])
+        world.enter_all(
+            [Enter(label_no=100 + i, account_id=one.account_id, at=world.OPENS) for i, one in enumerate(members)]
+        )
     return go_on(draw)
 
 

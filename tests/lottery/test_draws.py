@@ -15,7 +15,7 @@ from ledger.queries import balance
 from lottery import bundles, keys, private_chain, verify_draw
 from lottery.errors import BadEntry, DrawState, MayNotTakePart, NoSuchEntry
 from lottery.models import Bundle, Campaign, Claim, Draw, Entry, Pick
-from lottery.services import Enter, advance, cancel, drawing, enter, enter_by_points, enter_free, subject_of
+from lottery.services import Enter, advance, cancel, drawing, enter_by_points, enter_free, subject_of
 from lottery.services.drawing import Differs, advance_due
 from staff.keys import sign_key
 from tests.lottery import world
@@ -94,8 +94,8 @@ def test_a_label_enters_a_draw_once(draw):
     label = Enter(label_no=7, account_id=one.account_id, at=world.OPENS)
 
     with transaction.atomic():
-        assert len(enter([label])[7]) == 1
-        assert enter([label]) == {}
+        assert len(world.enter_all([label])[7]) == 1
+        assert world.enter_all([label]) == {}
 
 
 def test_late_and_excluded_entries_are_refused(draw):
@@ -107,8 +107,8 @@ def test_late_and_excluded_entries_are_refused(draw):
         enter_free(draw.pk, account_id=one.account_id, request_id="r", at=world.OPENS, excluded=True)
 
     with transaction.atomic():
-        excluded = enter([Enter(label_no=1, account_id=one.account_id, at=world.OPENS, excluded=True)])
-        late = enter([Enter(label_no=1, account_id=one.account_id, at=CLOSE)])
+        excluded = world.enter_all([Enter(label_no=1, account_id=one.account_id, at=world.OPENS, excluded=True)])
+        late = world.enter_all([Enter(label_no=1, account_id=one.account_id, at=CLOSE)])
 
     assert excluded == late == {}
 
@@ -124,7 +124,9 @@ def test_a_limit_of_entries(brand):
     me = {"member": subject_of("member", one.uuid.bytes)}
 
     with transaction.atomic():
-        found = enter([Enter(label_no=n, account_id=one.account_id, at=world.OPENS, subjects=me) for n in range(1, 5)])
+        found = world.enter_all(
+            [Enter(label_no=n, account_id=one.account_id, at=world.OPENS, subjects=me) for n in range(1, 5)]
+        )
 
     assert sorted(found) == [1, 2]
 

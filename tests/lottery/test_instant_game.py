@@ -13,7 +13,7 @@ from common.signing import is_signed
 from lottery import bundles, content, keys, prf, verify_draw
 from lottery.errors import BadCampaign, BadSecret, CampaignState, KeysMissing, NotReady, NotYet
 from lottery.models import BudgetSlot, Campaign, Claim, Commitment, Play, Pool, RulesVersion
-from lottery.services import Ask, arm, arm_payload, play, reveal, subject_of, transfers_of
+from lottery.services import Ask, arm, arm_payload, reveal, subject_of, transfers_of
 from lottery.services.arming import close_due, first_commitment, give_up, halt_game, halt_payload
 from lottery.services.playing import units_left
 from staff.keys import sign_key
@@ -45,7 +45,7 @@ def play_all(labels, member, **values):
     campaigns = list(Campaign.objects.values_list("pk", flat=True))
     keys.load(campaigns)
     with transaction.atomic():
-        return play([ask(label_no, member, **values) for label_no in labels])
+        return world.play_all([ask(label_no, member, **values) for label_no in labels])
 
 
 def test_every_label_played_gives_exactly_the_prizes(batch, member):
@@ -98,7 +98,7 @@ def test_keys_are_asked_for_by_name(batch, member):
     keys.forget()
 
     with pytest.raises(KeysMissing) as missing, transaction.atomic():
-        play([ask(labels_of(batch)[0], member)])
+        world.play_all([ask(labels_of(batch)[0], member)])
 
     assert missing.value.campaign_ids == {campaign.pk}
 

@@ -16,7 +16,7 @@ from common.signing import public_of
 from lottery import bundles, keys, verify_draw
 from lottery.beacons import QUICKNET
 from lottery.models import Bundle, Entry
-from lottery.services import Enter, NewDraw, advance, enter, enter_free, store_value
+from lottery.services import Enter, NewDraw, advance, enter_free, store_value
 from staff.keys import sign_key
 from tests.lottery import world
 
@@ -45,7 +45,7 @@ def bundle(brand) -> Bundle:
     people = world.members(9)
     keys.load([campaign.pk])
     with transaction.atomic():
-        enter([Enter(label_no=100 + n, account_id=one.account_id, at=OPENS) for n, one in enumerate(people)])
+        world.enter_all([Enter(label_no=100 + n, account_id=one.account_id, at=OPENS) for n, one in enumerate(people)])
     enter_free(draw.pk, account_id=people[3].account_id, request_id="f", at=OPENS)
     assert advance(draw.pk, at=CLOSE + timedelta(minutes=1)).round == ROUND
     store_value(QUICKNET, ROUND, SIGNATURE, at=CLOSE + timedelta(minutes=31))

@@ -10,7 +10,7 @@ from brands.models import Brand
 from ledger.queries import balance
 from lottery import keys
 from lottery.models import Campaign, Claim, Draw
-from lottery.services import Ask, Enter, NewDraw, NewPool, advance, claiming, enter, play
+from lottery.services import Ask, Enter, NewDraw, NewPool, advance, claiming
 from lottery.services.arming import close_due, eligible_of
 from lottery.services.reserve import available
 from tests.lottery import world
@@ -56,7 +56,7 @@ def redeem(campaign: Campaign, share: float, *, excluded: int = 0) -> list[Claim
         for place, label in enumerate(labels)
     ]  # fmt: skip
     with transaction.atomic():
-        play(asks)
+        world.play_all(asks)
     return list(Claim.objects.filter(play__isnull=False).order_by("pk"))
 
 
@@ -68,7 +68,7 @@ def draw_it(draw: Draw, *, entries: int, close_at=FIRST) -> Draw:
     with transaction.atomic():
         for place, one in enumerate(people):
             label = 10_000 * draw.number + place
-            enter([Enter(label_no=label, account_id=one.account_id, at=world.OPENS)])
+            world.enter_all([Enter(label_no=label, account_id=one.account_id, at=world.OPENS)])
     close_due(at=close_at)
     advance(draw.pk, at=close_at + LATE)
     draw.refresh_from_db()

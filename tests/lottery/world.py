@@ -14,24 +14,30 @@ from lottery import keys, private_chain
 from lottery.beacons import Beacon
 from lottery.models import Campaign, Draw
 from lottery.services import (
+    Ask,
     Enter,
     NewDraw,
     NewGame,
     NewPool,
     NewTier,
+    Played,
     advance,
     arm,
     arm_payload,
+    ask_draws,
+    ask_seats,
     draft_game,
     enter,
     enter_by_points,
     enter_free,
     open_due,
+    play,
     prepare_pools,
     publish,
     publish_payload,
 )
 from lottery.services.beaconing import store
+from lottery.told import EntryTold
 from staff import approvals
 from staff.models import User
 from tests.conftest import NOW
@@ -168,7 +174,7 @@ def fill(draw: Draw, n: int = 8) -> list[Any]:
     people = members(n)
     keys.load([draw.campaign_id])
     with transaction.atomic():
-        enter([Enter(label_no=100 + i, account_id=one.account_id, at=OPENS) for i, one in enumerate(people)])
+        enter_all([Enter(label_no=100 + i, account_id=one.account_id, at=OPENS) for i, one in enumerate(people)])
     for weight, one in enumerate(people[:3], 1):
         enter_by_points(draw.pk, account_id=one.account_id, weight=weight, request_id=f"r{weight}", at=OPENS)
     enter_free(draw.pk, account_id=people[0].account_id, request_id="free", at=OPENS)
@@ -202,3 +208,15 @@ def draw_now(*tiers: NewTier, at: datetime, **values: Any) -> tuple[Campaign, Dr
     campaign = draft(kind="draw", tiers=tiers, draws=new, opens_at=opens, closes_at=at + timedelta(days=7), **values)
     campaign = opened(published(campaign, at=at - timedelta(hours=3)), at=at)
     return campaign, campaign.draws.get()
+
+
+def play_all(asks: Sequence[Ask]) -> dict[int, Played]:
+    """Play labels in whatever games there are."""
+    campaigns = Campaign.objects.values_list("pk", flat=True)
+    return play(asks, ask_seats([ask.label_no for ask in asks], campaigns, at=max(ask.at for ask in asks))())
+
+
+def enter_all(labels: Sequence[Enter]) -> dict[int, list[EntryTold]]:
+    """Enter labels into whatever draws there are."""
+    campaigns = Campaign.objects.values_list("pk", flat=True)
+    return enter(labels, ask_draws(campaigns, at=min(one.at for one in labels))())

@@ -13,7 +13,7 @@ from ledger.models import Hold
 from lottery import keys
 from lottery.errors import DrawState
 from lottery.models import BudgetSlot, Campaign, Claim, Draw, Entry, Play
-from lottery.services import Ask, advance, cancel, enter_by_points, play
+from lottery.services import Ask, advance, cancel, enter_by_points
 from lottery.services.drawing import close_draw, settle_holds
 from tests.environment import BRAND
 from tests.lottery import world
@@ -58,7 +58,7 @@ def test_64_clients_and_the_last_prizes(real_commits):
         def work():
             own = labels[2 * place : 2 * place + 2]
             with transaction.atomic():
-                return play(
+                return world.play_all(
                     [
                         Ask(
                             label_no=label, scan_id=label, account_id=member.account_id, member_id=member.pk,
@@ -90,7 +90,7 @@ def test_one_label_played_by_many_is_played_once(real_commits):
 
     def work():
         with transaction.atomic():
-            return play(
+            return world.play_all(
                 [
                     Ask(
                         label_no=label, scan_id=label, account_id=member.account_id, member_id=member.pk,
