@@ -174,8 +174,12 @@ class CaseQuestion(models.Model):
 
 
 class CaseAnswer(models.Model):
-    """What a partner said to a question. What they sent with it are `CasePhoto` rows."""
+    """What a partner said to a question. What they sent with it are `CasePhoto` rows.
 
+    ``uuid`` names it for its sender: sent twice, it is one answer. One that came after the last day says so by ``at``.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     question = models.ForeignKey(CaseQuestion, models.PROTECT, related_name="answers")
     text = models.CharField(_("answer"), max_length=4_000)
     at = models.DateTimeField(_("at"))
@@ -235,9 +239,11 @@ class CasePhotoContent(models.Model):
 class CaseDecision(models.Model):
     """What was decided about a file, by somebody who did not investigate it.
 
-    ``investigators``: the user names of those who did, as it stood then. ``heard``: the question to which the partner
+    ``told`` is written for the partner, who reads nothing else of it but what was decided. ``investigators``: the user
+    names of those who did, as it stood then. ``heard``: the question to which the partner
     answered or could have answered; needed to confirm. ``verdict`` is empty for a shipment that was never scored.
-    ``penalty`` is what a person wrote, never computed.
+    ``penalty`` is what a person wrote, never computed. ``told`` is written for the partner, who reads nothing else of a
+    decision but what was decided.
     """
 
     case = models.ForeignKey(Case, models.PROTECT, related_name="decisions")
@@ -245,6 +251,7 @@ class CaseDecision(models.Model):
     decision = models.CharField(_("decision"), max_length=9, choices=[(one, one) for one in DECISIONS])
     reason = models.CharField(_("reason"), max_length=2_000)
     penalty = models.CharField(_("penalty"), max_length=1_000, blank=True, default="")
+    told = models.CharField(_("words for the partner"), max_length=2_000, blank=True, default="", db_default="")
     heard = models.ForeignKey(CaseQuestion, models.PROTECT, null=True, related_name="+")
     investigators = ArrayField(models.CharField(max_length=150))
     at = models.DateTimeField(_("at"))

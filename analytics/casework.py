@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from analytics import case_queries, photos
+from analytics import case_queries, photos, release
 from analytics.case_models import (
     MOVES,
     Appeal,
@@ -45,6 +45,7 @@ from staff.models import User
 MOST_PHOTOS = 200
 MOST_OF_ONE_CHECK = 8
 MOST_UPLOADS = 10
+MOST_ANSWERS, MOST_OF_ONE_QUESTION = 20, 40
 MOST_CAUTIONS = 500
 _STATE = Case.State
 _KIND = CaseEntry.Kind
@@ -98,8 +99,20 @@ class CheckDiffers(Conflict):
     code = "check_differs"
 
 
+class AnswerDiffers(Conflict):
+    """The same answer was sent before, with other content. Load the page again, and send what you want to add."""
+
+    code = "answer_differs"
+
+
+class NotToBeReleased(Invalid):
+    """Evidence of that kind is not shown to a partner."""
+
+    code = "not_to_be_released"
+
+
 class QuestionIsOver(Conflict):
-    """The last day for answering this question is over."""
+    """The matter is decided or closed: no more answers are taken. A decision against you can be appealed."""
 
     code = "question_is_over"
 
@@ -293,10 +306,15 @@ def ask(
     by: str,
     answer_by: date | None = None,
 ) -> CaseQuestion:
-    """Put a question to a partner, with evidence as they will see it. Raises `NoSuchFile`, `FileIsClosed`, `BadEntry`.
+    """Put a question to a partner, with evidence as they will see it (rows of `analytics.release`), frozen here.
 
+    Raises `NoSuchFile`, `FileIsClosed`, `BadEntry`, `NotToBeReleased`.
     Without ``answer_by`` there are `PARTNER_ANSWER_DAYS` working days.
     """
+    try:
+        rows = release.checked(list(released))
+    except release.NotReleasable as error:
+        raise NotToBeReleased from error
     today = brand_date(at)
     last = answer_by or case_queries.working_day(today, settings.PARTNER_ANSWER_DAYS)
     if last <= today:
@@ -307,7 +325,7 @@ def ask(
             case=case,
             partner_id=partner_id,
             text=_needed(text, 2_000),
-            released=list(released),
+            released=rows,
             asked_at=at,
             asked_by=by,
             answer_by=last,
@@ -317,28 +335,48 @@ def ask(
     return question
 
 
-def answer(question_id: int, *, text: str, at: datetime, by: str, uploads: Sequence[Photo] = ()) -> CaseAnswer:
-    """Keep what a partner says to a question, with what they sent. They may add to it until the question's last day.
+def answer(
+    question_id: int,
+    *,
+    text: str,
+    at: datetime,
+    by: str,
+    uploads: Sequence[Photo] = (),
+    uuid: UUID | None = None,
+) -> CaseAnswer:
+    """Keep what a partner says to a question, with what they sent; ``uuid`` made by the sender, who may send it twice.
 
-    Raises `NotFound`, `QuestionIsOver`, `BadEntry`.
+    An answer that comes after the last day is kept too, until the file is decided. Raises `NotFound`, `QuestionIsOver`,
+    `BadEntry`, and `AnswerDiffers` if something else is sent under the same uuid.
     """
     if len(uploads) > MOST_UPLOADS:
         raise BadEntry(_("Send at most %(most)s files with an answer.") % {"most": MOST_UPLOADS})
+    text, uuid = _needed(text, 4_000), uuid or uuid4()
     with transaction.atomic(durable=True):
         found = CaseQuestion.objects.filter(pk=question_id).first()
         if found is None:
             raise NotFound(_("There is no such question."))
         case = _locked(found.case_id)
+        known = CaseAnswer.objects.filter(uuid=uuid).first()
+        if known is not None:
+            hashes = sorted(bytes(one) for one in known.uploads.values_list("sha256", flat=True))
+            if (known.question_id, known.text, hashes) != (question_id, text, sorted(one.sha256 for one in uploads)):
+                raise AnswerDiffers
+            return known
         question = CaseQuestion.objects.select_for_update(no_key=True).get(pk=question_id)
-        if brand_date(at) > question.answer_by or case.state == _STATE.CLOSED:
+        if case.state in {*Case.DECIDED, _STATE.CLOSED}:
             raise QuestionIsOver
-        row = CaseAnswer.objects.create(question=question, text=_needed(text, 4_000), at=at, by=by)
+        kept = CasePhoto.objects.filter(answer__question=question).count()
+        if question.answers.count() >= MOST_ANSWERS or kept + len(uploads) > MOST_OF_ONE_QUESTION:
+            raise BadEntry(_("There are enough answers to this question. Speak to the brand."))
+        row = CaseAnswer.objects.create(uuid=uuid, question=question, text=text, at=at, by=by)
         if question.answered_at is None:
             question.answered_at = at
             question.save(update_fields=["answered_at"])
         for one in uploads:
             photos.keep(case, one, at=at, by=by, answer=row)
-        data = {"question": question.public_id, "answer": row.pk, "uploads": len(uploads)}
+        late = brand_date(at) > question.answer_by
+        data = {"question": question.public_id, "answer": row.pk, "uploads": len(uploads), "late": late}
         _log(case, _KIND.ANSWERED, at=at, by=by, text=row.text[:2_000], **data)
     return row
 
@@ -347,13 +385,21 @@ def answer(question_id: int, *, text: str, at: datetime, by: str, uploads: Seque
 
 
 def decide(
-    case_id: int, *, seen: str, decision: str, reason: str, at: datetime, by: str, penalty: str = ""
+    case_id: int,
+    *,
+    seen: str,
+    decision: str,
+    reason: str,
+    at: datetime,
+    by: str,
+    penalty: str = "",
+    told: str = "",
 ) -> CaseDecision:
     """Decide about a file in the state ``seen``: confirmed, rejected or explained; the detector learns the verdict.
 
     Who investigated does not decide. To confirm, the distributor must have been heard; what favours them may come at
-    once. ``penalty`` is a note in words. Raises `NoSuchFile`, `MovedMeanwhile`, `NoSuchMove`, `DeciderInvestigated`,
-    `NotHeard`, `BadEntry`.
+    once. ``penalty`` is a note in words; ``told`` what the partner will read. Raises `NoSuchFile`, `MovedMeanwhile`,
+    `NoSuchMove`, `DeciderInvestigated`, `NotHeard`, `BadEntry`.
     """
     with transaction.atomic(durable=True):
         case = _locked(case_id)
@@ -376,6 +422,7 @@ def decide(
             decision=decision,
             reason=_needed(reason, 2_000),
             penalty=penalty.strip()[:1_000],
+            told=told.replace("\x00", "").strip()[:2_000],
             heard=heard,
             investigators=busy,
             at=at,

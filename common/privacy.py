@@ -323,12 +323,14 @@ REGISTER: dict[str, Declared] = {
     "analytics.CaseQuestion": Declared(
         "id public_id case partner_id text released asked_at asked_by answer_by answered_at"
     ),
-    "analytics.CaseAnswer": Declared("id question text at by"),
+    "analytics.CaseAnswer": Declared("id uuid question text at by"),
     "analytics.CasePhoto": Declared(
         "id public_id uuid case check_of answer sha256 size media_type name at by", personal="lat lon accuracy_m"
     ),
     "analytics.CasePhotoContent": Declared("photo", personal="cipher"),
-    "analytics.CaseDecision": Declared("id case verdict decision reason penalty heard investigators at decided_by"),
+    "analytics.CaseDecision": Declared(
+        "id case verdict decision reason penalty told heard investigators at decided_by"
+    ),
     "analytics.Appeal": Declared("id decision text partner_id at by"),
     "analytics.Touched": Declared("grain start n"),
     "analytics.TouchedShipment": Declared("shipment_id n"),
