@@ -36,6 +36,16 @@ class StaffForm(forms.Form):
         initial=Role.SUPPORT,
     )
     language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, required=False)
+    regions = forms.CharField(
+        label=_("Regions"),
+        max_length=400,
+        required=False,
+        help_text=_(
+            "Of a regional manager: region codes as under Regions, a space between. They see the files of these."
+        ),
+        validators=[RegexValidator(r"^[A-Z0-9-]+( +[A-Z0-9-]+)*\Z", _("Write region codes, a space between."))],
+        widget=forms.TextInput(attrs={"class": "id", "autocomplete": "off", "spellcheck": "false"}),
+    )
 
 
 class NewStaffForm(StaffForm):
@@ -48,7 +58,7 @@ class NewStaffForm(StaffForm):
         validators=[RegexValidator(r"^[\w.@-]+\Z", _("Use letters, digits and . _ - @ only."))],
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    field_order = ("username", "role", "language")
+    field_order = ("username", "role", "language", "regions")
 
 
 class EditStaffForm(StaffForm):

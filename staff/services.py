@@ -46,7 +46,9 @@ def create_first_owner(*, username: str) -> tuple[User, str]:
         return User.objects.create_user(username, password=password, role=Role.OWNER), password
 
 
-def create_staff(*, username: str, role: str, language: str = "", by: User, at: datetime) -> tuple[User, str]:
+def create_staff(
+    *, username: str, role: str, language: str = "", regions: str = "", by: User, at: datetime
+) -> tuple[User, str]:
     """Invite somebody; return the user and a first password, shown once. A new owner starts as auditor until approved.
 
     Raises `NameTaken`.
@@ -56,13 +58,15 @@ def create_staff(*, username: str, role: str, language: str = "", by: User, at: 
         if User.objects.filter(username__iexact=username).exists():
             raise NameTaken(_("There is already somebody of that user name."))
         first = Role.AUDITOR if role == Role.OWNER and _owners() > 1 else role
-        user = User.objects.create_user(username, password=password, role=first, language=language)
+        user = User.objects.create_user(username, password=password, role=first, language=language, regions=regions)
         if first != role:
             approvals.request(OWNER_ACT, owner_payload(user), by=by, at=at)
     return user, password
 
 
-def change_staff(user: User, *, role: str, is_active: bool, language: str, by: User, at: datetime) -> User:
+def change_staff(
+    user: User, *, role: str, is_active: bool, language: str, regions: str = "", by: User, at: datetime
+) -> User:
     """Give a role, or close or open the account.
 
     A third owner needs another owner's approval (a brand's second one cannot be approved by anybody else).
@@ -78,8 +82,8 @@ def change_staff(user: User, *, role: str, is_active: bool, language: str, by: U
         if will_own and not owns and _owners() > 1:
             asked = approvals.ask_or_consume(OWNER_ACT, owner_payload(row), about=("user",), by=by, at=at)
         if asked is None:
-            row.role, row.is_active, row.language = role, is_active, language
-            row.save(update_fields=["role", "is_active", "language"])
+            row.role, row.is_active, row.language, row.regions = role, is_active, language, regions
+            row.save(update_fields=["role", "is_active", "language", "regions"])
     if asked is not None:
         raise approvals.NeedsApproval(asked)
     return row

@@ -74,7 +74,7 @@ def person_new(request: HttpRequest) -> HttpResponse:
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     """Show somebody, and what the role may do; an owner changes it here."""
     found = get_object_or_404(User, pk=pk)
-    initial = {"role": found.role, "language": found.language, "is_active": found.is_active}
+    initial = {name: getattr(found, name) for name in ("role", "language", "regions", "is_active")}
     form = EditStaffForm(request.POST or None, initial=initial)
     if request.method == "POST":
         return _change_person(request, found, form)
