@@ -30,7 +30,7 @@ def packs_in(text: str) -> list[Pack]:
     lines = [line.strip(" \t") for line in re.split(r"[\r\n]+", text) if line.strip(" \t")]
     if len(lines) > MOST_PACKS:
         raise ValidationError(_("Name at most %(most)s at once."), params={"most": MOST_PACKS})
-    named = [_sscc_in(line) for line in lines]
+    named = [sscc_in(line) for line in lines]
     known = packs_of([sscc for sscc in named if sscc])
     faults = []
     for place, sscc in enumerate(named, 1):
@@ -45,7 +45,7 @@ def packs_in(text: str) -> list[Pack]:
     return list(known.values())
 
 
-def _sscc_in(line: str) -> str | None:
+def sscc_in(line: str) -> str | None:
     found = elements.read(line)
     return found.value("00") or next((one.value for one in found.candidates if one.kind == "sscc"), None)
 
