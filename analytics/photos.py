@@ -3,10 +3,12 @@
 import hashlib
 import warnings
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 
 import PIL.Image
+from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from analytics.case_models import PHOTO_FIELD, Case, CaseAnswer, CasePhoto, CasePhotoContent, FieldCheck
@@ -129,7 +131,7 @@ def bytes_of(photo: CasePhoto) -> bytes:
     content = CasePhotoContent.objects.filter(pk=photo.pk).first()
     if content is None:
         raise NotFound(_("The photograph has been deleted; its hash remains."))
-    return vault.unseal_bytes(content.cipher, field=PHOTO_FIELD, row=photo.uuid)
+    return vault.unseal_bytes(bytes(content.cipher), field=PHOTO_FIELD, row=photo.uuid)
 
 
 def look_at(photo: CasePhoto, *, at: datetime) -> bytes:
@@ -138,3 +140,17 @@ def look_at(photo: CasePhoto, *, at: datetime) -> bytes:
     facts = {"file": photo.case.public_id, "photo": photo.public_id}
     audit.record("read", at=at, table=photo._meta.db_table, row_id=str(photo.pk), facts=facts)
     return data
+
+
+def forget_old(*, at: datetime) -> int:
+    """Delete the photographs of files closed `CASE_PHOTOS_DAYS` ago, and where they were taken; return how many.
+
+    Hashes, times and names stay: who kept a copy can still prove that it is the one.
+    """
+    before = at - timedelta(days=settings.CASE_PHOTOS_DAYS)
+    old = {"case__state": Case.State.CLOSED, "case__moved_at__lte": before}
+    with transaction.atomic():
+        for model in (CasePhoto, FieldCheck):
+            model.objects.filter(**old, lat__isnull=False).update(lat=None, lon=None, accuracy_m=None)
+        of_files = CasePhotoContent.objects.filter(**{f"photo__{name}": value for name, value in old.items()})
+        return of_files.delete()[0]

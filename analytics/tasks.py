@@ -10,7 +10,7 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.db import connection
 
-from analytics import codes, fair_play, queries, rollups, services
+from analytics import codes, fair_play, photos, queries, rollups, services
 from analytics.models import Touched, TouchedShipment
 from brands.queries import brand_date
 from common.clock import now
@@ -121,3 +121,9 @@ def report_fairness() -> None:
 def report_fairness_of(campaign_id: int) -> None:
     """Make the fairness report of one game now."""
     fair_play.keep(Campaign.objects.get(pk=campaign_id), at=now())
+
+
+@shared_task
+def forget_old_photos() -> None:
+    """Delete the photographs of files that were closed long ago."""
+    photos.forget_old(at=now())

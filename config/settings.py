@@ -260,6 +260,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 LARGER_BODIES = {
+    "/console/cases/check": 50_000_000,  # photographs, each at most 12 MB
+    "/console/cases/photo": 12_500_000,
     "/console/templates/art": 5_500_000,
     "/console/claims/document": 8_500_000,
     "/console/draws/value": 8_500_000,
@@ -317,6 +319,7 @@ LEDGER_CAUSES = {"redemption": "console.causes.redemption"}  # cause → text an
 SMS_HANDLER = "redemption.sms.answer_many"  # (texts) -> replies: see sms_gateway/doors.py
 VOICE_HANDLER = "redemption.voice.answer"  # (CallStep) -> VoiceAnswer
 SMS_ROUTER = "redemption.sms.slot_of"  # (text) -> (form, slot) | None
+CASE_PHOTOS_DAYS = int(env("CASE_PHOTOS_DAYS", "1095"))  # of photographs, after their file was closed
 PARTNER_ANSWER_DAYS = int(env("PARTNER_ANSWER_DAYS", "10"))  # working days to answer a question about goods
 PARTNER_QUESTIONS = ""  # (partner id, moment) → list of portal.questions.Question, once somebody asks them
 SCAN_HANDLER = "analytics.tasks.after_scans" if MODE != "test" else ""  # (scan ids), after their commit
@@ -354,6 +357,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for eve
     "count days": {"task": "analytics.tasks.count_days", "schedule": 900.0},
     # done once a day, but sent more often: a day ends when the brand's does
     "fit diversion": {"task": "analytics.tasks.fit_all", "schedule": 3600.0},
+    "forget photographs of old files": {"task": "analytics.tasks.forget_old_photos", "schedule": 6 * 3600.0},
     "expire lots": {"task": "ledger.tasks.expire_lots", "schedule": 900.0},
     "expire holds": {"task": "ledger.tasks.expire_holds", "schedule": 300.0},
     "seal the ledger": {"task": "ledger.tasks.seal", "schedule": 300.0},

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", include("staff.urls")),
     path("console/games/", include("console.games.urls")),
     path("console/", include("console.diversion.urls")),
+    path("console/", include("console.cases.urls")),
     path("console/", include("console.urls")),  # before the apps: new orders stand beside batches
     path("console/", include("labels.urls")),
     path("console/", include("printing.urls")),

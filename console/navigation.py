@@ -83,6 +83,7 @@ MENU = (
             Item(_("Goods"), "/console/goods", "truck", "channel.read"),
             Item(_("Regions"), "/console/regions", "tag", "channel.read"),
             Item(_("Diversion"), "/console/diversion", "map", "diversion.read"),
+            Item(_("Files"), "/console/cases", "file", "cases.read"),
             Item(_("Reports from consumers"), "/console/reports", "message", "redemption.read"),
         ),
     ),

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from analytics import casework
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
 from channel.acts import Item, Paper, ship
@@ -32,6 +33,7 @@ from sms_gateway.models import Call, InboundMessage, SpendingBudget
 from sms_gateway.services import queue_message
 from staff.apikeys import create_key
 from staff.models import Approval, User
+from tests.analytics.files import photo
 from tests.browser.world import populate
 from tests.channel.goods import make_goods
 from tests.lottery import world
@@ -124,7 +126,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         recorded_at=now(),
     ).public_id
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
-    things |= _shipped()
+    things |= _shipped() | _filed()
     account = PressAccount.objects.get()
     press = Client(HTTP_HOST=HOST)
     sign_in(press, account.user)
@@ -225,6 +227,21 @@ def _shipped() -> dict[str, str]:
     return {"distributor": goods.a.number, "case": goods.cases[0], "document": sent.document.public_id}
 
 
+def _filed() -> dict[str, str]:
+    """Open two files, of which one is decided; the other has a photograph and a caution."""
+    goods, found = make_goods(2, at=now()), {}
+    for place, name in enumerate(("file", "decided_file")):
+        page = Paper(f"SO-{place + 2}", None, None, now(), "ada")
+        sent = ship(page, [Item(goods.cases[place])], source=None, destination=goods.a)
+        found[name] = (case := casework.open_case(sent.document.pk, at=now(), by="ina")).public_id
+        if place:
+            casework.decide(case.pk, seen="new", decision="rejected", reason="A transfer.", at=now(), by="ada")
+        else:
+            found["photo"] = casework.add_photo(case.pk, photo=photo(), at=now(), by="ina").public_id
+            casework.open_cautions(case.pk, effect="hold_reward", at=now(), by="ina")
+    return found
+
+
 def _files_of(row: PrintJob, approver: User) -> dict[str, str]:
     found = {"press": row.press.public_id, "print": row.public_id}
     for place, (name, state) in enumerate((("handover", "ready"), ("fetched", "downloaded"))):
@@ -302,6 +319,9 @@ def arguments(two: Two, route: str) -> dict[str, str]:
             {"public_id": things["retailer"], "invitation": things["invitation"]},
         ),
         ("console/partners/", {"public_id": things["retailer"]}),
+        ("console/cases/<str:public_id>/close", {"public_id": things["decided_file"]}),
+        ("console/cases/<str:public_id>/appeal", {"public_id": things["decided_file"]}),
+        ("console/cases/", {"public_id": things["file"], "photo_id": things["photo"]}),
         ("console/labels/", {"serial": things["serial"]}),
         ("console/receipts/", {"number": things["receipt"]}),
         ("console/calls/", {"uuid": things["call"]}),

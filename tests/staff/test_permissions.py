@@ -55,6 +55,13 @@ channel.edit        x x . . . . x . . . .
 channel.goods       x . . x . . . . . . .
 diversion.read      x . . . x x x x . . x
 diversion.caution   x . . . x . . x . . .
+cases.read          x . . . x x x x . . x
+cases.open          x . . . x . x x . . .
+cases.assign        x . . . . . x x . . .
+cases.work          x . . . x . x x . . .
+cases.ask           x . . . x . . x . . .
+cases.decide        x . . . . . . x . . .
+cases.export        x . . . . . . x . . .
 portal.invite       x . . . . . x . . . .
 portal.read         . . . . . . . . . . .
 portal.move         . . . . . . . . . . .
