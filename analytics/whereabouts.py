@@ -16,7 +16,7 @@ from analytics import travel
 from analytics.models import FitRun
 from analytics.rescoring import State
 from analytics.services import from_state, newest_run
-from analytics.travel import MOST_CELLS, SOURCES, WEEK
+from analytics.travel import MOST_CELLS, SOURCES
 from channel.queries import owners_of
 
 
@@ -56,12 +56,6 @@ class Rate:
 def monday_of(day: date) -> date:
     """Return the Monday of the week of ``day``."""
     return day - timedelta(days=day.weekday())
-
-
-def mondays(since: date, until: date) -> list[date]:
-    """Return the Mondays of the weeks from that of ``since`` up to ``until`` (excluded)."""
-    first = monday_of(since)
-    return [first + WEEK * number for number in range(max((until - first).days + 6, 0) // 7)]
 
 
 def start_of(day: date) -> datetime:

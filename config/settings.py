@@ -394,6 +394,8 @@ REGION_POLYGONS_FILE = env(
     "REGION_POLYGONS_FILE"
 )  # GeoJSON, read again when replaced; without it the nearest city counts
 REGION_POLYGONS_PROPERTY = env("REGION_POLYGONS_PROPERTY", "code")
+MAP_BASE = env("MAP_BASE")  # GeoJSON under maps, or "none"; without it the world's outlines, and none for China
+MAP_ATTRIBUTION = env("MAP_ATTRIBUTION")  # stands beside maps and in what is exported of them; in China the 审图号
 
 # --- labels ---------------------------------------------------------------------------------------------------------
 LABELS_MAX_ODDS = float(env("LABELS_MAX_ODDS", "1e-6"))

@@ -24,6 +24,7 @@ TABS = (
     Tab(_("Copied codes"), "/console/diversion/codes"),
     Tab(_("Harvested codes"), "/console/diversion/farms"),
     Tab(_("How sure it is"), "/console/diversion/calibration"),
+    Tab(_("How much is known"), "/console/diversion/coverage"),
 )
 
 
