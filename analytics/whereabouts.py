@@ -76,7 +76,7 @@ def seen(*, since: date, until: date, distributor_id: int | None = None) -> list
     """Return what was seen from ``since`` until ``until`` (excluded): of one distributor's goods, or of all."""
     with connection.cursor() as cursor:
         cursor.execute(_SEEN, {"since": since, "until": until, "distributor": distributor_id})
-        return [Seen(*row[:-1], int(row[-1])) for row in cursor.fetchall()]
+        return [Seen(week, who, region, source, own, int(n)) for week, who, region, source, own, n in cursor.fetchall()]
 
 
 # --- what honest travel would show -------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def _read(scans: str, sources: str, since: date, until: date, distributor_id: in
 
 def _joined(made: Iterable[tuple[Key, int]], told: Iterable[tuple[Key, str, int]]) -> dict[Key, Coverage]:
     """Return what both roll-ups say; they may be counted at different minutes, so the larger sum counts."""
-    scans = {key: int(count) for key, count in made}
+    scans: dict[Key, int] = {key: int(count) for key, count in made}
     placed: dict[Key, dict[str, int]] = defaultdict(dict)
     for key, source, count in told:
         placed[key][source] = int(count)
