@@ -214,12 +214,12 @@ def _joined(made: Iterable[tuple[Key, int]], told: Iterable[tuple[Key, str, int]
     """Return what both roll-ups say; they may be counted at different minutes, so the larger sum counts."""
     scans: dict[Key, int] = {key: int(count) for key, count in made}
     placed: dict[Key, dict[str, int]] = defaultdict(dict)
-    for key, source, count in told:
-        placed[key][source] = int(count)
-    found = {}
-    for key in sorted({*scans, *placed}):
-        by_source = [placed[key].get(source, 0) for source in SOURCES]
-        found[key] = Coverage(max(scans.get(key, 0), sum(by_source)), *by_source)
+    for of, name, count in told:
+        placed[of][name] = int(count)
+    found: dict[Key, Coverage] = {}
+    for one in sorted({*scans, *placed}):
+        by_source = [placed[one].get(source, 0) for source in SOURCES]
+        found[one] = Coverage(max(scans.get(one, 0), sum(by_source)), *by_source)
     return found
 
 

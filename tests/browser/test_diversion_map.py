@@ -45,9 +45,7 @@ def test_the_map_draws_and_follows_its_slider(trade: tuple[Client, Trade], visit
     page = visit(client=client)
     page.goto(f"/console/diversion/map?distributor={made.partners[0].public_id}")
     box = page.locator("#map")
-    expect(box).to_have_attribute(
-        "data-bubbles", r"\d+" and page.evaluate("document.getElementById('map').dataset.bubbles")
-    )
+    expect(box).to_have_attribute("data-bubbles", re.compile(r"\d+"))
     every = int(box.get_attribute("data-bubbles") or 0)
 
     page.locator("#map-week").focus()
