@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from analytics.bundle_models import EvidenceBundle
 from analytics.case_models import (
     Appeal,
     Case,
@@ -36,6 +37,7 @@ __all__ = [
     "CasePhotoContent",
     "CaseQuestion",
     "CodeFinding",
+    "EvidenceBundle",
     "FairnessReport",
     "FieldCheck",
     "Finding",

@@ -11,10 +11,12 @@ from celery.utils.log import get_task_logger
 from django.db import connection
 
 from analytics import codes, fair_play, photos, queries, rollups, services
-from analytics.models import Touched, TouchedShipment
+from analytics.models import EvidenceBundle, Touched, TouchedShipment
 from brands.queries import brand_date
+from common import jobs
 from common.clock import now
 from common.periodic import advisory_lock, run_once
+from labels.tasks import push
 from lottery.models import Campaign
 from redemption.models import Scan, ScanRoute
 
@@ -127,3 +129,19 @@ def report_fairness_of(campaign_id: int) -> None:
 def forget_old_photos() -> None:
     """Delete the photographs of files that were closed long ago."""
     photos.forget_old(at=now())
+
+
+@shared_task
+def make_bundle(bundle_id: int) -> None:
+    """Make a bundle of evidence."""
+    from analytics import bundling  # what draws pages is read when they are drawn
+
+    bundling.make(bundle_id)
+
+
+@shared_task
+def sweep_bundles() -> None:
+    """Push bundles again that nobody works on."""
+    forsaken = jobs.forsaken(EvidenceBundle.JOB_KIND, at=now())
+    for bundle_id in EvidenceBundle.objects.filter(job__in=forsaken).values_list("id", flat=True):
+        push(make_bundle, bundle_id)

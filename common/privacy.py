@@ -332,6 +332,7 @@ REGISTER: dict[str, Declared] = {
         "id case verdict decision reason penalty told heard investigators at decided_by"
     ),
     "analytics.Appeal": Declared("id decision text partner_id at by"),
+    "analytics.EvidenceBundle": Declared("id public_id uuid case job asked_at asked_by sha256 size made_at"),
     "analytics.Touched": Declared("grain start n"),
     "analytics.TouchedShipment": Declared("shipment_id n"),
 }

@@ -336,6 +336,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {  # each is sent once for every brand
     "generate what was forsaken": {"task": "labels.tasks.sweep", "schedule": 60.0},
     "print what was forsaken, and end links": {"task": "printing.tasks.sweep", "schedule": 60.0},
+    "bundle evidence that was forsaken": {"task": "analytics.tasks.sweep_bundles", "schedule": 60.0},
     "forget old one-time codes": {"task": "members.tasks.forget_old_codes", "schedule": 3600.0},
     "answer and send what waits": {"task": "sms_gateway.tasks.sweep", "schedule": 30.0},
     "forget old messages": {"task": "sms_gateway.tasks.forget_old_messages", "schedule": 6 * 3600.0},
@@ -373,6 +374,7 @@ CELERY_TASK_ROUTES = {
     "labels.tasks.generate": {"queue": "long"},
     "printing.tasks.build": {"queue": "long"},
     "analytics.tasks.fit_all": {"queue": "long"},
+    "analytics.tasks.make_bundle": {"queue": "long"},
 }
 
 # --- draws ----------------------------------------------------------------------------------------------------------

@@ -273,6 +273,7 @@ class Anchor(models.Model):
         COMMITMENT = "commitment", _("commitment of an instant game")
         AUDIT = "audit", _("audit")
         ERASURE = "erasure", _("erasure of a person")
+        EVIDENCE = "evidence", _("evidence of an investigation")
 
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     subject = models.CharField(_("subject"), max_length=60)
