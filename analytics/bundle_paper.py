@@ -38,7 +38,7 @@ class _Writer:
             note=f"{brand} · {title} · {self._moment(content.as_of)}",
             language="zh-CN" if self.zh else "en",
             at=content.as_of,
-            ended=_("Page"),
+            page=_("Page %(number)s"),
         )
         self.title = title
 

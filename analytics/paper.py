@@ -31,11 +31,12 @@ _NOT_LAST = frozenset("（《「『【“‘")
 class Paper:
     """A document under way. ``note``: what stands at the foot of each page, beside its number."""
 
-    def __init__(self, *, title: str, note: str, language: str, at: datetime, ended: str) -> None:
-        """``at`` is the document's date; ``ended``: what the page number is led by ("Page")."""
-        self.pdf = pdf = _Pages(note, ended)
+    def __init__(self, *, title: str, note: str, language: str, at: datetime, page: str) -> None:
+        """``at`` is the document's date; ``page``: how a page is named ("Page %(number)s")."""
+        self.pdf = pdf = _Pages(note, page)
         pdf.set_margins(MARGIN_MM, MARGIN_MM)
         pdf.set_auto_page_break(True, margin=20)
+        pdf.c_margin = 1
         pdf.set_creation_date(at)
         pdf.set_title(title)
         pdf.set_lang(language)
@@ -86,7 +87,7 @@ class Paper:
     def _write(self, text: str, font: str, size: float) -> None:
         pdf = self.pdf
         pdf.set_font(font, size=size)
-        lines = self.broken(text, TEXT_MM - 1)
+        lines = self.broken(text, TEXT_MM - 2.2)
         pdf.set_x(MARGIN_MM)
         pdf.multi_cell(TEXT_MM, size * 0.53, lines, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
@@ -202,9 +203,9 @@ def _units(text: str) -> list[str]:
 
 
 class _Pages(FPDF):
-    def __init__(self, note: str, ended: str) -> None:
+    def __init__(self, note: str, page: str) -> None:
         super().__init__(format="A4")
-        self._note, self._ended = note, ended
+        self._note, self._page = note, page
 
     def footer(self) -> None:
         """Write what stands at the foot of each page."""
@@ -212,4 +213,4 @@ class _Pages(FPDF):
         self.set_font("text", size=SMALL)
         self.set_text_color(*GREY)
         self.cell(TEXT_MM * 0.8, 5, self._note)
-        self.cell(TEXT_MM * 0.2, 5, f"{self._ended} {self.page_no()}", align="R")
+        self.cell(TEXT_MM * 0.2, 5, self._page % {"number": self.page_no()}, align="R")

@@ -29,6 +29,7 @@ from redemption.rules import Act, Door, Outcome
 from staff.keys import sign_key
 from tests.analytics.files import Filed, make_file, photo
 from tests.conftest import NOW
+from tests.environment import BRAND
 
 KEY = bytes(range(32))
 FILES = {"data/scans.csv": b"on,label\r\n", "evidence-en.pdf": b"%PDF-1.7"}
@@ -118,7 +119,17 @@ def test_what_is_no_bundle_is_said_so(data: bytes) -> None:
 
 @pytest.fixture
 def filed(brand: Brand) -> Filed:
-    """A file with scans, a check in a shop, a question and an answer."""
+    return make_evidence()
+
+
+@pytest.fixture
+def committed(real_commits: Brand) -> Filed:
+    """The same, committed: a seal covers what is."""
+    return make_evidence()
+
+
+def make_evidence() -> Filed:
+    """Make a file with scans, a check in a shop, a question and an answer."""
     found = make_file()
     at = (NOW - timedelta(days=2)).replace(hour=7, minute=41, second=23)
     for place, label_no in enumerate(found.goods.labels(0)):
@@ -241,8 +252,8 @@ def test_numbers_of_telephones_are_struck_out(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 
-def test_a_seal_proves_when_a_bundle_was_made(filed: Filed, var: Path) -> None:
-    row, data = made(filed)
+def test_a_seal_proves_when_a_bundle_was_made(committed: Filed, var: Path) -> None:
+    row, data = made(committed)
     with pytest.raises(bundling.NotSealedYet):
         bundling.proof(row)
     seal(key=sign_key(at=NOW), at=NOW)
@@ -271,8 +282,8 @@ def test_one_waiting_bundle_is_enough_and_an_unknown_file_has_none(filed: Filed,
         bundling.ask_for(0, at=NOW, by="lea")
 
 
-def test_the_command_says_what_differs(filed: Filed, var: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    row, data = made(filed)
+def test_the_command_says_what_differs(committed: Filed, var: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row, data = made(committed)
     seal(key=sign_key(at=NOW), at=NOW)
     file, proof = var / "bundle.zip", var / "proof.json"
     file.write_bytes(data)
@@ -280,6 +291,9 @@ def test_the_command_says_what_differs(filed: Filed, var: Path, capsys: pytest.C
     [key] = [one.hex() for one in bundling.brand_keys()]
 
     call_command("verify_bundle", str(file), seal=proof, key=[key])
+    assert "The bundle is as it was made." in capsys.readouterr().out
+
+    call_command("verify_bundle", str(file), schema=BRAND)
     assert "The bundle is as it was made." in capsys.readouterr().out
 
     with pytest.raises(SystemExit) as unsealed:
