@@ -11,7 +11,7 @@ STAYS = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analytics", "0008_bundles")]
+    dependencies = [("analytics", "0009_bundles")]
 
     operations = [
         AppendOnly("analytics_evidencebundle", updatable=("sha256", "size", "made_at")),

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analytics', '0007_case_guards'),
+        ('analytics', '0008_replies'),
         ('common', '0003_job_resumed'),
     ]
 
