@@ -200,6 +200,13 @@ def weigh_cases(problem: Problem, parameters: Parameters) -> Cases:
     return Cases(*(np.concatenate([getattr(part, name) for part in parts]) for name in Cases.__dataclass_fields__))
 
 
+def trips(problem: Problem, parameters: Parameters, scans: slice = slice(None)) -> Floats:
+    """Return τ of each scan, (n,): how probably its buyer is met outside the cell where the unit was sold."""
+    holder = problem.witnesses.case_holder[problem.witnesses.case[scans]]
+    tau = parameters.tau[holder] * parameters.week[problem.week[scans]]
+    return np.asarray(np.clip(tau, 0.005, 0.6), np.float64)
+
+
 def _weigh(problem: Problem, parameters: Parameters, kernels: _Kernels, scans: slice, cases: slice) -> Cases:
     markets, witnesses = problem.markets, problem.witnesses
     home_of_case = problem.home[cases]
@@ -209,7 +216,7 @@ def _weigh(problem: Problem, parameters: Parameters, kernels: _Kernels, scans: s
     row, home = kernels.row[scans], home_of_case[case]
 
     season = parameters.week[problem.week[scans]]
-    tau = np.clip(parameters.tau[holder[case]] * season, 0.005, 0.6)[:, None]
+    tau = trips(problem, parameters, scans)[:, None]
     holiday = np.clip((season - 1.3) / 1.2, 0, 0.8)[:, None]
     here = kernels.here[row].astype(np.float64)
     short = parameters.near * kernels.near[row]

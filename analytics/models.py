@@ -6,6 +6,7 @@ by number, without constraints: those rows are never deleted, and most findings 
 
 from functools import partial
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
@@ -117,6 +118,9 @@ class Finding(models.Model):
     ``probability`` is P(s); ``dest_id`` the likeliest other distributor, empty if the goods trickled, scattered, or went
     where nobody sells. ``expected_cases`` and ``expected_units`` are expectations over all that was shipped. The shares
     ``travelled``, ``online``, ``border`` and ``away`` are those of the innocent explanations in the honest likelihood.
+    ``without``: P(s) judged again without one source ("gps", "ip", "phone") or the strongest device ("device"), and with
+    one explanation three times as common as it was learned ("travelled", "online", "border", "away"); see
+    `analytics.rescoring.doubts`. ``priority`` = P(s) × expected units × margin per unit: the order of work.
     """
 
     class Level(models.TextChoices):
@@ -148,6 +152,13 @@ class Finding(models.Model):
     without = models.JSONField(
         default=dict, help_text=_("probability without one source, or without the strongest device")
     )
+    scans_away = models.IntegerField(_("scans that speak for another place"), default=0, db_default=0)
+    expected_away = models.FloatField(_("scans expected away from where the goods were sold"), default=0, db_default=0)
+    copied_labels = models.IntegerField(_("labels left out as copied"), default=0, db_default=0)
+    products = ArrayField(models.BigIntegerField(), default=list, db_default=[])
+    margin = models.FloatField(_("margin a unit"), null=True, help_text=_("in minor units of the currency"))
+    currency = models.CharField(_("currency"), max_length=3, default="", db_default="", blank=True)
+    priority = models.FloatField(_("order of work"), default=0, db_default=0)
     found_at = models.DateTimeField(_("found at"))
 
     class Meta:

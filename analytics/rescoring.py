@@ -103,6 +103,39 @@ def rescore(state: State, facts: Facts, out: Flags, *, others: Floats, number: i
     return Rescored(problem, cases, verdict, guilty)
 
 
+OFTEN = 3.0
+"""How many times as common an innocent explanation is taken to be, when it is asked whether an alert stands."""
+MOST_COMMON = 0.3
+
+
+def often(parameters: Parameters) -> dict[str, Parameters]:
+    """Return the parameters with one innocent explanation at a time `OFTEN` times as common as it was learned."""
+    return {
+        "travelled": replace(parameters, tau=np.minimum(OFTEN * parameters.tau, 0.6)),
+        "online": replace(
+            parameters,
+            online=np.where(
+                parameters.online < MOST_COMMON, np.minimum(OFTEN * parameters.online, MOST_COMMON), parameters.online
+            ),
+        ),
+        "border": replace(parameters, border=min(OFTEN * parameters.border, MOST_COMMON)),
+        "away": replace(parameters, away=min(OFTEN * parameters.away, MOST_COMMON)),
+    }
+
+
+def doubts(state: State, facts: Facts, out: Flags, *, others: Floats, number: int, found: Rescored) -> dict[str, float]:
+    """Return P(s) as it would be by each reason to doubt it: `without` one piece of evidence, or with `often` another cause.
+
+    The distributor's other shipments count as they did.
+    """
+    told = without(state, facts, out, others=others, number=number, found=found)
+    for name, parameters in often(state.parameters).items():
+        cases = diversion.weigh_cases(found.problem, parameters)
+        verdict, _guilty = diversion.judge_again(found.problem, parameters, cases, number, others)
+        told[name] = round(float(verdict.shipment[0]), 6)
+    return told
+
+
 def without(
     state: State, facts: Facts, out: Flags, *, others: Floats, number: int, found: Rescored
 ) -> dict[str, float]:

@@ -15,7 +15,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from analytics import diversion, judging
-from analytics.diversion import Cases, Verdict as Posterior
+from analytics.diversion import Cases, Parameters, Verdict as Posterior
 from analytics.geography import Flags, Floats, Ints
 from analytics.goods import NONE, Attribution
 from analytics.judging import Scored
@@ -33,7 +33,8 @@ from analytics.models import (
 )
 from analytics.problem import ETA, Problem
 from analytics.queries import Land, Record, moment_of, read_record
-from analytics.rescoring import Rescored, State, from_bytes, rescore as rescore_one, state_of, to_bytes, without
+from analytics.rescoring import Rescored, State, doubts, from_bytes, rescore as rescore_one, state_of, to_bytes
+from analytics.worth import Worth, usual_margin, worth_of
 from common.db import inside_transaction, schema_name
 from common.errors import NotFound
 
@@ -163,9 +164,10 @@ def _write_findings(run: FitRun, record: Record, scored: Scored, *, at: datetime
     wanted = wanted[np.argsort(-verdict.shipment[wanted], kind="stable")]
     state = from_state(run)
     explained = set(wanted[alerted[wanted]][:MOST_EXPLAINED].tolist())
+    worth, usual = worth_of(record.shipment_ids[wanted].tolist()), usual_margin()
     for place in wanted.tolist():
         one = _narrow(record, scored, place)
-        told = _without_of(state, record, scored, place) if place in explained else {}
+        told = _doubts_of(state, record, scored, place) if place in explained else {}
         _write_finding(
             run,
             one,
@@ -176,6 +178,8 @@ def _write_findings(run: FitRun, record: Record, scored: Scored, *, at: datetime
             dest=int(verdict.destination[place]),
             partners=record.land.partners,
             told=told,
+            worth=worth.get(one.shipment_id, Worth()),
+            usual=usual,
         )
     _write_routes(run, record, scored)
 
@@ -184,8 +188,9 @@ class _One:
     """What the scans of one shipment say, cut out of what was judged with it."""
 
     def __init__(
-        self, problem: Problem, cases: Cases, verdict: Posterior, *, place: int, record: Record, scan_ids: Ints
-    ) -> None:
+        self, problem: Problem, cases: Cases, verdict: Posterior, *, place: int, record: Record, scan_ids: Ints,
+        parameters: Parameters, out: Flags,
+    ) -> None:  # fmt: skip
         witnesses = problem.witnesses
         self.case_rows = np.flatnonzero(witnesses.case_shipment == place)
         self.rows = np.flatnonzero(np.isin(witnesses.case, self.case_rows))
@@ -199,12 +204,25 @@ class _One:
         self.case_probability = verdict.case
         self.score = cases.score[self.rows]
         self.travelled = cases.travelled[self.rows]
+        self.expected_away = float(diversion.trips(problem, parameters)[self.rows].sum())
+        mine = out & (record.facts.attribution.shipment == place)
+        self.copied_labels = len(set(record.facts.scans.code[mine].tolist()))
         self.shares = {name: getattr(cases, name)[self.case_rows] for name in ("online", "border", "away")}
 
 
 def _narrow(record: Record, scored: Scored, place: int) -> _One:
     ids = record.scan_ids[scored.problem.witnesses.row]
-    return _One(scored.problem, scored.fit.cases, scored.fit.verdict, place=place, record=record, scan_ids=ids)
+    return _One(
+        scored.problem, scored.fit.cases, scored.fit.verdict, place=place, record=record, scan_ids=ids,
+        parameters=scored.fit.parameters, out=_left_out(record.facts, scored),
+    )  # fmt: skip
+
+
+def _left_out(facts: judging.Facts, scored: Scored) -> Flags:
+    """Return the scans whose label was copied."""
+    suspicion = scored.suspicion
+    out = np.isin(facts.scans.code, suspicion.code[suspicion.score > 0])
+    return out if facts.copied is None else out | facts.copied
 
 
 def level_of(*, labels: int, devices: int, cases: int, sources: Iterable[bool]) -> str:
@@ -215,13 +233,14 @@ def level_of(*, labels: int, devices: int, cases: int, sources: Iterable[bool]) 
 
 def _write_finding(
     run: FitRun, one: _One, *, at: datetime, alert: bool, probability: float, guilty: float, dest: int,
-    partners: Sequence[int], told: dict[str, float],
+    partners: Sequence[int], told: dict[str, float], worth: Worth, usual: float,
 ) -> Finding:  # fmt: skip
     speaks = one.score > 0  # only what was seen elsewhere accuses
     scans = one.scans.take(speaks)
     devices = len(set(scans.device.tolist()) - {NONE}) + int((scans.device == NONE).sum())
     expected = float(one.case_probability[one.case_rows].sum())
     cases = len(one.case_rows)
+    units = expected / cases * one.shipped_labels if cases else 0.0
     times = one.scans.at
     finding = Finding.objects.create(
         run=run,
@@ -238,7 +257,7 @@ def _write_finding(
             sources=((scans.gps != NONE) | (scans.ip != NONE)).tolist(),
         ),
         expected_cases=expected,
-        expected_units=expected / cases * one.shipped_labels if cases else 0.0,
+        expected_units=units,
         labels=len(set(one.scans.code.tolist())),
         devices=len(set(one.scans.device.tolist()) - {NONE}) + int((one.scans.device == NONE).sum()),
         cases=cases,
@@ -249,6 +268,13 @@ def _write_finding(
         travelled=float(one.travelled.mean()) if len(times) else 0.0,
         **{name: float(share.mean()) if cases else 0.0 for name, share in one.shares.items()},
         without=told,
+        scans_away=int(speaks.sum()),
+        expected_away=one.expected_away,
+        copied_labels=one.copied_labels,
+        products=list(worth.products),
+        margin=worth.margin,
+        currency=worth.currency,
+        priority=worth.priority(probability, units, usual),
         found_at=at,
     )
     CaseFinding.objects.bulk_create(
@@ -351,19 +377,16 @@ def _others(shipment_id: int, distributor_id: int) -> tuple[Floats, int]:
     return np.array(factors), ids.index(shipment_id)
 
 
-def _without_of(state: State, record: Record, scored: Scored, place: int) -> dict[str, float]:
+def _doubts_of(state: State, record: Record, scored: Scored, place: int) -> dict[str, float]:
     facts, problem = record.facts, scored.problem
     mine = np.flatnonzero(facts.attribution.shipment == place)
     one = _facts_of(record, mine, place)
-    suspicion = scored.suspicion
-    out = np.isin(one.scans.code, suspicion.code[suspicion.score > 0])
-    if one.copied is not None:
-        out |= one.copied
+    out = _left_out(one, scored)
     same = np.flatnonzero(problem.distributor == problem.distributor[place])
     others = scored.fit.verdict.log_factor[same]
     number = int(np.searchsorted(same, place))
     found = rescore_one(state, one, out, others=others, number=number)
-    return without(state, one, out, others=others, number=number, found=found)
+    return doubts(state, one, out, others=others, number=number, found=found)
 
 
 def _facts_of(record: Record, rows: Ints, place: int) -> judging.Facts:
@@ -409,11 +432,16 @@ def rescore(shipment_id: int, *, at: datetime) -> ShipmentScore | None:
         others = np.zeros((1, len(state.partners) + 3))
     found = rescore_one(state, record.facts, out, others=others, number=number)
     with transaction.atomic():
-        return _keep(run, record, found, at=at)
+        score, is_news = _keep(run, record, found, at=at)
+        if is_news:
+            told = doubts(state, record.facts, out, others=others, number=number, found=found)
+            _write_news(run, record, found, at=at, state=state, out=out, told=told)
+    return score
 
 
 @inside_transaction
-def _keep(run: FitRun, record: Record, found: Rescored, *, at: datetime) -> ShipmentScore:
+def _keep(run: FitRun, record: Record, found: Rescored, *, at: datetime) -> tuple[ShipmentScore, bool]:
+    """Replace the score that stands; return it, and whether a finding is to be written."""
     shipment_id, partners = int(record.shipment_ids[0]), record.land.partners
     dest = int(found.verdict.destination[0])
     distributor_id = partners[record.facts.distributor[0]]
@@ -431,14 +459,22 @@ def _keep(run: FitRun, record: Record, found: Rescored, *, at: datetime) -> Ship
     )
     alert = found.probability >= run.alert_from
     last = Finding.objects.filter(shipment_id=shipment_id).order_by("-found_at", "-pk").first()
-    if alert and (last is None or not last.alert or last.run_id != run.pk):
-        ids = record.scan_ids[found.problem.witnesses.row]
-        one = _One(found.problem, found.cases, found.verdict, place=0, record=record, scan_ids=ids)
-        _write_finding(
-            run, one, at=at, alert=True, probability=found.probability, guilty=found.distributor, dest=dest,
-            partners=partners, told={},
-        )  # fmt: skip
-    return score
+    return score, alert and (last is None or not last.alert or last.run_id != run.pk)
+
+
+@inside_transaction
+def _write_news(
+    run: FitRun, record: Record, found: Rescored, *, at: datetime, state: State, out: Flags, told: dict[str, float]
+) -> None:
+    one = _One(
+        found.problem, found.cases, found.verdict, place=0, record=record, parameters=state.parameters, out=out,
+        scan_ids=record.scan_ids[found.problem.witnesses.row],
+    )  # fmt: skip
+    _write_finding(
+        run, one, at=at, alert=True, probability=found.probability, guilty=found.distributor,
+        dest=int(found.verdict.destination[0]), partners=record.land.partners, told=told,
+        worth=worth_of([one.shipment_id]).get(one.shipment_id, Worth()), usual=usual_margin(),
+    )  # fmt: skip
 
 
 # --- what people found out ---------------------------------------------------------------------------------------------

@@ -69,7 +69,9 @@ REGISTER: dict[str, Declared] = {
     ),
     "common.PeriodicRun": Declared("id task period started_at ended_at"),
     # --- labels
-    "labels.Product": Declared("id public_id gtin sku name name_zh description description_zh is_active created_at"),
+    "labels.Product": Declared(
+        "id public_id gtin sku name name_zh description description_zh margin currency is_active created_at"
+    ),
     "labels.ProductLink": Declared(
         "id product link_type href title title_zh language media_type is_default created_at"
     ),
@@ -300,7 +302,7 @@ REGISTER: dict[str, Declared] = {
     "analytics.Finding": Declared(
         "id public_id run shipment_id distributor_id dest_id probability distributor_probability alert level"
         " expected_cases expected_units labels devices cases scans shipped_labels first_scan_at last_scan_at travelled"
-        " online border away without found_at"
+        " online border away without scans_away expected_away copied_labels products margin currency priority found_at"
     ),
     "analytics.CaseFinding": Declared("id finding unit_id label_no holder_id probability scans"),
     "analytics.ScanFinding": Declared("id finding scan_id score"),

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from common.money import DECIMALS, major_of, minor_of
 from labels.codes.forms import B12, N16, N20
 from labels.models import Batch, Block, Product
 from labels.queries import Typed, resolve_many
@@ -52,6 +53,15 @@ class ProductForm(forms.Form):
     description_zh = forms.CharField(
         label=_("Description in Chinese"), max_length=300, required=False, widget=forms.Textarea(attrs={"rows": 4})
     )
+    margin = forms.DecimalField(
+        label=_("Margin a unit"),
+        min_value=0,
+        max_digits=12,
+        decimal_places=2,
+        required=False,
+        help_text=_("What is lost with each unit that is sold in the wrong place. It orders the list of findings."),
+    )
+    currency = forms.ChoiceField(label=_("Currency"), choices=[(one, one) for one in DECIMALS], required=False)
     is_active = forms.BooleanField(
         label=_("In use"), required=False, initial=True, help_text=_("A product not in use is not offered in forms.")
     )
@@ -59,6 +69,21 @@ class ProductForm(forms.Form):
     def __init__(self, *args: Any, product: Product | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         del self.fields["gtin" if product else "is_active"]
+        if product and product.margin is not None:
+            self.initial["margin"] = major_of(product.margin, product.currency)
+            self.initial["currency"] = product.currency
+
+    def clean(self) -> dict[str, Any]:
+        """Take the margin in minor units; without one there is no currency."""
+        data = self.cleaned_data
+        margin, currency = data.get("margin"), data.get("currency")
+        if margin is None:
+            data["currency"] = ""
+        elif currency:
+            data["margin"] = minor_of(margin, currency)
+        elif "currency" not in self.errors:
+            self.add_error("currency", _("Say in which currency."))
+        return data
 
 
 class OrderForm(forms.Form):

@@ -68,11 +68,19 @@ class Product(models.Model):
     name_zh = models.CharField(_("name in Chinese"), max_length=40)
     description = models.TextField(_("description in English"), max_length=600, blank=True, default="")
     description_zh = models.TextField(_("description in Chinese"), max_length=300, blank=True, default="")
+    margin = models.BigIntegerField(
+        _("margin a unit"), null=True, blank=True, help_text=_("what one diverted unit costs, in minor units")
+    )
+    currency = models.CharField(_("currency"), max_length=3, blank=True, default="", db_default="")
     is_active = models.BooleanField(_("in use"), default=True)
     created_at = models.DateTimeField(_("created at"))
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(margin=None, currency="") | Q(margin__gte=0, currency__regex=r"^[A-Z]{3}$"),
+                name="product_margin_has_a_currency",
+            ),
             # PostgreSQL asks in the order of names: 14 digits first, so that no cast below can fail.
             models.CheckConstraint(condition=Q(gtin__regex=r"^[0-9]{14}$"), name="product_gtin_has_14_digits"),
             models.CheckConstraint(condition=_check_digit_fits("gtin"), name="product_gtin_has_its_check_digit"),

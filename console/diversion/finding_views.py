@@ -1,4 +1,4 @@
-"""Ranked findings."""
+"""Ranked findings, and the shipment behind each."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -6,23 +6,39 @@ from django.views.decorators.http import require_safe
 
 from analytics.models import Finding
 from analytics.services import newest_run
-from channel.models import Partner
-from common.tables import keyset_page
+from common.tables import csv_response, keyset_page, wants_csv
+from console.diversion import listing
 from console.diversion.tabs import tabs
+from staff.models import User
 from staff.permissions import staff_view
+
+ORDER = ("-priority", "-id")
 
 
 @staff_view("diversion.read")
 @require_safe
 def findings(request: HttpRequest) -> HttpResponse:
-    """List what the newest fit found, the likeliest first."""
-    run = newest_run()
-    page = keyset_page(Finding.objects.filter(run=run), request, order=("-probability", "-id"))
-    named = {row.distributor_id for row in page.rows} | {row.dest_id for row in page.rows}
-    partners = Partner.objects.in_bulk([one for one in named if one])
-    rows = [(row, partners.get(row.distributor_id), partners.get(row.dest_id or 0)) for row in page.rows]
-    return render(
-        request,
-        "console/diversion/findings.html",
-        {"run": run, "page": page, "rows": rows, "tabs": tabs(request.path)},
-    )
+    """List what the newest fit found, in the order in which it is worth to be worked on."""
+    user = _user(request)
+    run, asked = newest_run(), listing.asked_in(request.GET)
+    rows = listing.found(run, asked, user)
+    if wants_csv(request):
+        wanted = list(rows.order_by(*ORDER)[: listing.MOST_ROWS])
+        return csv_response(listing.rows_of(wanted), listing.columns(), "diversion-findings")
+    page = keyset_page(rows, request, order=ORDER)
+    context = {
+        "run": run,
+        "fresh": listing.freshness(run, user) if run else None,
+        "page": page,
+        "rows": listing.rows_of(page.rows),
+        "asked": asked,
+        "choices": listing.choices(run, user),
+        "levels": Finding.Level.choices,
+        "tabs": tabs(request.path),
+    }
+    return render(request, "console/diversion/findings.html", context)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - staff_view let nobody else in
+    return request.user

@@ -33,7 +33,16 @@ def gtin14(text: str) -> str:
 
 
 def create_product(
-    *, gtin: str, name: str, name_zh: str, sku: str = "", description: str = "", description_zh: str = "", at: datetime
+    *,
+    gtin: str,
+    name: str,
+    name_zh: str,
+    sku: str = "",
+    description: str = "",
+    description_zh: str = "",
+    margin: int | None = None,
+    currency: str = "",
+    at: datetime,
 ) -> Product:
     """Make a product. Raises `BadGtin`, `GtinTaken`."""
     product = Product(
@@ -43,6 +52,8 @@ def create_product(
         sku=sku,
         description=description,
         description_zh=description_zh,
+        margin=margin,
+        currency=currency if margin is not None else "",
         created_at=at,
     )
     try:
@@ -62,9 +73,14 @@ def change_product(
     description: str = "",
     description_zh: str = "",
     is_active: bool = True,
+    margin: int | None = None,
+    currency: str = "",
 ) -> Product:
-    """Change what a product is called. Its GTIN stays: it is printed."""
+    """Change what a product is called, and what a diverted unit costs. Its GTIN stays: it is printed."""
+    product.margin, product.currency = margin, currency if margin is not None else ""
     product.name, product.name_zh, product.sku = name, name_zh, sku
     product.description, product.description_zh, product.is_active = description, description_zh, is_active
-    product.save(update_fields=["name", "name_zh", "sku", "description", "description_zh", "is_active"])
+    product.save(
+        update_fields=["name", "name_zh", "sku", "description", "description_zh", "is_active", "margin", "currency"]
+    )
     return product

@@ -93,7 +93,7 @@ def test_findings_hold_what_the_pages_show_and_stay(loaded: Loaded) -> None:
     )
     assert finding.scan_findings.count() == finding.scans == np.isin(witnesses.case, np.flatnonzero(mine)).sum()
     assert finding.first_scan_at <= finding.last_scan_at
-    assert set(finding.without) == {"gps", "ip", "phone", "device"}
+    assert set(finding.without) == {"gps", "ip", "phone", "device", "travelled", "online", "border", "away"}
     assert finding.without["device"] <= finding.probability + 1e-9
     assert finding.shipped_labels == Document.objects.get(pk=finding.shipment_id).labels
     routes = RouteFinding.objects.filter(run=loaded.run)
