@@ -43,7 +43,9 @@ def trail_of(shipment_id: int) -> list[Document]:
     with connection.cursor() as cursor:
         cursor.execute(_TRAIL, [shipment_id])
         ids = [row[0] for row in cursor.fetchall()]
-    rows = Document.objects.filter(pk__in=[*ids, shipment_id]).select_related("issuer", "source", "destination", "refers")
+    rows = Document.objects.filter(pk__in=[*ids, shipment_id]).select_related(
+        "issuer", "source", "destination", "refers"
+    )
     return list(rows.order_by("happened_at", "pk"))
 
 

@@ -19,7 +19,8 @@ SEQUENCE = 8
 """Neighbouring labels redeemed by one asker within `DAYS`: more than anybody buys in one pack and opens at once."""
 DAYS = 7
 _FULL_CASES = """
-SELECT h.unit_id, h.redeemed, h.first, h.last, sum(upper(u.label_range) - lower(u.label_range))
+SELECT h.unit_id, h.redeemed, min(lower(u.label_range)), max(upper(u.label_range)) - 1,
+       sum(upper(u.label_range) - lower(u.label_range))
   FROM (SELECT r.unit_id, count(*) AS redeemed, min(d.label_no) AS first, max(d.label_no) AS last
           FROM redemption_redemption d
           JOIN redemption_scanroute r ON r.scan_id = d.scan_id
@@ -29,7 +30,7 @@ SELECT h.unit_id, h.redeemed, h.first, h.last, sum(upper(u.label_range) - lower(
   JOIN channel_unitrange u ON u.label_range && int8range(h.first, h.last, '[]')
    AND (u.unit_id = h.unit_id OR EXISTS (
         SELECT FROM channel_unitparent p WHERE p.parent_id = h.unit_id AND p.child_id = u.unit_id))
- GROUP BY h.unit_id, h.redeemed, h.first, h.last ORDER BY h.unit_id
+ GROUP BY h.unit_id, h.redeemed ORDER BY h.unit_id
 """
 # Neighbours differ from their rank among the asker's labels by one and the same number.
 _SEQUENCES = """

@@ -38,8 +38,10 @@ __all__ = [
     "CasePhotoContent",
     "CaseQuestion",
     "CodeFinding",
+    "CodeVerdict",
     "EvidenceBundle",
     "FairnessReport",
+    "FarmFinding",
     "FieldCheck",
     "Finding",
     "FitRun",
@@ -259,6 +261,68 @@ class CodeFinding(models.Model):
             )
         ]
         indexes = [models.Index(fields=["-found_at", "-id"], name="code_finding_newest_first")]
+
+
+class CodeVerdict(models.Model):
+    """What somebody found out about a label that seemed to live twice. Append-only; the last one of a label counts."""
+
+    class Decision(models.TextChoices):
+        COPIED = "copied", _("copied")
+        HONEST = "honest", _("honest")
+
+    label_no = models.BigIntegerField()
+    decision = models.CharField(_("decision"), max_length=6, choices=Decision.choices)
+    note = models.CharField(_("note"), max_length=300, blank=True, default="")
+    decided_at = models.DateTimeField(_("decided at"))
+    decided_by = models.CharField(_("by"), max_length=150)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(decision__in=["copied", "honest"]), name="code_verdict_is_known")
+        ]
+        indexes = [models.Index(fields=["label_no", "id"], name="code_verdict_by_label")]
+
+
+class FarmFinding(models.Model):
+    """A sign that codes are harvested, as one night saw it. Append-only.
+
+    ``full_case``: more labels of a unit were redeemed than chance allows (``chance``, `analytics.farms.chance_of`);
+    ``sequence``: one asker redeemed neighbours. Labels of the case, or the neighbours, ``first_label`` … ``last_label``, both ends included.
+    """
+
+    class Kind(models.TextChoices):
+        FULL_CASE = "full_case", _("too many of one case redeemed")
+        SEQUENCE = "sequence", _("neighbours redeemed by one person")
+
+    public_id = models.CharField(max_length=26, unique=True, editable=False, default=partial(new_public_id, "frm"))
+    run = models.ForeignKey(FitRun, models.PROTECT, related_name="farms", db_index=False)
+    kind = models.CharField(_("kind"), max_length=9, choices=Kind.choices)
+    unit_id = models.BigIntegerField(null=True)
+    asker = models.BigIntegerField(null=True)
+    first_label = models.BigIntegerField()
+    last_label = models.BigIntegerField()
+    redeemed = models.IntegerField(_("redeemed"))
+    labels = models.IntegerField(_("labels"))
+    chance = models.FloatField(_("probability by chance"), null=True)
+    found_at = models.DateTimeField(_("found at"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "kind", "first_label", "asker"], nulls_distinct=False, name="farm_is_found_once_a_run"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="full_case", unit_id__isnull=False) | Q(kind="sequence", asker__isnull=False),
+                name="farm_is_a_case_or_somebody",
+            ),
+            models.CheckConstraint(condition=Q(last_label__gte=models.F("first_label")), name="farm_range_is_sound"),
+        ]
+
+    @property
+    def hold_range(self) -> tuple[int, int]:
+        """The half-open range of labels to hold: the case; or the neighbours, and as many after them."""
+        ahead = self.redeemed if self.kind == self.Kind.SEQUENCE else 0
+        return self.first_label, self.last_label + 1 + ahead
 
 
 class Verdict(models.Model):

@@ -10,7 +10,7 @@ from celery import shared_task
 from celery.utils.log import get_task_logger
 from django.db import connection
 
-from analytics import codes, fair_play, photos, queries, rollups, services
+from analytics import codes, fair_play, farms, photos, queries, rollups, services
 from analytics.models import EvidenceBundle, Touched, TouchedShipment
 from brands.queries import brand_date
 from common import jobs
@@ -107,7 +107,9 @@ def nightly() -> None:
         codes.note_codes(part, tracked=tracked, at=at)
         rollups.touch_scans(part)
     if ScanRoute.objects.exists():
-        services.fit(at=at)
+        run = services.fit(at=at)
+        if run is not None:
+            farms.note_farms(run, since=at - services.MONTHS, until=at)
 
 
 @shared_task

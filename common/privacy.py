@@ -307,6 +307,10 @@ REGISTER: dict[str, Declared] = {
     "analytics.CaseFinding": Declared("id finding unit_id label_no holder_id probability scans"),
     "analytics.ScanFinding": Declared("id finding scan_id score"),
     "analytics.RouteFinding": Declared("id run distributor_id dest_id expected_shipments expected_cases"),
+    "analytics.CodeVerdict": Declared("id label_no decision note decided_at decided_by"),
+    "analytics.FarmFinding": Declared(
+        "id public_id run kind unit_id asker first_label last_label redeemed labels chance found_at"
+    ),
     "analytics.CodeFinding": Declared("id run label_no kind score follow_ups scan_id found_at"),
     "analytics.FairnessReport": Declared("id campaign made_at content"),
     "analytics.Verdict": Declared("id shipment_id finding probability decision decided_at decided_by"),

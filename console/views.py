@@ -20,6 +20,7 @@ from common.jobs import ask_cancel
 from common.models import Job
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from console import history, navigation, today as figures
+from console.diversion import code_views
 from console.events import CHECKS, LABEL, POINTS
 from console.forms import BrandForm
 from console.outcomes import DOORS, LOOKS, look_of
@@ -159,6 +160,7 @@ def label(request: HttpRequest, serial: str) -> HttpResponse:
         "show": show,
         "chips": chips,
         "may_block": allowed(user, "labels.block"),
+        **(code_views.of_label(label_no, user) if allowed(user, "diversion.read") else {}),
         "may_reverse": allowed(user, "redemption.reverse") and found.redemption and not found.reversal,
     }
     return render(request, "console/label.html", context)

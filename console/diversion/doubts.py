@@ -43,10 +43,12 @@ def doubts_of(finding: Finding, papers: Papers, list_from: float) -> list[Doubt]
     return [
         doubt(
             _("Travel"),
-            _("{away} of {scans} scans speak for another place; by travel alone {expected} buyers would be met away.").format(
-                away=finding.scans_away, scans=finding.scans, expected=f"{finding.expected_away:.1f}"
+            _(
+                "{away} of {scans} scans speak for another place; by travel alone {expected} buyers would be met away."
+            ).format(away=finding.scans_away, scans=finding.scans, expected=f"{finding.expected_away:.1f}"),
+            _(
+                "Travellers come from many places and scan one unit each. A shelf full of these labels is no traveller's."
             ),
-            _("Travellers come from many places and scan one unit each. A shelf full of these labels is no traveller's."),
             ("travelled", often),
             share=finding.travelled,
         ),
@@ -121,7 +123,9 @@ def doubts_of(finding: Finding, papers: Papers, list_from: float) -> list[Doubt]
 
 def _paper_words(papers: Papers) -> str:
     if papers.silent:
-        return _("Within 30 days of the scans there is no transfer, no return, no late document and no change of territory.")
+        return _(
+            "Within 30 days of the scans there is no transfer, no return, no late document and no change of territory."
+        )
     parts = [
         ngettext("{n} movement that may explain it", "{n} movements that may explain it", len(papers.moved)).format(
             n=len(papers.moved)

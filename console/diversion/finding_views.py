@@ -2,13 +2,15 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from analytics.models import Finding
+from analytics.models import Case, Finding
 from analytics.services import newest_run
 from common.tables import csv_response, keyset_page, wants_csv
 from console.diversion import listing
 from console.diversion.tabs import tabs
+from labels.models import Product
 from staff.models import User
 from staff.permissions import staff_view
 
@@ -34,6 +36,8 @@ def findings(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "choices": listing.choices(run, user),
         "levels": Finding.Level.choices,
+        "states": [(listing.NO_FILE, _("no file")), *Case.State.choices],
+        "priced": Product.objects.filter(margin__isnull=False).exists(),
         "tabs": tabs(request.path),
     }
     return render(request, "console/diversion/findings.html", context)

@@ -9,11 +9,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from analytics.models import Finding, FitRun, ShipmentScore, Verdict
+from analytics.models import Case, Finding, FitRun, ShipmentScore, Verdict
 from channel.models import Document, Partner, Region, Territory
 from common.charts import share
 from common.money import shown
 from console.diversion.scope import seen_by, touching
+from console.navigation import exists
 from labels.models import Product
 from staff.models import User
 
@@ -90,6 +91,11 @@ def found(run: FitRun | None, asked: Asked, user: User) -> "QuerySet[Finding]":
         rows = touching(rows, [asked.region])
     if asked.level:
         rows = rows.filter(level=asked.level)
+    if asked.state:
+        files = Case.objects.filter(shipment_id=OuterRef("shipment_id"))
+        later = Case.objects.filter(shipment_id=OuterRef("shipment_id"), pk__gt=OuterRef("pk"))
+        newest_file = files.filter(~Exists(later), state=asked.state)
+        rows = rows.filter(~Exists(files) if asked.state == NO_FILE else Exists(newest_file))
     if asked.first:
         rows = rows.filter(last_scan_at__gte=_midnight(asked.first))
     if asked.last:
@@ -111,6 +117,7 @@ class Row:
     shipment: Document | None
     score: ShipmentScore | None
     verdict: Verdict | None
+    file: Case | None = None
     products: list[Product] = field(default_factory=list)
 
     @property
@@ -125,8 +132,19 @@ class Row:
 
     @property
     def bar(self) -> float:
-        """P as the length of a bar of 60."""
-        return share(self.finding.probability, 1, 60)
+        """P as the length of a bar."""
+        return share(self.finding.probability, 1)
+
+    @property
+    def file_href(self) -> str:
+        """The page of the file; empty without one."""
+        return file_href(self.file) if self.file else ""
+
+
+def file_href(file: Case) -> str:
+    """Return the page of a file, if pages of files answer."""
+    path = f"/console/cases/{file.public_id}"
+    return path if exists("/console/cases") else ""
 
 
 def value_of(finding: Finding) -> str:
@@ -143,7 +161,7 @@ def rows_of(findings: Sequence[Finding]) -> list[Row]:
     partners = Partner.objects.in_bulk(named)
     documents = Document.objects.in_bulk(shipments)
     scores = ShipmentScore.objects.in_bulk(shipments)
-    verdicts = verdicts_of(shipments)
+    verdicts, files = verdicts_of(shipments), files_of(shipments)
     products = Product.objects.in_bulk({product for row in findings for product in row.products})
     return [
         Row(
@@ -153,10 +171,17 @@ def rows_of(findings: Sequence[Finding]) -> list[Row]:
             shipment=documents.get(row.shipment_id),
             score=scores.get(row.shipment_id),
             verdict=verdicts.get(row.shipment_id),
+            file=files.get(row.shipment_id),
             products=[products[product] for product in row.products if product in products],
         )
         for row in findings
     ]
+
+
+def files_of(shipments: Iterable[int]) -> dict[int, Case]:
+    """Return the newest file of each shipment that has one."""
+    rows = Case.objects.filter(shipment_id__in=list(shipments)).select_related("assignee").order_by("pk")
+    return {row.shipment_id: row for row in rows}
 
 
 def verdicts_of(shipments: Iterable[int]) -> dict[int, Verdict]:
@@ -226,5 +251,8 @@ def columns() -> list[tuple[Any, Any]]:
         (_("Labels shipped"), lambda row: row.finding.shipped_labels),
         (_("First scan"), lambda row: row.finding.first_scan_at),
         (_("Last scan"), lambda row: row.finding.last_scan_at),
+        (_("File"), lambda row: row.file.number if row.file else ""),
+        (_("State"), lambda row: row.file.get_state_display() if row.file else ""),
+        (_("In charge"), lambda row: (row.file.assignee or "") if row.file else ""),
         (_("Verdict"), lambda row: row.verdict.get_decision_display() if row.verdict else ""),
     ]

@@ -164,7 +164,7 @@ def sightings_of(finding: Finding, own: str) -> list[Sighting]:
 
 
 def _letter(number: int) -> str:
-    """Return A, B … Z, AA, AB …"""
+    """Return a device's letter: A, B … Z, AA, AB and so on."""
     text = ""
     number += 1
     while number:
@@ -217,13 +217,14 @@ def strips_of(finding: Finding, sightings: Iterable[Sighting], limit: int | None
         if first is None:
             numbers = [one.label_no for one in inside]
             first, end = (min(numbers), max(numbers) + 1) if numbers else (0, 1)
-        found.append(_strip(sscc, case, inside, first, end, holders.get(case.holder_id)))
+        found.append(_strip(sscc, case, inside, (first, end), holders.get(case.holder_id)))
     return found
 
 
 def _strip(
-    sscc: str, case: CaseFinding, inside: Sequence[Sighting], first: int, end: int, holder: Partner | None
+    sscc: str, case: CaseFinding, inside: Sequence[Sighting], span: tuple[int, int], holder: Partner | None
 ) -> Strip:
+    first, end = span
     count = max(end - first, 1)
     step = (WIDTH - 2 * EDGE) / count
 

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from analytics import casework
+from analytics.models import CodeFinding, FarmFinding
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
 from channel.acts import Item, Paper, ship
@@ -36,6 +37,7 @@ from staff.models import Approval, User
 from tests.analytics.files import photo
 from tests.browser.world import populate
 from tests.channel.goods import make_goods
+from tests.console.found import finding_of, make_run
 from tests.lottery import world
 from tests.lottery.world import CLOSES, OPENS
 from tests.makers import labels_of, make_active_batch, make_batch, secrets_of, serial_of
@@ -127,6 +129,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     ).public_id
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
     things |= _shipped() | _filed()
+    things |= _suspected(things["document"], labels_of(batch)[2])
     account = PressAccount.objects.get()
     press = Client(HTTP_HOST=HOST)
     sign_in(press, account.user)
@@ -242,6 +245,24 @@ def _filed() -> dict[str, str]:
     return found
 
 
+def _suspected(document: str, label_no: int) -> dict[str, str]:
+    """Give the brand a night's findings: a shipment, a copied label, and somebody who redeemed neighbours."""
+    run = make_run(now())
+    finding_of(run, Document.objects.get(public_id=document))
+    CodeFinding.objects.create(run=run, label_no=label_no, kind="copied", score=4.0, follow_ups=3, found_at=now())
+    farm = FarmFinding.objects.create(
+        run=run,
+        kind="sequence",
+        asker=1,
+        first_label=label_no,
+        last_label=label_no,
+        redeemed=9,
+        labels=9,
+        found_at=now(),
+    )
+    return {"farm": farm.public_id}
+
+
 def _files_of(row: PrintJob, approver: User) -> dict[str, str]:
     found = {"press": row.press.public_id, "print": row.public_id}
     for place, (name, state) in enumerate((("handover", "ready"), ("fetched", "downloaded"))):
@@ -306,6 +327,9 @@ def arguments(two: Two, route: str) -> dict[str, str]:
     known: list[tuple[str, dict[str, str]]] = [
         ("console/staff/", {"pk": str(numbers["staff"])}),
         ("console/keys/", {"prefix": things["key"]}),
+        ("console/diversion/shipments/", {"public_id": things["document"]}),
+        ("console/diversion/codes/", {"serial": things["serial"]}),
+        ("console/diversion/farms/", {"public_id": things["farm"]}),
         ("console/goods/units/", {"sscc": things["case"]}),
         ("console/goods/", {"public_id": things["document"]}),
         ("console/approvals/", {"pk": str(numbers["approval"])}),
