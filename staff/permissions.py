@@ -68,7 +68,6 @@ TABLE: dict[str, frozenset[Role]] = {
     "channel.goods": frozenset({_R.OWNER, _R.WAREHOUSE}),
     "channel.edit": frozenset({_R.OWNER, _R.MARKETER, _R.REGIONAL}),
     "diversion.read": frozenset({_R.OWNER, _R.INVESTIGATOR, _R.ANALYST, _R.REGIONAL, _R.LEGAL, _R.AUDITOR}),
-    "diversion.open": frozenset({_R.OWNER, _R.INVESTIGATOR, _R.REGIONAL, _R.LEGAL}),
     "diversion.caution": frozenset({_R.OWNER, _R.INVESTIGATOR, _R.LEGAL}),
     "cases.read": frozenset({_R.OWNER, _R.INVESTIGATOR, _R.ANALYST, _R.REGIONAL, _R.LEGAL, _R.AUDITOR}),
     "cases.open": frozenset({_R.OWNER, _R.INVESTIGATOR, _R.REGIONAL, _R.LEGAL}),

@@ -4,6 +4,6 @@ from common.db import AppendOnly
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analytics", "0008_how_it_stands")]
+    dependencies = [("analytics", "0011_how_it_stands")]
 
     operations = [AppendOnly("analytics_codeverdict"), AppendOnly("analytics_farmfinding")]

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analytics', '0007_case_guards'),
+        ('analytics', '0010_bundle_guards'),
     ]
 
     operations = [
