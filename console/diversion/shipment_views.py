@@ -63,7 +63,7 @@ def shipment(request: HttpRequest, public_id: str) -> HttpResponse:
         "course": _course(history, score, finding),
         "files": [(row, listing.file_href(row)) for row in files],
         "open_file": any(row.state != Case.State.CLOSED for row in files),
-        "may_open": allowed(user, "diversion.open"),
+        "may_open": allowed(user, "cases.open"),
         "legend": _legend(),
         "verdicts": Verdict.objects.filter(shipment_id=paper.pk).order_by("-decided_at", "-pk"),
         **_why(finding, papers),
@@ -71,7 +71,7 @@ def shipment(request: HttpRequest, public_id: str) -> HttpResponse:
     return render(request, "console/diversion/shipment.html", context)
 
 
-@staff_view("diversion.open")
+@staff_view("cases.open")
 @require_POST
 def open_file(request: HttpRequest, public_id: str) -> HttpResponse:
     """Open the file of a shipment's investigation, or go to the one that is open."""

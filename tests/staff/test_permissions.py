@@ -54,7 +54,6 @@ channel.read        x x x x x x x x x x x
 channel.edit        x x . . . . x . . . .
 channel.goods       x . . x . . . . . . .
 diversion.read      x . . . x x x x . . x
-diversion.open      x . . . x . x x . . .
 diversion.caution   x . . . x . . x . . .
 cases.read          x . . . x x x x . . x
 cases.open          x . . . x . x x . . .
