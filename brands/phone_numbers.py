@@ -3,7 +3,6 @@
 import hashlib
 import ipaddress
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,9 +12,8 @@ from django.conf import settings
 
 from brands.models import Brand, CarrierAccount, PhoneNumber, SlotLease, UnroutedMessage
 from common.errors import Invalid
+from common.kept import Kept
 from common.keys import kek_provider
-
-KEEP_S = 10.0
 
 
 class BadAccount(Invalid):
@@ -63,7 +61,6 @@ class _Directory:
     """All active numbers and accounts, as they stood at one moment."""
 
     def __init__(self) -> None:
-        self.until = time.monotonic() + KEEP_S
         accounts = {row.pk: _account(row) for row in CarrierAccount.objects.filter(is_active=True)}
         self.by_path = {
             bytes(digest or b""): accounts[pk]
@@ -80,21 +77,12 @@ class _Directory:
         self.by_called = {(number.account.carrier, number.e164): number for number in reversed(self.numbers)}
 
 
-_kept: _Directory | None = None
-
-
-def _directory() -> _Directory:
-    global _kept
-    found = _kept
-    if found is None or found.until < time.monotonic():
-        found = _kept = _Directory()
-    return found
+_directory: Kept[_Directory] = Kept(lambda _key: _Directory())
 
 
 def forget_numbers() -> None:
     """Drop what is kept, after a change of numbers in this process."""
-    global _kept
-    _kept = None
+    _directory.forget()
 
 
 def number_called(carrier: str, e164: str) -> Number | None:

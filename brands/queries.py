@@ -1,6 +1,5 @@
 """Looking up brands. The answers are kept in this process for ten seconds."""
 
-import time
 from datetime import date, datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -10,29 +9,26 @@ from django.db import connection
 
 from brands.models import Brand, Domain
 from common.db import schema_name
-
-KEEP_S = 10.0
-_cache: dict[str, tuple[float, Brand | None]] = {}
+from common.kept import Kept
 
 
 def brand_of_host(host: str) -> Brand | None:
     """Return the brand (or the platform's public row) that answers at ``host``, or None."""
-    found = _cache.get(host)
-    if found and found[0] > time.monotonic():
-        return found[1]
-    if not host.isascii() or not host.isprintable():
-        return None
+    return _at_host(host) if host.isascii() and host.isprintable() else None
+
+
+def _read_host(host: str) -> Brand | None:
     connection.set_schema_to_public()
     brand: Brand | None = Brand.objects.filter(domains__domain=host).first()
-    if len(_cache) > 10_000:
-        _cache.clear()
-    _cache[host] = (time.monotonic() + KEEP_S, brand)
     return brand
+
+
+_at_host: Kept[Brand | None] = Kept(_read_host)
 
 
 def forget_hosts() -> None:
     """Drop what is kept, after a change of brands in this process."""
-    _cache.clear()
+    _at_host.forget()
 
 
 def is_public() -> bool:

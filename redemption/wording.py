@@ -4,21 +4,19 @@ The brand's name before a message is not part of the wording: it stands before e
 it has read for ten seconds.
 """
 
-import time
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection
 from django.utils import translation
 from django.utils.translation import gettext as _, ngettext, override
 
-from common.db import inside_transaction
+from common.db import inside_transaction, schema_name
 from common.errors import Invalid
+from common.kept import Kept
 from redemption.models import Wording
 from redemption.texts import ADDED, LONGEST, TEXTS, Text, names_in
 from sms_gateway.segments import Parts, fold, parts_of
 
-KEEP_S = 10.0
 MOST_CHARACTERS = 400
 LANGUAGES = ("en", "zh-hans")
 BESIDE_AN_ANSWER = {"GSM-7": 306 - 160 - 2, "UCS-2": 134 - 70 - 1}  # what two parts hold beside an answer of one
@@ -37,13 +35,10 @@ class Own(NamedTuple):
     one: str
 
 
-_kept: dict[tuple[str, str], tuple[float, dict[tuple[str, str], Own]]] = {}
-
-
 def words_of(key: str, count: int = 0) -> str:
     """Return a text in the present language with its names in braces: the brand's own words, else those delivered."""
     language = translation.get_language() or "en"
-    own = _own().get((key, language))
+    own = _kept(schema_name()).get((key, language))
     if own is None:
         return TEXTS[key].said(count)
     return prefix(TEXTS[key]) + (own.one if count == 1 and own.one else own.words)
@@ -155,14 +150,9 @@ def restore(key: str, language: str) -> None:
     forget()
 
 
+_kept: Kept[dict[tuple[str, str], Own]] = Kept(lambda _schema: own_wordings())
+
+
 def forget() -> None:
     """Drop what this process keeps."""
-    _kept.clear()
-
-
-def _own() -> dict[tuple[str, str], Own]:
-    now, scope = time.monotonic(), (str(connection.settings_dict["NAME"]), str(connection.schema_name))
-    found = _kept.get(scope)
-    if found is None or found[0] <= now:
-        found = _kept[scope] = (now + KEEP_S, own_wordings())
-    return found[1]
+    _kept.forget()

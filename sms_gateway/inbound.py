@@ -145,9 +145,14 @@ def _insert(news: Sequence[New]) -> dict[str, int]:
 
 def _without_budget(news: Sequence[New]) -> dict[str, str]:
     """Return why the answer to a message would not be paid for, for those for which it would not."""
-    needs = {
-        new.request_id: spending.need_of(new.sender, USUAL_PARTS) for new in news if new.sender and not new.opt_out
-    }
+    paid = [(new.request_id, new.sender) for new in news if new.sender and not new.opt_out]
+    needs = dict(
+        zip(
+            [request_id for request_id, _sender in paid],
+            spending.needs_of([(sender, USUAL_PARTS) for _request_id, sender in paid]),
+            strict=True,
+        )
+    )
     closed = {request_id: spending.COUNTRY for request_id, need in needs.items() if need is None}
     asked = {request_id: need for request_id, need in needs.items() if need is not None}
     over = spending.without_room(list(asked.values()), day=brand_date(news[0].at)) if asked else []
@@ -234,7 +239,7 @@ class _Row(NamedTuple):
 class _Spoken:
     """A reply on its way: its own id and price, and whether it goes out later, by itself."""
 
-    __slots__ = ("decision", "later", "need", "parts", "text", "uuid")
+    __slots__ = ("decision", "later", "need", "parts", "text", "to", "uuid")
 
     def __init__(self, decision: Decision, row: _Row) -> None:
         reply = decision.reply
@@ -245,7 +250,8 @@ class _Spoken:
         self.text = fold(reply.body)
         self.parts = parts_of(self.text).count
         self.later = row.reply_state == _ReplyState.OUTBOX
-        self.need = spending.need_of(decision.sender, self.parts)
+        self.to = decision.sender
+        self.need: spending.Need | None = None
 
 
 @inside_transaction
@@ -310,8 +316,10 @@ def _loops(sender: bytes, mac: bytes, at: datetime, *, among: set[tuple[bytes, b
 def _paid(replies: list[_Spoken], silences: dict[int, str]) -> list[_Spoken]:
     """Take each reply's price; a reply sent by itself later is paid for when it is sent."""
     paid = []
-    for spoken in replies:
-        if spoken.need is None:
+    needs = spending.needs_of([(spoken.to, spoken.parts) for spoken in replies])
+    for spoken, need in zip(replies, needs, strict=True):
+        spoken.need = need
+        if need is None:
             silences[spoken.decision.id] = spending.COUNTRY
         else:
             paid.append(spoken)
@@ -330,7 +338,7 @@ def _write_replies(replies: Sequence[_Spoken]) -> dict[int, int]:
     """Write the replies as messages; return the row of each by the row of the message that it answers."""
     if not replies:
         return {}
-    texts, uuids = [spoken.decision.sender or "" for spoken in replies], [spoken.uuid for spoken in replies]
+    numbers, uuids = [spoken.to for spoken in replies], [spoken.uuid for spoken in replies]
     written = ask(
         """
         INSERT INTO sms_gateway_outboundmessage
@@ -347,8 +355,8 @@ def _write_replies(replies: Sequence[_Spoken]) -> dict[int, int]:
         [
             PRIORITY[OutboundMessage.Purpose.REPLY],
             array(uuids),
-            bytes_array(vault.seal_each(texts, uuids, field=TO_FIELD)),
-            bytes_array(vault.blind_indexes(texts)),
+            bytes_array(vault.seal_each(numbers, uuids, field=TO_FIELD)),
+            bytes_array(vault.blind_indexes(numbers)),
             bytes_array(vault.seal_each([spoken.text for spoken in replies], uuids, field=BODY_FIELD)),
             [spoken.decision.reply.language for spoken in replies if spoken.decision.reply],
             array("waiting" if spoken.later else "sent" for spoken in replies),

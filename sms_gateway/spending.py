@@ -4,7 +4,6 @@
 never cut. Limits are multiplied by `FAILURE_BUDGET_SCALE` in the demo and in tests, as other budgets are.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,17 +12,20 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db import connection, transaction
 
-from common.db import array, inside_transaction, schema_name
+from common.db import array, ask, inside_transaction, schema_name
 from common.errors import Conflict, NotFound
+from common.kept import Kept
 from common.phone import region_of
 from sms_gateway.models import CountryRate, SpendingBudget, Subject
 from staff import approvals, vault
 from staff.models import User
 
-KEEP_S = 10.0
 BLOCK_DIGITS = 4
 Key = tuple[str, str]
 COUNTRY = "country_closed"
+_NUMBER, _PREFIX, _COUNTRY, _BRAND = (
+    str(subject) for subject in (Subject.NUMBER, Subject.PREFIX, Subject.COUNTRY, Subject.BRAND)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +38,59 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    until: float
     prices: dict[str, int]
     limits: dict[Key, int]
 
     def limit(self, key: Key) -> int | None:
         subject, which = key
-        found = self.limits.get(key) if which and subject != Subject.NUMBER else None
+        found = self.limits.get(key) if which and subject != _NUMBER else None
         return self.limits.get((subject, "")) if found is None else found
 
 
-_kept: dict[str, _Rules] = {}
+def _read_rules(_schema: str) -> _Rules:
+    scale = settings.FAILURE_BUDGET_SCALE
+    return _Rules(
+        dict(CountryRate.objects.values_list("region", "part_price")),
+        {
+            (subject, key): per_day * scale
+            for subject, key, per_day in SpendingBudget.objects.values_list("subject", "key", "per_day")
+        },
+    )
+
+
+_kept: Kept[_Rules] = Kept(_read_rules)
 
 
 def _rules() -> _Rules:
-    found = _kept.get(schema_name())
-    if found is None or found.until < time.monotonic():
-        scale = settings.FAILURE_BUDGET_SCALE
-        found = _kept[schema_name()] = _Rules(
-            time.monotonic() + KEEP_S,
-            dict(CountryRate.objects.values_list("region", "part_price")),
-            {
-                (subject, key): per_day * scale
-                for subject, key, per_day in SpendingBudget.objects.values_list("subject", "key", "per_day")
-            },
-        )
-    return found
+    return _kept(schema_name())
 
 
 def forget_rules() -> None:
     """Drop what is kept, after a change in this process."""
-    _kept.clear()
+    _kept.forget()
 
 
 def need_of(e164: str, parts: int) -> Need | None:
     """Return what ``parts`` parts to a number take, or None if its country is not written to."""
+    [need] = needs_of([(e164, parts)])
+    return need
+
+
+def needs_of(wanted: Sequence[tuple[str, int]]) -> list[Need | None]:
+    """Return `need_of` for each pair of number and parts."""
+    prices = _rules().prices
+    indexes = vault.blind_indexes(e164 for e164, _parts in wanted)
+    return [_need(prices, e164, parts, index) for (e164, parts), index in zip(wanted, indexes, strict=True)]
+
+
+def _need(prices: dict[str, int], e164: str, parts: int, index: bytes) -> Need | None:
     region = region_of(e164)
-    price = _rules().prices.get(region)
+    price = prices.get(region)
     if price is None:
         return None
-    keys = (
-        (Subject.NUMBER.value, vault.blind_index(e164).hex()),
-        (Subject.PREFIX.value, e164[:-BLOCK_DIGITS]),
-        (Subject.COUNTRY.value, region),
-        (Subject.BRAND.value, ""),
+    return Need(
+        price * parts, ((_NUMBER, index.hex()), (_PREFIX, e164[:-BLOCK_DIGITS]), (_COUNTRY, region), (_BRAND, ""))
     )
-    return Need(price * parts, keys)
 
 
 def without_room(needs: Sequence[Need], *, day: date) -> list[str]:
@@ -103,13 +112,12 @@ def _first_over(rules: _Rules, need: Need, spent: dict[Key, int]) -> str:
 def _spent(keys: Sequence[Key], day: date) -> dict[Key, int]:
     if not keys:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT subject, key_index, spent FROM sms_gateway_spending"
-            " WHERE day = %s AND (subject, key_index) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
-            [day, array(subject for subject, _ in keys), _texts(which for _, which in keys)],
-        )
-        return {(subject, which): spent for subject, which, spent in cursor.fetchall()}
+    rows = ask(
+        "SELECT subject, key_index, spent FROM sms_gateway_spending"
+        " WHERE day = %s AND (subject, key_index) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+        [day, array(subject for subject, _ in keys), _texts(which for _, which in keys)],
+    )
+    return {(subject, which): spent for subject, which, spent in rows()}
 
 
 @inside_transaction
@@ -143,20 +151,19 @@ def take(needs: Sequence[Need], *, day: date, at: datetime) -> list[str]:
 
 
 def _add(keys: Sequence[Key], amounts: Sequence[int], day: date) -> dict[Key, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO sms_gateway_spending (day, subject, key_index, spent, refused)
-            SELECT %s, subject, key_index, amount, 0
-              FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS new (subject, key_index, amount)
-             ORDER BY subject, key_index
-                ON CONFLICT (day, subject, key_index)
-                DO UPDATE SET spent = sms_gateway_spending.spent + excluded.spent
-            RETURNING subject, key_index, spent
-            """,
-            [day, array(subject for subject, _ in keys), _texts(which for _, which in keys), array(amounts)],
-        )
-        return {(subject, which): spent for subject, which, spent in cursor.fetchall()}
+    rows = ask(
+        """
+        INSERT INTO sms_gateway_spending (day, subject, key_index, spent, refused)
+        SELECT %s, subject, key_index, amount, 0
+          FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS new (subject, key_index, amount)
+         ORDER BY subject, key_index
+            ON CONFLICT (day, subject, key_index)
+            DO UPDATE SET spent = sms_gateway_spending.spent + excluded.spent
+        RETURNING subject, key_index, spent
+        """,
+        [day, array(subject for subject, _ in keys), _texts(which for _, which in keys), array(amounts)],
+    )
+    return {(subject, which): spent for subject, which, spent in rows()}
 
 
 def _refuse(refused: Sequence[tuple[Need, str]], day: date, at: datetime) -> None:
