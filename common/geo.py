@@ -97,10 +97,11 @@ def nearest_place(lat: float, lon: float, accuracy_m: float = 0.0) -> Region:
     return gazetteer.cities[best]._replace(confidence=round(0.95 * trust, 2))
 
 
-def provinces_of_china() -> list[Region]:
+@cache
+def provinces_of_china() -> tuple[Region, ...]:
     """Return the first-level divisions of China in the order of their codes, for lists to choose from."""
     inner = (Region(f"CN-{code}", english, chinese) for code, english, chinese in CHINA.values())
-    return sorted([*inner, *(Region(*division) for division in ALSO)])
+    return tuple(sorted([*inner, *(Region(*division) for division in ALSO)]))
 
 
 def _unit(lat: float, lon: float) -> tuple[float, float, float]:

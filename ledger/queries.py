@@ -10,6 +10,7 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from brands.queries import brand_date
+from common.db import array, ask
 from ledger.lots import NEVER
 from ledger.models import Account, Lot, Transfer
 from ledger.proof import MOVEMENTS, Fault, verify
@@ -273,14 +274,13 @@ def expiring_soon(account_id: int, days: int, at: datetime) -> list[tuple[date, 
 def expiring_first(account_ids: Iterable[int], days: int, at: datetime) -> dict[int, tuple[date, int]]:
     """Return what of each account expires first, if anything does within ``days``: (last day, amount). One statement."""
     today = brand_date(at)
-    soon = Lot.objects.filter(
-        account_id__in=list(account_ids),
-        left__gt=0,
-        expires_on__gte=today,
-        expires_on__lte=today + timedelta(days=days),
+    rows = ask(
+        'SELECT DISTINCT ON (account_id) account_id, expires_on, "left" FROM ledger_lot'
+        ' WHERE account_id = ANY (%s::bigint[]) AND "left" > 0 AND expires_on BETWEEN %s AND %s'
+        " ORDER BY account_id, expires_on",
+        [array(account_ids), today, today + timedelta(days=days)],
     )
-    latest_first = soon.order_by("-expires_on").values_list("account_id", "expires_on", "left")
-    return {account_id: (day, left) for account_id, day, left in latest_first}
+    return {account_id: (day, left) for account_id, day, left in rows()}
 
 
 def accounts_to_expire(as_of: datetime, after: int = 0, limit: int = 500) -> list[int]:

@@ -6,7 +6,6 @@ and no city is told to others by them: they are too often wrong.
 """
 
 import math
-import time
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from channel.models import Region as Row, Territory
 from common import geo, ip_places, issued, polygons
 from common.db import array, ask, moments, schema_name
+from common.kept import Kept
 from members.queries import phones_of
 from redemption.facts import Case
 from redemption.models import ScanPlace
@@ -73,6 +73,7 @@ class Index:
             if row.kind == Row.Kind.COUNTY and city is not None and city.code in self.outlined:
                 told = self.outlined[city.code]
                 self.outlined[row.code] = told._replace(code=row.code) if city.pk in split else told
+        self.by_area: dict[str, geo.Region | None] = {}  # by the name of a number's area; filled as asked
         self.by_name: dict[tuple[str, str], geo.Region] = {}
         for row in wide:
             parent = by_id[row.parent_id].code if row.parent_id else ""
@@ -150,27 +151,28 @@ def _unit(lat: float, lon: float) -> tuple[float, float, float]:
     return math.cos(phi) * math.cos(theta), math.cos(phi) * math.sin(theta), math.sin(phi)
 
 
-_kept: dict[str, tuple[float, Index]] = {}
+def _read_index(_schema: str) -> Index:
+    wanted = Row.objects.filter(valid_to=None).order_by("id")
+    split: set[int] = set()
+    if polygons.loaded().polygons is None:
+        wanted = wanted.exclude(kind=Row.Kind.COUNTY)
+    else:
+        given = Territory.objects.filter(region__kind=Row.Kind.COUNTY).values_list("region__parent_id", flat=True)
+        split = {city_id for city_id in given if city_id is not None}
+    return Index(list(wanted), split)
+
+
+_kept: Kept[Index] = Kept(_read_index, for_s=KEPT_S)
 
 
 def index() -> Index:
     """Return the index of the brand's regions; each process reads them once a minute at most."""
-    now, found = time.monotonic(), _kept.get(schema_name())
-    if found is None or now - found[0] >= KEPT_S:
-        wanted = Row.objects.filter(valid_to=None).order_by("id")
-        split: set[int] = set()
-        if polygons.loaded().polygons is None:
-            wanted = wanted.exclude(kind=Row.Kind.COUNTY)
-        else:
-            given = Territory.objects.filter(region__kind=Row.Kind.COUNTY).values_list("region__parent_id", flat=True)
-            split = {city_id for city_id in given if city_id is not None}
-        found = _kept[schema_name()] = now, Index(list(wanted), split)
-    return found[1]
+    return _kept(schema_name())
 
 
 def forget() -> None:
     """Read the regions again at the next question."""
-    _kept.clear()
+    _kept.forget()
 
 
 def of_fix(place: Place | None) -> Located | None:
@@ -199,14 +201,21 @@ def of_address(prefix: str) -> geo.Region | None:
 
 def of_number(e164: str | None) -> geo.Region | None:
     """Return the region in which a number was issued."""
-    found = issued.issued_in(e164) if e164 else ""
-    if not found:
+    area = issued.issued_in(e164) if e164 else ""
+    if not area:
         return None
+    known = index()
+    if area not in known.by_area:
+        known.by_area[area] = _of_area(known, area)
+    return known.by_area[area]
+
+
+def _of_area(known: Index, area: str) -> geo.Region | None:
     for end in ("省", "自治区", "特别行政区"):
-        province, mark, city = found.partition(end)
+        province, mark, city = area.partition(end)
         if mark and city:
-            return index().named("CN", province + mark, city, NUMBER_CONFIDENCE)
-    return index().named("CN", found, found if found.endswith("市") else "", NUMBER_CONFIDENCE)
+            return known.named("CN", province + mark, city, NUMBER_CONFIDENCE)
+    return known.named("CN", area, area if area.endswith("市") else "", NUMBER_CONFIDENCE)
 
 
 def locate(cases: Iterable[Case]) -> None:
