@@ -137,7 +137,10 @@ def slot_of(body: str) -> tuple[str, int] | None:
 
 def plain(body: str) -> str:
     """Return the text in one alphabet: NFKC, upper case, ASCII digits and hyphens, nothing invisible."""
-    text = "".join(_step(symbol) for symbol in unicodedata.normalize("NFKC", body[:MOST_CHARACTERS]))
+    text = body[:MOST_CHARACTERS]
+    if text.isascii():
+        return text.translate(_ASCII_STEPS).upper()
+    text = "".join(map(_step, unicodedata.normalize("NFKC", text)))
     return _MIXED_RUN.sub(_numerals, text.upper())
 
 
@@ -153,6 +156,9 @@ def _step(symbol: str) -> str:
     return "" if category[0] == "C" else symbol
 
 
+_ASCII_STEPS = {place: _step(chr(place)) for place in range(128)}
+
+
 def _numerals(run: re.Match[str]) -> str:
     """Turn a run's Chinese numerals into digits, if there are eight or more: fewer are words."""
     text = run.group()
@@ -163,7 +169,7 @@ def _numerals(run: re.Match[str]) -> str:
 
 def _bare(text: str) -> str:
     """Return the letters and digits alone: "Stop!" and "ＳＴＯＰ。" are one word."""
-    return "".join(symbol for symbol in text if symbol.isalnum())
+    return "".join(filter(str.isalnum, text))
 
 
 def language_of(text: str) -> str:

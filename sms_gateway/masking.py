@@ -17,10 +17,12 @@ def mask_codes(text: str) -> str:
 
     Words without a digit stay; any Unicode digit counts as one.
     """
-    plain = "".join(_ascii_digit(letter) for letter in text)
+    plain = text if text.isascii() else "".join(map(_ascii_digit, text))
     spans = [match.span() for run in _RUNS for match in run.finditer(plain) if any(map(_is_digit, match[0]))]
-    hidden = {place for start, end in spans for place in range(start, end) if plain[place].isalnum()}
-    return "".join(_HIDDEN if place in hidden else letter for place, letter in enumerate(text))
+    letters = list(text)
+    for start, end in spans:
+        letters[start:end] = [_HIDDEN if plain[place].isalnum() else letters[place] for place in range(start, end)]
+    return "".join(letters)
 
 
 def _ascii_digit(letter: str) -> str:

@@ -79,7 +79,7 @@ class Twilio:
 
     def authenticate(self, request: HttpRequest, number: Number | None) -> None:
         """Check `X-Twilio-Signature` against the configured address of the number, with either token."""
-        signature = request.headers.get("X-Twilio-Signature", "")
+        signature = request.META.get("HTTP_X_TWILIO_SIGNATURE", "")
         if number is None or not signature.isascii():
             raise BadSignature
         url = f"{number.base_url}{request.get_full_path()}"
