@@ -20,9 +20,7 @@ from django.db import connection
 I = TypeVar("I")  # noqa: E741 - item
 O = TypeVar("O")  # noqa: E741 - outcome
 MOST = 64
-ENOUGH = 16
 FEW = 4
-RETURN_S = 0.001
 DRAIN_S = 30.0
 TRUSTED_S = 1.0  # a connection that worked so lately is not asked first whether it still does
 log = logging.getLogger(__name__)
@@ -80,7 +78,7 @@ class _Hands(Generic[I, O]):
                 queue = self.queues[tenant.schema_name, kind] = _Queue(tenant, kind)
             queue.tenant = tenant
             queue.waiting.append(ticket)
-            if not self.busy or len(queue.waiting) % ENOUGH == 0:
+            if not self.busy or len(queue.waiting) % self.owner.enough == 0:
                 self.changed.notify()
         ticket.ready.acquire(timeout=within_s)
         return self.owner.away() if ticket.outcome is None else ticket.outcome
@@ -101,7 +99,7 @@ class _Hands(Generic[I, O]):
                 self._answer(queue, batch, trusted=time.monotonic() - worked_at < TRUSTED_S)
                 worked_at = time.monotonic()
                 if len(batch) > FEW:
-                    time.sleep(RETURN_S)  # those just answered come back together, not one before the others
+                    time.sleep(self.owner.return_s)  # those just answered come back together, not one before the others
             except BaseException as error:
                 # Whatever it was, nobody may wait for ever for an answer.
                 log.exception("a batch failed", exc_info=error)
@@ -125,7 +123,7 @@ class _Hands(Generic[I, O]):
             while True:
                 fullest = max(self.queues.values(), key=lambda queue: len(queue.waiting), default=None)
                 waiting = len(fullest.waiting) if fullest else 0
-                if fullest is not None and waiting and (not self.busy or waiting >= ENOUGH or self.closing):
+                if fullest is not None and waiting and (not self.busy or waiting >= self.owner.enough or self.closing):
                     batch = [fullest.waiting.popleft() for _ in range(min(MOST, len(fullest.waiting)))]
                     self.busy += 1
                     self.batches += 1
@@ -149,8 +147,10 @@ class _Hands(Generic[I, O]):
 class Collector(Generic[I, O]):
     """``run(kind, items)`` returns an outcome (never None) for each item, in order.
 
-    ``threads`` is asked when they start. ``away`` makes the outcome of an item whose own is not known: the batch died,
-    the process ends, or the answer took longer than its caller waits (the item may still be done then).
+    ``threads`` is asked when they start. ``enough`` items waiting are worth a second thread at the same time. After a
+    batch its thread waits ``return_s`` for those just answered, so that they come back together. ``away`` makes the
+    outcome of an item whose own is not known: the batch died, the process ends, or the answer took longer than its caller
+    waits (the item may still be done then).
     """
 
     def __init__(
@@ -160,8 +160,11 @@ class Collector(Generic[I, O]):
         name: str,
         threads: Callable[[], int],
         away: Callable[[], O],
+        enough: int = 16,
+        return_s: float = 0.001,
     ) -> None:
         self.run, self.name, self.threads, self.away = run, name, threads, away
+        self.enough, self.return_s = enough, return_s
         self._running: tuple[int, _Hands[I, O]] | None = None
         self._starting = threading.Lock()
 
