@@ -10,11 +10,14 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
 
 from brands.models import Brand
+from brands.phone_numbers import forget_numbers
 from config.wsgi import application
 from redemption.api import language_of
+from sms_gateway.models import InboundMessage
 from staff.apikeys import create_key
 from tests.conftest import NOW
 from tests.makers import CONSUMER, make_active_batch, make_campaign, secrets_of
+from tests.sms_gateway.world import PHONE, Signed, make_twilio, text
 
 
 def call(path: str, *, body: bytes = b"", method: str = "POST", **headers: str) -> tuple[int, dict[str, str], Any]:
@@ -39,7 +42,7 @@ def call(path: str, *, body: bytes = b"", method: str = "POST", **headers: str) 
         **headers,
     }
     answer = b"".join(application(environ, start_response))
-    return told["status"], told["headers"], json.loads(answer) if answer[:1] in b"{[" else answer
+    return told["status"], told["headers"], json.loads(answer) if answer[:1] in {b"{", b"["} else answer
 
 
 @pytest.fixture(autouse=True)
@@ -154,3 +157,66 @@ def test_a_fault_of_ours_is_a_problem_too(key: str, monkeypatch: pytest.MonkeyPa
 )
 def test_the_message_is_in_the_language_asked_for(accept: str | None, language: str) -> None:
     assert language_of(accept) == language
+
+
+# --- webhooks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line(brand: Brand, settings: pytest.FixtureRequest) -> Iterator[None]:
+    settings.SMS_HANDLER = "tests.sms_gateway.world.echo"
+    make_twilio(brand, NOW)
+    yield
+    forget_numbers()
+
+
+def bring(message: Signed, **headers: str) -> tuple[int, dict[str, str], Any]:
+    form = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "HTTP_X_TWILIO_SIGNATURE": message.signature}
+    return call(message.path, body=message.body, **(form | headers))
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_a_message_is_answered_by_both_ways_alike(line: None, monkeypatch: pytest.MonkeyPatch, short: bool) -> None:
+    if short:
+        monkeypatch.setattr("config.lean.LeanHandler.__call__", lambda *_: pytest.fail("the long way"))
+    else:
+        monkeypatch.setattr("config.lean._webhook_at", lambda _path: None)
+
+    first = bring(text("茶 & tea"))
+    again = bring(text("茶 & tea"))
+    other = bring(text("", sid="SM2"), HTTP_X_TWILIO_SIGNATURE="forged")
+
+    assert (first[0], first[1]["Content-Type"]) == (200, "text/xml; charset=utf-8")
+    assert "heard 茶 &amp; tea" in first[2].decode()
+    assert again == first
+    assert (other[0], other[2]) == (403, b"bad_signature")
+    assert [row.message_id for row in InboundMessage.objects.all()] == ["SM1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/webhooks/nobody/sms", {}, 404),
+        ("/webhooks/twilio/nothing", {}, 404),
+        ("/webhooks/twilio/t\u00e9", {}, 404),
+        ("/webhooks/twilio/sms", {"REQUEST_METHOD": "DELETE"}, 405),
+        ("/webhooks/twilio/sms", {"CONTENT_LENGTH": "1048577"}, 413),
+        ("/webhooks/twilio/sms", {"CONTENT_LENGTH": "-1"}, 413),
+        ("/webhooks/twilio/sms", {"CONTENT_TYPE": "multipart/form-data; boundary=x"}, 400),
+        ("/webhooks/twilio/sms", {"CONTENT_TYPE": "application/x-www-form-urlencoded"}, 400),
+    ],
+)
+def test_a_webhook_that_is_none_is_refused(line: None, path: str, headers: dict[str, str], status: int) -> None:
+    answered, _headers, _body = call(path, body=b"{}", **headers)
+
+    assert answered == status
+    assert not InboundMessage.objects.exists()
+
+
+def test_a_fault_behind_a_webhook_is_told_as_one(line: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sms_gateway.carriers.twilio.Twilio.parse_inbound", lambda *_, **__: 1 / 0)
+
+    status, _headers, body = bring(text("hello"))
+
+    assert status == 500
+    assert PHONE.encode() not in body
