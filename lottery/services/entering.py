@@ -26,6 +26,7 @@ from lottery.told import EntryTold
 from staff.keys import brand_uuid
 
 KEEP_HOLD = timedelta(days=7)  # a hold of points outlives the close by so much
+_NEXT = "nextval(pg_get_serial_sequence('lottery_entry', 'id'))"
 _PENDING = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122, name space of identifiers
 
 
@@ -204,7 +205,7 @@ def _insert(
 
 
 def _ask_numbers(n: int) -> Callable[[], list[int]]:
-    rows = ask("SELECT nextval(pg_get_serial_sequence('lottery_entry', 'id')) FROM generate_series(1, %s)", [n])
+    rows = ask(f"SELECT {_NEXT} FROM generate_series(1, %s)", [n])  # noqa: S608 - a constant of our own
     return lambda: [number for (number,) in rows()]
 
 
@@ -252,16 +253,21 @@ def _look(draw: DrawTable, account_id: int, request_id: str, *, at: datetime) ->
     """Take the draw's lock and look, in one round trip. Raises `DrawState` if it is not open."""
     with pipelined():
         lock_games([draw.draw_id])
-        states = ask("SELECT state FROM lottery_draw WHERE id = %s", [draw.draw_id])
-        earlier = ask(
-            "SELECT id FROM lottery_entry WHERE draw_id = %s AND account_id = %s AND request_id = %s",
-            [draw.draw_id, account_id, request_id],
+        rows = ask(
+            f"""
+            SELECT d.state, e.id, {_NEXT}, m.uuid, h.household
+              FROM lottery_draw d
+              LEFT JOIN lottery_entry e ON e.draw_id = d.id AND e.account_id = %s AND e.request_id = %s
+                    AND e.request_id <> ''  -- or the index of requests would not do
+              LEFT JOIN members_member m ON m.account_id = %s LEFT JOIN lottery_household h ON h.index = m.phone_index
+             WHERE d.id = %s
+            """,  # noqa: S608 - a constant of our own
+            [account_id, request_id, account_id, draw.draw_id],
         )
-        numbers, names = _ask_numbers(1), ask_holders([account_id])
-    [(state,)], [number] = states(), numbers()
+    [(state, earlier, number, person, household)] = rows()
     if state != Draw.State.OPEN or at >= draw.close_at:
         raise DrawState(_("This draw does not take entries now."))
-    return _Look(next((pk for (pk,) in earlier()), None), number, names()[account_id])
+    return _Look(earlier, number, (person, household) if person else (_pending(account_id), None))
 
 
 @inside_transaction
