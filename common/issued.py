@@ -7,7 +7,7 @@ output) and the result is kept in ``VAR``. It is where a number was issued, not 
 import json
 import sys
 from bisect import bisect_right
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -17,11 +17,14 @@ LONGEST = 9
 
 def issued_in(e164: str) -> str:
     """Return the place in which a number was issued, in Chinese ("广东省深圳市"), or "" outside China or if unknown."""
-    if not e164.startswith("+86"):
-        return ""
+    return _issued(e164[1 : 1 + LONGEST]) if e164.startswith("+86") else ""
+
+
+@lru_cache(maxsize=2**16)
+def _issued(digits: str) -> str:
     prefixes, places, names = _table()
-    for length in range(min(LONGEST, len(e164) - 1), 3, -1):
-        prefix = int(e164[1 : 1 + length])
+    for length in range(len(digits), 3, -1):
+        prefix = int(digits[:length])
         at = bisect_right(prefixes, prefix) - 1
         if at >= 0 and prefixes[at] == prefix:
             return str(names[places[at]])

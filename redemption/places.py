@@ -8,6 +8,7 @@ and no city is told to others by them: they are too often wrong.
 import math
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,8 @@ class Index:
                 self.outlined[row.code] = told._replace(code=row.code) if city.pk in split else told
         self.by_area: dict[str, geo.Region | None] = {}  # by the name of a number's area; filled as asked
         self.by_name: dict[tuple[str, str], geo.Region] = {}
+        if not rows:  # without regions of its own a brand still knows China's provinces
+            self.by_name = {("CN", _short(one.name_zh)): one for one in geo.provinces_of_china()}
         for row in wide:
             parent = by_id[row.parent_id].code if row.parent_id else ""
             for name in (row.name, _short(row.name_zh)):
@@ -133,14 +136,13 @@ class Index:
     def named(self, country: str, province: str, city: str, confidence: float) -> geo.Region | None:
         """Return the city, else the province, that these names or codes mean."""
         found = self.by_code.get(f"{country}-{province}") or self.by_name.get((country, _short(province)))
-        if found is None and not self.by_code and country == "CN":
-            found = next((one for one in geo.provinces_of_china() if one.name_zh == _short(province)), None)
         if found is None:
             return None
         inside = self.by_name.get((found.code, _short(city))) if city else None
         return (inside or found)._replace(confidence=confidence)
 
 
+@lru_cache(maxsize=4096)
 def _short(name: str) -> str:
     """Return a Chinese name without what kind of place it is; any other name as it is."""
     return next((name.removesuffix(end) for end in _ENDINGS if name.endswith(end) and len(name) > len(end) + 1), name)
@@ -274,6 +276,6 @@ def write_places(rows: Sequence[PlaceRow]) -> None:
             [row.place.datum if row.place else "" for row in rows],
             [row.place.consent if row.place else "" for row in rows],
             moments(row.at for row in rows),
-            ["{" + ",".join(row.beside) + "}" for row in rows],
+            ["{" + ",".join(row.beside) + "}" if row.beside else None for row in rows],
         ],
     )
