@@ -1,4 +1,4 @@
-"""Events captured, applied, told and found: `channel.epcis` with the database.
+"""Events captured and applied: `channel.epcis` with the database; what we tell ourselves: `channel.telling`.
 
 A capture is checked whole, then kept in one transaction, then applied event by event; what a crash left unapplied is
 applied by `apply_waiting`, and an act is named by its event's hash, so that it is done once.
@@ -9,27 +9,20 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from channel import acts, epcis, packing
 from channel.acts import Answer, Item, Paper
-from channel.epcis import Act, Fault, Made, act_of, event_of, events_in, faults_of
+from channel.epcis import Act, Fault, act_of, events_in, faults_of, text_of_time
 from channel.epcis_ids import CANONICAL, canonical, event_id, link_of
-from channel.items import read
-from channel.models import Capture, Document, Event, Line, Movement, Partner
+from channel.models import Capture, Document, Event, Partner
 from common.db import inside_transaction
 from common.errors import DomainError
 from common.problems import BadRequest
-from labels.models import Batch
-from labels.queries import serials_of
 
 MOST_EVENTS = 1_000
-_Kind = Document.Kind
-TOLD = (_Kind.PACKING, _Kind.UNPACKING, _Kind.SHIPMENT, _Kind.RECEIPT, _Kind.RETURN, _Kind.INSPECTION, _Kind.TRANSFER,
-        _Kind.STOLEN, _Kind.CANCEL)  # fmt: skip
 
 
 class NotEpcis(BadRequest):
@@ -66,7 +59,7 @@ def capture(document: Any, payload: bytes, *, proceed: bool, at: datetime, by: s
             success=not faults,
             errors=[asdict(one) for one in faults[:200]],
         )
-        rows = [_row(event, namespaces, at) for event in good]
+        rows = [row_of(event, namespaces, at) for event in good]
         kept = _keep(rows, row)
         Capture.objects.filter(pk=row.pk).update(captured=len(kept), duplicates=len(good) - len(kept))
     for event_row in kept:
@@ -75,11 +68,12 @@ def capture(document: Any, payload: bytes, *, proceed: bool, at: datetime, by: s
     return row
 
 
-def _row(event: dict[str, Any], namespaces: dict[str, str], at: datetime) -> Event:
+def row_of(event: dict[str, Any], namespaces: dict[str, str], at: datetime) -> Event:
+    """Return an event as it will be kept; its id is its hash, where it has none of its own."""
     digest = event_id(event, namespaces)
     uris = [uri for name in ("epcList", "childEPCs", "inputEPCList", "outputEPCList") for uri in event.get(name) or []]
     uris += [event["parentID"]] if event.get("parentID") else []
-    body = {**event, "eventID": event.get("eventID") or digest, "recordTime": _text_of(at)}
+    body = {**event, "eventID": event.get("eventID") or digest, "recordTime": text_of_time(at)}
     return Event(
         event_id=body["eventID"][:300],
         digest=digest,
@@ -191,95 +185,3 @@ def _partner(uri: str) -> Partner | None:
         return Partner.objects.filter(gln=one.split("/")[4][:13]).first()
     number = uri.rpartition("/partners/")[2] if "/partners/" in uri else ""
     return Partner.objects.filter(number=number).first() if number else None
-
-
-# --- our own documents, told ------------------------------------------------------------------------------------------------
-
-
-def tell_waiting(*, at: datetime, limit: int = 200) -> int:
-    """Tell the documents as events that are not told yet, oldest first; return how many there were."""
-    waiting = Document.objects.filter(kind__in=TOLD, events=None, state__in=["done", "cancelled"], accepted__gt=0)
-    documents = list(waiting.select_related("source", "destination", "refers").order_by("id")[:limit])
-    for document in documents:
-        rows = [_row(event, {}, document.recorded_at) for event in events_of(document)]
-        for row in rows:
-            row.document, row.applied = document, "told"
-        with transaction.atomic(durable=True):
-            Event.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(documents)
-
-
-def events_of(document: Document) -> list[dict[str, Any]]:
-    """Return a document as events: instances by their links, or, of more than 10,000 labels, class and quantity."""
-    host = str(connection.tenant.get_primary_domain().domain)
-    offset = _offset(document.happened_at)
-    number = f"https://{host}/documents/{(document.refers or document).public_id}"
-    found = []
-    for (parent, state), rows in _grouped(document).items():
-        epcs, quantities = _things(rows)
-        made = Made(document.kind, document.happened_at, epcs, parent, source=party_uri(document.source, host), destination=party_uri(document.destination, host), number=number, state=state,
-                    quantities=quantities, offset=offset)  # fmt: skip
-        found.append(event_of(made))
-    return found
-
-
-Thing = tuple[str, int, int]  # an SSCC, or labels first … end - 1
-
-
-def _grouped(document: Document) -> dict[tuple[str, str], list[Thing]]:
-    """Return what a document was about, by the unit that was filled or opened, or by the state that it led to."""
-    found: dict[tuple[str, str], list[Thing]] = {}
-    if document.kind in {_Kind.PACKING, _Kind.UNPACKING}:
-        lines = list(document.lines.filter(outcome=Line.Outcome.ACCEPTED).order_by("place"))
-        pairs = [line.item.partition(" ") for line in lines]
-        for (sscc, _blank, text), one in zip(
-            pairs, read([Item(text or sscc) for sscc, _b, text in pairs]), strict=True
-        ):
-            things = found.setdefault((f"{CANONICAL}/00/{sscc}", ""), [])
-            if text and not one.fault:
-                things.append((one.sscc, one.first, one.end))
-        return found
-    units = {
-        line.unit_id: line.unit.sscc
-        for line in document.lines.filter(unit__isnull=False).select_related("unit")
-        if line.unit
-    }
-    seen = set()
-    for move in document.movements.order_by("id"):
-        state = "" if move.state == Movement.State.VOID else move.state
-        sscc = units.get(move.unit_id, "") if move.unit_id else ""
-        thing = (sscc, 0, 0) if sscc else ("", int(move.label_range.lower), int(move.label_range.upper))
-        if thing not in seen:
-            seen.add(thing)
-            found.setdefault(("", state), []).append(thing)
-    return found
-
-
-def _things(things: Sequence[Thing]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
-    epcs = [f"{CANONICAL}/00/{sscc}" for sscc, _first, _end in things if sscc]
-    ranges = [(first, end) for sscc, first, end in things if not sscc]
-    counted = sum(end - first for first, end in ranges) > epcis.MOST_EPCS
-    quantities: dict[str, int] = {}
-    for first, end in ranges:
-        gtin = Batch.objects.values_list("gtin_printed", flat=True).get(label_range__contains=first)
-        if counted:
-            quantities[f"{CANONICAL}/01/{gtin}"] = quantities.get(f"{CANONICAL}/01/{gtin}", 0) + end - first
-        else:
-            epcs += [f"{CANONICAL}/01/{gtin}/21/{serial}" for serial in serials_of(list(range(first, end)))]
-    return tuple(epcs), tuple(sorted(quantities.items()))
-
-
-def party_uri(partner: Partner | None, host: str) -> str:
-    """Return the URI of a partner, by its GLN where it has one; the brand's is its host."""
-    if partner is None:
-        return f"https://{host}/"
-    return f"{CANONICAL}/417/{partner.gln}" if partner.gln else f"https://{host}/partners/{partner.number}"
-
-
-def _offset(at: datetime) -> str:
-    text = at.astimezone(ZoneInfo(connection.tenant.time_zone)).strftime("%z")
-    return f"{text[:3]}:{text[3:5]}"
-
-
-def _text_of(at: datetime) -> str:
-    return f"{at.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

@@ -7,10 +7,10 @@ place as a JSON pointer (RFC 6901).
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from channel.epcis_ids import CBV, event_id, fault_of_uri
 
@@ -69,7 +69,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What our own act is told as: see `event_of`."""
+    """What our own act is told as: see `event_of`. ``kind`` is a key of `STEPS`, ``place`` the URI of where it was."""
 
     kind: str
     at: datetime
@@ -78,10 +78,9 @@ class Made:
     source: str = ""
     destination: str = ""
     number: str = ""
-    state: str = ""
     quantities: tuple[tuple[str, int], ...] = ()
     offset: str = "+00:00"
-    extra: dict[str, Any] = field(default_factory=dict)
+    place: str = ""
 
 
 # --- checking --------------------------------------------------------------------------------------------------------------
@@ -348,39 +347,60 @@ def _party(pairs: Iterable[dict[str, Any]], key: str) -> str:
 
 # --- events that go out ----------------------------------------------------------------------------------------------------
 
-_STEPS = {
-    "packing": ("packing", "in_progress"),
-    "unpacking": ("unpacking", ""),
-    "shipment": ("shipping", "in_transit"),
-    "transfer": ("shipping", "in_transit"),
-    "receipt": ("receiving", "sellable_not_accessible"),
-    "return": ("receiving", "returned"),
-    "inspection": ("inspecting", ""),
-    "stolen": ("decommissioning", "stolen"),
-    "recall": ("holding", "recalled"),
-    "cancel": ("void_shipping", ""),
-    "commissioning": ("commissioning", "active"),
-}
-_TRANSACTION = {"shipment": "desadv", "transfer": "desadv", "cancel": "desadv", "receipt": "recadv", "return": "rma"}
-_OF_STATE = {"missing": "mismatch_instance", "damaged": "damaged", "destroyed": "destroyed", "returned": "returned"}
+
+class Step(NamedTuple):
+    """What an act is told as: kind of event, action, business step, disposition, and what its document is."""
+
+    event: str
+    action: str
+    biz_step: str
+    disposition: str = ""
+    transaction: str = ""
+
+
+_OBJECT, _AGGREGATION = "ObjectEvent", "AggregationEvent"
+STEPS = {
+    "printed": Step(_OBJECT, "OBSERVE", "encoding", "encoded"),
+    "activated": Step(_OBJECT, "ADD", "commissioning", "active"),
+    "packing": Step(_AGGREGATION, "ADD", "packing", "in_progress"),
+    "unpacking": Step(_AGGREGATION, "DELETE", "unpacking", "container_open"),
+    "taking_out": Step(_AGGREGATION, "DELETE", "repackaging", "in_progress"),
+    "putting_in": Step(_AGGREGATION, "ADD", "repackaging", "in_progress"),
+    "old_label": Step(_AGGREGATION, "DELETE", "replacing"),
+    "new_label": Step(_AGGREGATION, "ADD", "replacing"),
+    "relabelled": Step(_OBJECT, "DELETE", "decommissioning", "inactive"),
+    "shipment": Step(_OBJECT, "OBSERVE", "shipping", "in_transit", "desadv"),
+    "transfer": Step(_OBJECT, "OBSERVE", "shipping", "in_transit", "desadv"),
+    "void_shipping": Step(_OBJECT, "OBSERVE", "void_shipping", "", "desadv"),
+    "receipt": Step(_OBJECT, "OBSERVE", "receiving", "sellable_not_accessible", "recadv"),
+    "missing": Step(_OBJECT, "OBSERVE", "receiving", "mismatch_instance", "recadv"),
+    "missing_count": Step(_OBJECT, "OBSERVE", "receiving", "mismatch_quantity", "recadv"),
+    "damaged": Step(_OBJECT, "OBSERVE", "receiving", "damaged", "recadv"),
+    "return": Step(_OBJECT, "OBSERVE", "receiving", "returned", "rma"),
+    "inspection": Step(_OBJECT, "OBSERVE", "inspecting"),
+    "destroyed": Step(_OBJECT, "DELETE", "destroying", "destroyed"),
+    "stolen": Step(_OBJECT, "OBSERVE", "decommissioning", "stolen"),
+    "recall": Step(_OBJECT, "OBSERVE", "decommissioning", "recalled"),
+    "spoiled": Step(_OBJECT, "DELETE", "decommissioning", "damaged"),
+    "void": Step(_OBJECT, "DELETE", "decommissioning", "non_sellable_other"),
+    "withheld": Step(_OBJECT, "OBSERVE", "decommissioning", "non_sellable_other"),
+    "sold": Step(_OBJECT, "OBSERVE", "retail_selling", "retail_sold"),
+}  # fmt: skip
 
 
 def event_of(made: Made) -> dict[str, Any]:
     """Return one act of ours as an event, with its hash as its id."""
-    step, disposition = _STEPS[made.kind]
-    disposition = _OF_STATE.get(made.state, disposition)
-    if made.state == "destroyed":
-        step = "destroying"
-    aggregates = made.kind in {"packing", "unpacking"}
+    step = STEPS[made.kind]
+    aggregates = step.event == _AGGREGATION
     event: dict[str, Any] = {
-        "type": "AggregationEvent" if aggregates else "ObjectEvent",
-        "eventTime": f"{made.at.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z",
+        "type": step.event,
+        "eventTime": text_of_time(made.at),
         "eventTimeZoneOffset": made.offset,
-        "action": {"packing": "ADD", "unpacking": "DELETE", "commissioning": "ADD"}.get(made.kind, "OBSERVE"),
-        "bizStep": step,
+        "action": step.action,
+        "bizStep": step.biz_step,
     }
-    if disposition:
-        event["disposition"] = disposition
+    if step.disposition:
+        event["disposition"] = step.disposition
     if aggregates:
         event |= {"parentID": made.parent} | ({"childEPCs": list(made.epcs)} if made.epcs else {})
     elif made.epcs:
@@ -388,13 +408,38 @@ def event_of(made: Made) -> dict[str, Any]:
     if made.quantities:
         name = "childQuantityList" if aggregates else "quantityList"
         event[name] = [{"epcClass": epc_class, "quantity": count} for epc_class, count in made.quantities]
-    if made.number and made.kind in _TRANSACTION:
-        event["bizTransactionList"] = [{"type": _TRANSACTION[made.kind], "bizTransaction": made.number}]
+    if made.place:
+        event["readPoint"] = {"id": made.place}
+    if made.number and step.transaction:
+        event["bizTransactionList"] = [{"type": step.transaction, "bizTransaction": made.number}]
     for name, key, party in (
         ("sourceList", "source", made.source),
         ("destinationList", "destination", made.destination),
     ):
         if party and not aggregates:
             event[name] = [{"type": kind, key: party} for kind in ("owning_party", "possessing_party")]
-    event |= made.extra
     return {"eventID": event_id(event), **event}
+
+
+def declared_wrong(event: dict[str, Any], at: datetime, corrective: Iterable[str] = ()) -> dict[str, Any]:
+    """Return an event of ours once more, declared wrong: it did not occur, or the ``corrective`` ones tell it right."""
+    instead = list(corrective)
+    declared = {
+        "declarationTime": text_of_time(at),
+        "reason": "incorrect_data" if instead else "did_not_occur",
+        **({"correctiveEventIDs": instead} if instead else {}),
+    }
+    return event | {"errorDeclaration": declared}
+
+
+def in_instances(event: dict[str, Any], epcs: Sequence[str]) -> dict[str, Any]:
+    """Return a part of an event that told classes and quantities, by instances: an event with an id of its own."""
+    lists = dict(zip(("quantityList", "childQuantityList"), ("epcList", "childEPCs"), strict=True))
+    whole = {name: value for name, value in event.items() if name not in {"eventID", "recordTime"}}
+    told = {lists.get(name, name): list(epcs) if name in lists else value for name, value in whole.items()}
+    return {"eventID": event_id(told), **told} | ({"recordTime": event["recordTime"]} if "recordTime" in event else {})
+
+
+def text_of_time(at: datetime) -> str:
+    """Return a moment as events tell it: in UTC, to the millisecond."""
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

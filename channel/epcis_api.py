@@ -4,21 +4,25 @@ GS1 publishes the description of this interface; ours, /api/v1/openapi.json, lea
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import unquote
 
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from ninja import Router
 
-from channel import capturing
+from channel import capturing, telling
 from channel.capturing import MOST_EVENTS
-from channel.epcis import CONTEXT, bare
+from channel.epcis import CONTEXT, MOST_EPCS, bare
 from channel.epcis_ids import canonical
+from channel.items import Item, read
 from channel.models import Capture, Event
 from common.clock import now
+from common.db import array
 from common.errors import Invalid, NotFound
 from common.problems import BadRequest
 from staff.apikeys import KeyRef
@@ -26,6 +30,8 @@ from staff.bearer import ApiKeyAuth
 
 VERSION = "2.0.0"
 PAGE, MOST_A_PAGE = 30, 1_000
+MOST_INSTANCES = 10 * MOST_EPCS
+"""Labels that one page names where an answer is asked for in instances."""
 MOST_BYTES = 1_048_576
 WRITES, READS = ApiKeyAuth("goods"), ApiKeyAuth("goods", "read")
 _TEXT_FILTERS = {"EQ_bizStep": "biz_step", "EQ_disposition": "disposition", "EQ_action": "action", "eventType": "kind"}
@@ -35,7 +41,16 @@ _TIME_FILTERS = {
     "GE_recordTime": "record_time__gte",
     "LT_recordTime": "record_time__lt",
 }
-_FILTERS = {*_TEXT_FILTERS, *_TIME_FILTERS, "MATCH_anyEPC", "MATCH_epc", "EQ_eventID", "perPage", "nextPageToken"}
+_FILTERS = {
+    *_TEXT_FILTERS,
+    *_TIME_FILTERS,
+    "MATCH_anyEPC",
+    "MATCH_epc",
+    "EQ_eventID",
+    "perPage",
+    "nextPageToken",
+    "expand",
+}
 router = Router(tags=["epcis"])
 
 
@@ -152,7 +167,7 @@ def list_events(request: HttpRequest) -> HttpResponse:
 @router.get("/events/{path:event_id}", auth=READS, include_in_schema=False)
 def read_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Return one event by its id."""
-    capturing.tell_waiting(at=now())
+    telling.tell_waiting(at=now())
     wanted = {event_id, unquote(event_id)}
     query = request.META.get("QUERY_STRING", "")
     wanted |= {f"{one}?{unquote(query)}" for one in set(wanted)} if query else set()
@@ -165,12 +180,28 @@ def read_event(request: HttpRequest, event_id: str) -> HttpResponse:
 @router.get("/epcs/{path:epc}/events", auth=READS, include_in_schema=False)
 def events_of_epc(request: HttpRequest, epc: str) -> HttpResponse:
     """Return the events of one thing."""
-    one = canonical(unquote(epc))
-    return _page(request, Event.objects.filter(epcs__contains=[one]), f"/api/v1/epcis/epcs/{epc}/events")
+    return _page(request, Event.objects.filter(_about([unquote(epc)])), f"/api/v1/epcis/epcs/{epc}/events")
+
+
+# An event that counts labels is about each of them.
+_COUNTS = """
+SELECT e.id FROM channel_event e, jsonb_array_elements(e.spans) s
+WHERE e.spans IS NOT NULL AND EXISTS (
+    SELECT FROM unnest(%s::bigint[]) AS n (label_no) WHERE n.label_no >= (s->>0)::bigint AND n.label_no < (s->>1)::bigint)
+"""
+
+
+def _about(uris: Sequence[str]) -> Q:
+    """Say that an event is about one of these things: it names it, or counts it."""
+    wanted = [canonical(uri) for uri in uris]
+    found = read([Item(uri[:300]) for uri in wanted if "/21/" in uri])
+    labels = [one.first for one in found if not one.fault and not one.sscc]
+    named = Q(epcs__overlap=wanted)
+    return named | Q(pk__in=RawSQL(_COUNTS, [array(labels)])) if labels else named  # noqa: S611 - a text of ours
 
 
 def _page(request: HttpRequest, found: Any, path: str) -> HttpResponse:
-    capturing.tell_waiting(at=now())
+    telling.tell_waiting(at=now())
     if unknown := sorted(set(request.GET) - _FILTERS):
         raise BadQuery(errors=[{"at": ["query", name], "message": "unknown"} for name in unknown])
     for name, field in _TEXT_FILTERS.items():
@@ -183,13 +214,14 @@ def _page(request: HttpRequest, found: Any, path: str) -> HttpResponse:
         found = found.filter(event_id__in=_value(request, "EQ_eventID").split(","))
     for name in ("MATCH_anyEPC", "MATCH_epc"):
         if name in request.GET:
-            found = found.filter(epcs__overlap=[canonical(uri) for uri in _value(request, name).split(",")])
+            found = found.filter(_about(_value(request, name).split(",")))
     size = _number(request, "perPage", PAGE, MOST_A_PAGE)
+    expands = _flag(request, "expand")
+    after = 0
     if "nextPageToken" in request.GET:
-        at, pk = _token(request)
-        found = found.filter(Q(event_time__gt=at) | Q(event_time=at, pk__gt=pk))
-    rows = list(found.order_by("event_time", "pk")[: size + 1])
-    more, rows = len(rows) > size, rows[:size]
+        at, pk, after = _token(request)
+        found = found.filter(Q(event_time__gt=at) | Q(event_time=at, **{"pk__gte" if after else "pk__gt": pk}))
+    events, token = _told(found.order_by("event_time", "pk")[: size + 1], size, after, expands=expands)
     answer = _json(
         {
             "@context": [CONTEXT],
@@ -199,16 +231,36 @@ def _page(request: HttpRequest, found: Any, path: str) -> HttpResponse:
             "epcisBody": {
                 "queryResults": {
                     "queryName": "SimpleEventQuery",
-                    "resultsBody": {"eventList": [row.body for row in rows]},
+                    "resultsBody": {"eventList": events},
                 }
             },
         }
     )
-    if more:
+    if token:
         query = request.GET.copy()
-        query["nextPageToken"] = f"{_micros(rows[-1].event_time)}-{rows[-1].pk}"
+        query["nextPageToken"] = token
         answer.headers["Link"] = f'<{path}?{query.urlencode()}>; rel="next"'
     return answer
+
+
+def _told(rows: Iterable[Event], size: int, after: int, *, expands: bool) -> tuple[list[dict[str, Any]], str]:
+    """Return at most ``size`` events of rows, of which the first was told up to part ``after``; and where to go on.
+
+    A page in instances ends early, once it names `MOST_INSTANCES`.
+    """
+    found: list[dict[str, Any]] = []
+    token, room = "", MOST_INSTANCES
+    for row in rows:
+        parts = telling.parts_of(row) if expands else 1
+        for place in range(after, parts):
+            if len(found) == size or room <= 0:
+                return found, token
+            found.append(telling.part_of(row, place) if expands else row.body)
+            room -= MOST_EPCS if expands and row.spans else 0
+            left = place + 1 if place + 1 < parts else 0
+            token = f"{_micros(row.event_time)}-{row.pk}" + (f"-{left}" if left else "")
+        after = 0
+    return found, ""
 
 
 def _json(content: dict[str, Any]) -> HttpResponse:
@@ -246,6 +298,13 @@ def _number(request: HttpRequest, name: str, default: int, most: int) -> int:
     return int(text[:9])
 
 
+def _flag(request: HttpRequest, name: str) -> bool:
+    value = request.GET.get(name, "0")
+    if value not in {"0", "1"}:
+        raise _bad(name)
+    return value == "1"
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -253,13 +312,13 @@ def _micros(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def _token(request: HttpRequest) -> tuple[datetime, int]:
-    micros, dash, pk = _value(request, "nextPageToken").partition("-")
-    if not (dash and micros.isascii() and micros.isdecimal() and pk.isascii() and pk.isdecimal()):
+def _token(request: HttpRequest) -> tuple[datetime, int, int]:
+    """Return after which moment and event to go on, and with which part of that event (0: with the next event)."""
+    parts = _value(request, "nextPageToken").split("-")
+    if len(parts) not in {2, 3} or not all(one.isascii() and one.isdecimal() and len(one) < 18 for one in parts):
         raise _bad("nextPageToken")
-    if len(micros) > 17 or len(pk) > 18:
-        raise _bad("nextPageToken")
-    return _EPOCH + timedelta(microseconds=int(micros)), int(pk)
+    micros, pk, after = (*map(int, parts), 0)[:3]
+    return _EPOCH + timedelta(microseconds=micros), pk, after
 
 
 def _refuse(constant: str) -> Any:

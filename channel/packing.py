@@ -126,6 +126,19 @@ def _lie_elsewhere(parts: Sequence[tuple[int, int]]) -> bool:
     return any(UnitRange.objects.filter(label_range__overlap=NumericRange(*part)).exists() for part in parts)
 
 
+def number_for(kind: str, number: str) -> str:
+    """Return a new SSCC for a document of the brand; for one that was recorded before, the one that it got then.
+
+    Call it outside transactions. Raises what `settings.SSCC_ISSUER` raises.
+    """
+    before = Line.objects.filter(document__kind=kind, document__issuer=None, document__number=number, place=1).first()
+    if before is not None:
+        first, _blank, second = before.item.partition(" ")
+        return second if kind == Document.Kind.RELABEL else first
+    issue: Callable[[], str] = import_string(settings.SSCC_ISSUER)
+    return issue()
+
+
 # --- by hand, or by a camera on the line ----------------------------------------------------------------------------------
 
 
@@ -178,27 +191,33 @@ def unpack(paper: Paper, sscc: str, items: Sequence[Item] = ()) -> Answer:
             links.update(closed_at=at)
             ranges.update(closed_at=at)
             return keep(Document.Kind.UNPACKING, paper, [row], content_hash=content_hash)
-        rows = [_take(place, target, unit, at) for place, target in enumerate(find(lines, at=at), 1)]
+        rows = [_take(place, target, unit, sscc, at) for place, target in enumerate(find(lines, at=at), 1)]
         return keep(Document.Kind.UNPACKING, paper, rows, content_hash=content_hash)
 
 
-def relabel(old: str, new: str, *, at: datetime) -> Unit:
+def relabel(paper: Paper, old: str, new: str) -> Answer:
     """Give a unit another SSCC; the old one still finds it. Raises `UnknownUnit`, `BadSscc`, `SsccUsed`."""
+    items = [Item(f"{old} {new}"[:300])]
+    check(paper, items)
     if not _is_sscc(new):
         raise BadSscc
-    know([old])
+    content_hash = hash_of(paper, items, {})
+    know([old, new])
     with one_at_a_time():
+        before = answered_before(Document.Kind.RELABEL, paper, content_hash)
+        if before is not None:
+            return before
         unit = units_by_sscc([old]).get(old)
         if unit is None:
             raise UnknownUnit
-        if unit.sscc == new:
-            return unit
         if units_by_sscc([new]):
             raise SsccUsed
-        UnitAlias.objects.create(sscc=unit.sscc, unit=unit, replaced_at=at)
+        line = _line(1, f"{unit.sscc} {new}", unit, 0, "")
+        answer = keep(Document.Kind.RELABEL, paper, [line], content_hash=content_hash)
+        UnitAlias.objects.create(sscc=unit.sscc, unit=unit, replaced_at=paper.moment)
         unit.sscc = new
         unit.save(update_fields=["sscc"])
-    return unit
+    return answer
 
 
 def _put(place: int, target: Target, unit: Unit, text: str, at: datetime) -> Line:
@@ -237,8 +256,8 @@ def _put_unit(line: Line, child: Unit, parent: Unit, at: datetime) -> Line:
     return line
 
 
-def _take(place: int, target: Target, unit: Unit, at: datetime) -> Line:
-    line = _line(place, target.read.item.text, target.unit, target.labels, target.fault)
+def _take(place: int, target: Target, unit: Unit, sscc: str, at: datetime) -> Line:
+    line = _line(place, f"{sscc} {target.read.item.text}"[:300], target.unit, target.labels, target.fault)
     if target.fault and target.fault != "empty":
         return line
     if target.unit is not None:

@@ -1,6 +1,7 @@
 """Partners' verbs: take on, change, pause, resume, close; their contracts and territories."""
 
 import re
+from collections.abc import Collection
 from datetime import date, datetime
 
 from django.db import IntegrityError, connection, transaction
@@ -11,6 +12,7 @@ from common.errors import Conflict, Invalid, NotFound
 from common.geo import provinces_of_china
 from common.luhn import luhn
 from labels.identifiers import check_digit_is_right
+from labels.models import Product
 from ledger.services import open_account
 
 NUMBER = re.compile("[A-Z][0-9]{4,11}")
@@ -58,6 +60,12 @@ class BadDays(Invalid):
     """The last day is not before the first."""
 
     code = "bad_days"
+
+
+class LineKnown(Conflict):
+    """Another product line has that name."""
+
+    code = "line_known"
 
 
 class ContractKnown(Conflict):
@@ -201,13 +209,40 @@ def give_territory(
         raise TerritoryTaken from error
 
 
-def end_territory(territory: Territory, *, valid_to: date) -> Territory:
-    """End a territory after a day. Raises `BadDays`."""
-    _check_days(territory.valid_from, valid_to)
-    with transaction.atomic(durable=True):
-        Territory.objects.filter(pk=territory.pk).update(valid_to=valid_to)
-    territory.valid_to = valid_to
-    return territory
+def change_territory(
+    territory: Territory, *, valid_from: date, valid_to: date | None, is_shared: bool = False
+) -> Territory:
+    """Change from when to when a territory is a partner's. Goods already shipped keep the market that they had.
+
+    Raises `BadDays`, `TerritoryTaken`.
+    """
+    _check_days(valid_from, valid_to)
+    try:
+        with transaction.atomic():
+            row = Territory.objects.select_for_update().get(pk=territory.pk)
+            row.valid_from, row.valid_to, row.is_shared = valid_from, valid_to, is_shared
+            row.save(update_fields=["valid_from", "valid_to", "is_shared"])
+    except IntegrityError as error:
+        raise TerritoryTaken from error
+    return row
+
+
+# --- product lines ------------------------------------------------------------------------------------------------------
+
+
+def keep_line(
+    line: ProductLine | None, *, name: str, name_zh: str = "", products: Collection[Product] = ()
+) -> ProductLine:
+    """Make a product line (None) or change one: its names and its products. Raises `LineKnown`."""
+    row = line or ProductLine()
+    row.name, row.name_zh = name, name_zh
+    try:
+        with transaction.atomic():
+            row.save()
+            row.products.set(products)
+    except IntegrityError as error:
+        raise LineKnown from error
+    return row
 
 
 def _check_days(valid_from: date, valid_to: date | None) -> None:

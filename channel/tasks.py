@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
-from channel import acts, capturing
+from channel import acts, capturing, telling
 from common.clock import now
 
 
@@ -16,6 +16,7 @@ def receive_what_nobody_did() -> None:
 
 @shared_task
 def go_on_with_events() -> None:
-    """Apply events whose process died, and tell our documents as events."""
+    """Apply events whose process died, and tell as events what we did and know."""
     capturing.apply_waiting(at=now())
-    capturing.tell_waiting(at=now())
+    telling.tell_waiting(at=now())
+    telling.tell_facts(at=now())

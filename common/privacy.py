@@ -187,15 +187,16 @@ REGISTER: dict[str, Declared] = {
     "channel.Document": Declared(
         "id public_id kind issuer number content_hash state status source destination market refers reason site"
         " accepted duplicate rejected labels happened_at recorded_at recorded_by source_agreed_at"
-        " destination_agreed_at brand_agreed_at swept_at"
+        " destination_agreed_at brand_agreed_at swept_at told_at"
     ),
     "channel.Capture": Declared(
         "id public_id behaviour payload_hash by created_at ended_at success captured duplicates errors"
     ),
     "channel.Event": Declared(
         "id event_id digest is_error kind action biz_step disposition event_time record_time epcs body capture document"
-        " applied"
+        " applied origin spans"
     ),
+    "channel.Told": Declared("source key"),
     "channel.Document_blocks": Declared("id document block"),
     "channel.Line": Declared("id document place item condition unit labels outcome reason held_by"),
     "channel.Movement": Declared("id document label_range unit source destination state voids happened_at recorded_at"),

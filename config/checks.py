@@ -30,11 +30,13 @@ SERVER_SETTINGS = {
 }
 SIMULATED_PAYER = "lottery.payers.Simulator"
 HOOKS = (
+    "EVENT_SOURCES",
     "PRINTED_PACKS",
     "SCAN_HANDLER",
     "SMS_HANDLER",
     "VOICE_HANDLER",
     "SMS_ROUTER",
+    "SSCC_ISSUER",
     "KEK_BACKEND",
     "PAYOUT_ADAPTER",
 )
@@ -110,12 +112,14 @@ def check_hooks(**_: Any) -> list[CheckMessage]:
     """Return the hooks of lower floors that name something which does not exist."""
     faults: list[CheckMessage] = []
     for name in HOOKS:
-        path = getattr(settings, name, "")
-        try:
-            if path:
-                import_string(path)
-        except ImportError:
-            faults.append(_refuse(9, f"{name} names {path}, which does not exist.", "Name a function by its path."))
+        named = getattr(settings, name, "")
+        for path in [named] if isinstance(named, str) else named:
+            try:
+                if path:
+                    import_string(path)
+            except ImportError:
+                hint = "Name a function by its path."
+                faults.append(_refuse(9, f"{name} names {path}, which does not exist.", hint))
     return faults
 
 

@@ -388,6 +388,15 @@ SEALS_URL = env("SEALS_URL")  # and sent here by POST (https only)
 # --- goods ----------------------------------------------------------------------------------------------------------
 CHANNEL_TRANSFER_BY_BRAND = env("CHANNEL_TRANSFER_BY_BRAND", "1") == "1"  # transfers need the brand's consent too
 CHANNEL_AUTO_RECEIPT_DAYS = int(env("CHANNEL_AUTO_RECEIPT_DAYS", "7"))  # 0: what nobody confirms stays on its way
+EVENT_SOURCES = [  # of channel.telling.Source: facts that are told as events of EPCIS, beside documents of goods
+    "channel.facts.PRINTED",
+    "channel.facts.ACTIVATED",
+    "channel.facts.NOT_ACTIVATED",
+    "channel.facts.BLOCKED",
+    "channel.facts.LIFTED",
+    "redemption.events.SOLD",
+]
+SSCC_ISSUER = "console.packs.issue"  # () -> the next SSCC of the brand
 PRINTED_PACKS = "console.packs.printed"  # (SSCCs) -> [channel.packing.Pack]: packs that a print knows, not yet goods
 
 # --- places ---------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ class Document(models.Model):
     class Kind(models.TextChoices):
         PACKING = "packing", _("packing")
         UNPACKING = "unpacking", _("opening")
+        RELABEL = "relabel", _("new label")
         SHIPMENT = "shipment", _("shipment")
         RECEIPT = "receipt", _("receipt")
         TRANSFER = "transfer", pgettext_lazy("goods", "transfer")
@@ -74,6 +75,7 @@ class Document(models.Model):
     brand_agreed_at = models.DateTimeField(_("agreed by the brand at"), null=True, blank=True)
     blocks = models.ManyToManyField(Block, related_name="+", verbose_name=_("blocks"))
     swept_at = models.DateTimeField(_("scans re-attributed at"), null=True, blank=True)
+    told_at = models.DateTimeField(_("told as events at"), null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -90,6 +92,7 @@ class Document(models.Model):
         indexes = [
             models.Index(fields=["-recorded_at", "-id"], name="document_newest_first"),
             models.Index(fields=["id"], condition=Q(swept_at=None), name="document_to_sweep"),
+            models.Index(fields=["id"], condition=Q(told_at=None), name="document_to_tell"),
         ]
 
     def __str__(self) -> str:

@@ -38,6 +38,8 @@ class Event(models.Model):
     """One event. Its id and its hash each name it once; a declaration of error has the id of what it declares wrong.
 
     ``applied``: what followed from it here: a document's status, ``not_applied``, or why nothing could; "" until then.
+    ``origin`` names what an event of ours tells, where that is no document. ``spans``: the half-open ranges of labels
+    that its classes and quantities count.
     """
 
     event_id = models.CharField(_("event id"), max_length=300)
@@ -54,14 +56,25 @@ class Event(models.Model):
     capture = models.ForeignKey(Capture, models.PROTECT, null=True, blank=True, related_name="events")
     document = models.ForeignKey(Document, models.PROTECT, null=True, blank=True, related_name="events")
     applied = models.CharField(_("what followed"), max_length=24, blank=True, default="")
+    origin = models.CharField(_("what it tells"), max_length=60, null=True, blank=True)  # noqa: DJ001 - unique
+    spans = models.JSONField(_("labels counted"), null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["event_id", "is_error"], name="an_event_id_names_one_event"),
             models.UniqueConstraint(fields=["digest", "is_error"], name="an_event_is_kept_once"),
+            models.UniqueConstraint(fields=["origin"], name="what_happened_is_told_once"),
         ]
         indexes = [
             GinIndex(fields=["epcs"], name="event_by_epc"),
             models.Index(fields=["event_time", "id"], name="event_by_time"),
             models.Index(fields=["id"], condition=Q(applied=""), name="event_to_apply"),
+            models.Index(fields=["id"], condition=Q(spans__isnull=False), name="event_that_counts"),
         ]
+
+
+class Told(models.Model):
+    """How far a source of facts (`settings.EVENT_SOURCES`) has been told: the highest key that was reached."""
+
+    source = models.CharField(max_length=40, primary_key=True)
+    key = models.BigIntegerField(default=0)

@@ -109,6 +109,9 @@ class ProductLine(models.Model):
     name_zh = models.CharField(_("name in Chinese"), max_length=40, blank=True, default="")
     products = models.ManyToManyField(Product, related_name="+", verbose_name=_("products"))
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name"], name="a_product_line_has_its_own_name")]
+
     def __str__(self) -> str:
         return self.display_name
 
