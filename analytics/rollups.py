@@ -7,13 +7,15 @@ thrown away and made anew at any time. Whose market a scan was made in is judged
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
 from analytics.models import RegionDay, ScanHour, Touched
 from channel.queries import owners_of
+from common.clock import now
+from common.derived import Compared
 from labels.queries import local_date
 from redemption.models import OUTCOMES, Scan
 from redemption.rules import Outcome
@@ -115,6 +117,70 @@ def count(grain: str, starts: Sequence[datetime]) -> None:
     else:
         RegionDay.objects.filter(day__in=[start.date() for start in starts]).delete()
         RegionDay.objects.bulk_create(_by_region(_counted(grain, starts)), batch_size=2_000)
+
+
+def compare_hours(after: int, *, mends: bool) -> Compared:
+    """Compare the hours behind ``after`` (seconds since 1970) with what the scans tell."""
+    return _compare(Touched.Grain.HOUR, after, mends=mends)
+
+
+def compare_days(after: int, *, mends: bool) -> Compared:
+    """Compare the days behind ``after`` (seconds since 1970) with what the scans tell."""
+    return _compare(Touched.Grain.DAY, after, mends=mends)
+
+
+def _compare(grain: Touched.Grain, after: int, *, mends: bool) -> Compared:
+    """Compare some hours or days. Those that wait to be counted, and the one that runs, are left out."""
+    length = LENGTH[grain]
+    start = datetime.fromtimestamp(after, UTC) + length if after else _first(grain)
+    until = datetime.fromtimestamp(now().timestamp() // length.total_seconds() * length.total_seconds(), UTC) - HOUR
+    if start is None or start >= until:
+        return Compared(None, 0, 0)
+    starts = [one for one in (start + n * length for n in range(AT_ONCE)) if one < until]
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext(%s))", [grain])
+        waiting = set(Touched.objects.filter(grain=grain, start__in=starts).values_list("start", flat=True))
+        asked = [one for one in starts if one not in waiting]
+        right, stood = _rows(grain, _counted(grain, asked)), _standing(grain, asked)
+        wrong = sorted({one[0] for one in right ^ stood})
+        if wrong and mends:
+            count(grain, wrong)
+    upto = int(starts[-1].timestamp()) if starts[-1] + length < until else None
+    return Compared(upto, len(right), len(right ^ stood), f"{grain} {wrong[0]:%Y-%m-%d %H:%M}" if wrong else "")
+
+
+def _first(grain: Touched.Grain) -> datetime | None:
+    """Return the first hour or day of which there is a scan or a row."""
+    rolled = ScanHour.objects.order_by("hour").values_list("hour", flat=True).first()
+    day = RegionDay.objects.order_by("day").values_list("day", flat=True).first()
+    scanned = Scan.objects.order_by("pk").values_list("at", flat=True).first()
+    known = [rolled, scanned, datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None]
+    found = min((one for one in known if one is not None), default=None)
+    if found is None:
+        return None
+    found = found.replace(minute=0, second=0, microsecond=0)
+    return found if grain == Touched.Grain.HOUR else found.replace(hour=0)
+
+
+def _rows(grain: str, rows: Sequence[Counted]) -> set[tuple[Any, ...]]:
+    made = _by_hour(rows) if grain == Touched.Grain.HOUR else _by_region(rows)
+    return {_row(one) for one in made}
+
+
+def _standing(grain: str, starts: Sequence[datetime]) -> set[tuple[Any, ...]]:
+    if grain == Touched.Grain.HOUR:
+        return {_row(one) for one in ScanHour.objects.filter(hour__in=starts)}
+    return {_row(one) for one in RegionDay.objects.filter(day__in=[start.date() for start in starts])}
+
+
+def _row(row: ScanHour | RegionDay) -> tuple[Any, ...]:
+    if isinstance(row, ScanHour):
+        return (row.hour, row.distributor_id, row.owner_id, row.product_id, row.scans, row.placed, row.first_scans,
+                row.redemptions)  # fmt: skip
+    start = datetime(row.day.year, row.day.month, row.day.day, tzinfo=UTC)
+    return start, row.region, row.distributor_id, row.source, row.owner_id, row.scans
 
 
 def _counted(grain: str, starts: Sequence[datetime]) -> list[Counted]:

@@ -3,7 +3,9 @@
 Both ways run the same code over the same rows, so that the order in which documents arrived leaves no trace.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange, NumericRange
@@ -11,8 +13,11 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange, NumericRa
 from channel.chain import Chains, Span, Step, merged, without
 from channel.goods import markets_of
 from channel.models import Custody, Document, Movement
+from channel.papers import one_at_a_time
 from common.db import array, inside_transaction
+from common.derived import Compared
 
+END = 2**62
 BRINGING = {Document.Kind.SHIPMENT, Document.Kind.TRANSFER, Document.Kind.RETURN}
 
 _OVERLAPPING = """
@@ -56,10 +61,57 @@ def rebuild(parts: Iterable[tuple[int, int]]) -> None:
     Custody.objects.bulk_create([*_cut_out(wanted), *rows], batch_size=1_000)
 
 
-@inside_transaction
-def rebuild_all() -> None:
-    """Derive all custody anew, as after a restore, or when territories were corrected for days past."""
-    rebuild([(int(part.lower), int(part.upper)) for part in Movement.objects.values_list("label_range", flat=True)])
+SLICE = 500
+"""Edges of movements and custody between which one slice of labels lies."""
+_EDGES = """
+SELECT DISTINCT edge FROM (
+    SELECT lower(label_range) AS edge FROM channel_movement UNION ALL SELECT lower(label_range) FROM channel_custody
+) e WHERE edge > %(after)s ORDER BY 1 LIMIT %(limit)s
+"""
+
+
+def compare_custody(after: int, *, mends: bool) -> Compared:
+    """Compare the custody of the labels behind ``after`` with what the movements tell. Raises `InProgress`.
+
+    Locks as in `channel.papers`: documents that come meanwhile wait for one slice. Where a territory was corrected for
+    days past, this is where it begins to count.
+    """
+    with one_at_a_time():
+        with connection.cursor() as cursor:
+            cursor.execute(_EDGES, {"after": after, "limit": SLICE + 1})
+            edges = [row[0] for row in cursor.fetchall()]
+        if not edges:
+            return Compared(None, 0, 0)
+        end = edges[SLICE] if len(edges) > SLICE else END
+        window = (after + 1, end)
+        moved = Movement.objects.filter(label_range__overlap=NumericRange(*window)).values_list(
+            "label_range", flat=True
+        )
+        parts = merged((max(int(one.lower), window[0]), min(int(one.upper), end)) for one in moved)
+        derived = _rows(list(chains_of(parts).spans())) if parts else []
+        stored = Custody.objects.filter(label_range__overlap=NumericRange(*window))
+        right, found = _cells(derived, window), _cells(stored, window)
+        wrong = sorted(right.symmetric_difference(found), key=lambda cell: (cell[-2:], str(cell)))
+        if wrong and mends:
+            Custody.objects.bulk_create([*_cut_out([window]), *derived], batch_size=1_000)
+    first, last = wrong[0][-2:] if wrong else (0, 0)
+    sample = f"labels {first} to {last - 1}" if wrong else ""
+    return Compared(end - 1 if end < END else None, len(right), len(wrong), sample)
+
+
+Cell = tuple[Any, ...]
+
+
+def _cells(rows: Iterable[Custody], window: tuple[int, int]) -> set[Cell]:
+    """Return what rows say of the labels of a window; neighbours that say the same are one."""
+    said: dict[Cell, list[tuple[int, int]]] = defaultdict(list)
+    for row in rows:
+        first, end = max(int(row.label_range.lower), window[0]), min(int(row.label_range.upper), window[1])
+        if first < end:
+            says = (row.during.lower, row.during.upper, row.movement_id, row.partner_id, row.state, row.shipment_id,
+                    row.shipped_at, row.distributor_id, tuple(row.market))  # fmt: skip
+            said[says].append((first, end))
+    return {(*says, first, end) for says, parts in said.items() for first, end in merged(parts)}
 
 
 def _columns(parts: Sequence[tuple[int, int]]) -> dict[str, str]:

@@ -8,7 +8,9 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from channel.queries import Routed, ask_routes, documents_to_sweep, swept, touched
+from common.clock import now
 from common.db import array, ask, inside_transaction, moments, pipelined
+from common.derived import Compared
 from redemption.models import Scan, ScanRoute
 
 MOST_SCANS = 2_000
@@ -68,6 +70,24 @@ def derive_routes(scans: Sequence[tuple[int, int, datetime]], *, as_of: datetime
     write_routes(fresh, routes, as_of=as_of, anew=True)
     changed = [*gone, *(scan[0] for scan in fresh)]
     return sorted(changed)
+
+
+def compare_routes(after: int, *, mends: bool) -> Compared:
+    """Compare the routes of the scans behind ``after`` with what the documents tell; mended ones go to `SCAN_HANDLER`."""
+    with transaction.atomic(durable=True):
+        scans = Scan.objects.filter(pk__gt=after, label_no__isnull=False).order_by("pk")
+        rows = [(pk, label or 0, at) for pk, label, at in scans.values_list("pk", "label_no", "at")[:MOST_SCANS]]
+        is_last = len(rows) < MOST_SCANS
+        strays = ScanRoute.objects.filter(pk__gt=after).exclude(pk__in=[row[0] for row in rows])
+        strays = strays if is_last else strays.filter(pk__lte=rows[-1][0])
+        wrong = [*derive_routes(rows, as_of=now()), *strays.values_list("pk", flat=True)]
+        strays.delete()
+        if not mends:
+            transaction.set_rollback(True)
+    if mends:
+        tell_scans(wrong)
+    sample = f"scan {wrong[0]}" if wrong else ""
+    return Compared(None if is_last else rows[-1][0], len(rows), len(wrong), sample)
 
 
 def _said(row: ScanRoute) -> Routed:
