@@ -23,8 +23,12 @@ with warnings.catch_warnings():
     from schemathesis import GenerationMode
 
 from brands.models import Brand
+from channel.acts import Item, Paper, ship
 from common.clock import now
+from portal.services import make_key
 from staff.apikeys import create_key
+from staff.models import User
+from tests.channel.goods import make_goods
 from tests.environment import ROOT
 from tests.races.world import make_world
 from tests.servers import Web
@@ -117,3 +121,59 @@ def test_an_answer_that_is_not_described_is_found(described: tuple[Any, str, str
 
     with pytest.raises(BaseExceptionGroup):
         try_all(schema, url, {"Host": HOST, "Authorization": f"Bearer {token}"}, 20)
+
+
+# --- the API for partners' own systems -------------------------------------------------------------------------------------
+
+PARTNER_OPERATIONS = 6
+
+
+@pytest.fixture
+def of_partner(real_commits: Brand, tmp_path: Path) -> Iterator[tuple[Any, str, dict[str, str]]]:
+    """A running web process: the description of the partners' API, its address, and the tokens of its callers."""
+    goods = make_goods(2, at=now())
+    paper = Paper("SO-1", None, None, now(), "ada")
+    ship(paper, [Item(goods.cases[0])], source=None, destination=goods.a)
+    owner = User.objects.create_user("ada", password="x", role="owner")
+    tokens = {
+        name: make_key(partner, name=name, at=now(), created_by=owner)[1]
+        for name, partner in (("distributor", goods.a), ("shop", goods.shop))
+    }
+    tokens["the brand's own key"] = create_key("goods", ["read", "goods"], at=now())[1]
+    tokens["nobody"] = ""
+    with Web(tmp_path / "web.log") as web:
+        url = f"http://127.0.0.1:{web.port}"
+        config = schemathesis.Config.from_path(ROOT / "schemathesis.toml")
+        address = f"{url}/api/v1/partner/openapi.json"
+        yield schemathesis.openapi.from_url(address, config=config, headers={"Host": HOST}), url, tokens
+
+
+def as_caller(tokens: dict[str, str], caller: str) -> dict[str, str]:
+    token = tokens[caller]
+    return {"Host": HOST} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+
+def test_partners_systems_get_what_is_described(of_partner: tuple[Any, str, dict[str, str]]) -> None:
+    """Twenty examples for each operation as a distributor, six as each other caller: about 230 requests."""
+    schema, url, tokens = of_partner
+
+    assert try_all(schema, url, as_caller(tokens, "distributor"), 20) >= PARTNER_OPERATIONS * 10
+    for caller in ("shop", "the brand's own key", "nobody"):
+        assert try_all(schema, url, as_caller(tokens, caller), 6) >= PARTNER_OPERATIONS * 3
+
+
+@pytest.mark.torture
+def test_partners_systems_get_what_is_described_at_length(of_partner: tuple[Any, str, dict[str, str]]) -> None:
+    schema, url, tokens = of_partner
+
+    for caller in tokens:
+        try_all(schema, url, as_caller(tokens, caller), 100)
+
+
+def test_an_answer_to_partners_that_is_not_described_is_found(of_partner: tuple[Any, str, dict[str, str]]) -> None:
+    """A planted fault: the description forgets a field that every answer has."""
+    schema, url, tokens = of_partner
+    schema.raw_schema["components"]["schemas"]["StockOut"]["properties"]["data"] = {"type": "string"}
+
+    with pytest.raises(BaseExceptionGroup):
+        try_all(schema, url, as_caller(tokens, "distributor"), 4)
