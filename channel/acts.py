@@ -8,7 +8,7 @@ what stood before that moment and what came after it. Locks as in `channel.paper
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import NumericRange
@@ -259,6 +259,34 @@ def recall(paper: Paper, items: Sequence[Item]) -> Answer:
         parts = {part for one in targets if not one.fault for part in one.parts}
         _block(answer.document, parts, Block.Reason.RECALLED)
     return answer
+
+
+class Looked(NamedTuple):
+    """What a recall would take in: lines, ranges of labels (apart, in order), and how many of them each partner holds."""
+
+    lines: list[LineAnswer]
+    parts: list[tuple[int, int]]
+    held: dict[int | None, int]
+
+
+def look_at_recall(items: Sequence[Item], *, at: datetime) -> Looked:
+    """Say what a recall would take in, and write nothing. Partner None: the brand itself. Raises `InProgress`."""
+    lines = _read(items)
+    with one_at_a_time():
+        targets = [_with_all_ever(one) for one in find(lines, at=at)]
+    parts = merged(part for one in targets if not one.fault for part in one.parts)
+    held: dict[int | None, int] = {None: sum(end - first for first, end in parts)}
+    for first, end in parts:
+        now = Custody.objects.filter(
+            label_range__overlap=NumericRange(first, end), during__contains=at, partner__isnull=False
+        )
+        for part, partner in now.values_list("label_range", "partner"):
+            count = min(end, int(part.upper)) - max(first, int(part.lower))
+            held[partner] = held.get(partner, 0) + count
+            held[None] -= count
+    rows = [_plain_line(place, one) for place, one in enumerate(targets, 1)]
+    answers = [LineAnswer(one.place, one.item, one.outcome, one.reason, one.labels) for one in rows]
+    return Looked(answers, parts, {who: count for who, count in held.items() if count})
 
 
 def _with_all_ever(target: Target) -> Target:

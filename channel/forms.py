@@ -1,10 +1,14 @@
 """Forms of the partners' pages and of goods."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
 
-from channel.models import Partner, ProductLine
+from channel.items import Item, read
+from channel.models import Partner, ProductLine, Unit
 from common.geo import provinces_of_china
+from labels.models import Product
 
 
 def _regions() -> list[tuple[str, str]]:
@@ -43,6 +47,121 @@ class _DaysForm(forms.Form):
     )
 
 
+class TerritoryDaysForm(_DaysForm):
+    """From when to when a territory is a partner's."""
+
+    is_shared = forms.BooleanField(label=_("Shared with others"), required=False)
+
+
+class LineForm(forms.Form):
+    """A product line and what belongs to it."""
+
+    name = forms.CharField(label=_("Name in English"), max_length=80)
+    name_zh = forms.CharField(
+        label=_("Name in Chinese"), max_length=40, required=False, help_text=_("Shown to readers of Chinese.")
+    )
+    products = forms.ModelMultipleChoiceField(
+        label=_("Products"),
+        queryset=Product.objects.order_by("name", "pk"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+class _PaperForm(forms.Form):
+    """What every document of units says. The number that is proposed makes sending the form twice harmless."""
+
+    number = forms.CharField(label=_("Number of the document"), max_length=80)
+    happened_at = forms.DateTimeField(
+        label=_("When"),
+        required=False,
+        help_text=_("Empty: now."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+    reason = forms.CharField(label=_("Note"), max_length=300, required=False)
+
+
+class _Sscc(forms.CharField):
+    def __init__(self, **values: Any) -> None:
+        super().__init__(
+            max_length=300,
+            widget=forms.TextInput(attrs={"class": "id", "autocomplete": "off", "spellcheck": "false"}),
+            **values,
+        )
+
+    def clean(self, value: Any) -> str:
+        """Read 18 digits, a link or what a scanner sends."""
+        text = super().clean(value)
+        if not text:
+            return ""
+        [found] = read([Item(text)])
+        if not found.sscc:
+            raise forms.ValidationError(_("That is no SSCC: 18 digits, of which the last is the check digit."))
+        return found.sscc
+
+
+def _lines(**values: Any) -> forms.CharField:
+    return forms.CharField(
+        max_length=600_000,
+        widget=forms.Textarea(attrs={"rows": 8, "class": "id", "autocomplete": "off", "spellcheck": "false"}),
+        **values,
+    )
+
+
+class PackForm(_PaperForm):
+    """What was put into a case or on a pallet."""
+
+    kind = forms.ChoiceField(label=_("What is filled"), choices=Unit.Kind.choices, initial=Unit.Kind.CASE)
+    sscc = _Sscc(
+        label="SSCC",
+        required=False,
+        help_text=_("Of a unit that has one, ours or another company's. Empty: a new number is given out."),
+    )
+    lot = forms.CharField(label=_("Lot"), max_length=20, required=False)
+    items = _lines(
+        label=_("What goes in"), help_text=_("One a line: an SSCC, a link, a serial, or two serials with .. between.")
+    )
+
+    field_order = ["kind", "sscc", "lot", "items", "number", "happened_at", "reason"]
+
+
+class RecallForm(_PaperForm):
+    """Goods that are called back."""
+
+    items = _lines(
+        label=_("What is called back"),
+        help_text=_(
+            "One a line: an SSCC, a link, a serial, or two serials with .. between. A unit takes along every label that"
+            " ever was in it."
+        ),
+    )
+    happened_at = None  # type: ignore[assignment]  # a recall counts from now
+
+    field_order = ["items", "number", "reason"]
+
+
+class OpenForm(_PaperForm):
+    """What was taken out of a unit."""
+
+    items = _lines(
+        label=_("What is taken out"),
+        required=False,
+        help_text=_("One a line, as when packing. Empty: the unit is opened, and nothing is in it any more."),
+    )
+
+    field_order = ["items", "number", "happened_at", "reason"]
+
+
+class RelabelForm(_PaperForm):
+    """The number of a unit's new label."""
+
+    sscc = _Sscc(
+        label=_("New SSCC"), required=False, help_text=_("As on the new label. Empty: a new number is given out.")
+    )
+
+    field_order = ["sscc", "number", "happened_at", "reason"]
+
+
 class TerritoryForm(_DaysForm):
     """A region for a partner."""
 
@@ -75,12 +194,11 @@ class GoodsForm(forms.Form):
         ("return", _("The partner gives back")),
         ("release", _("Returned goods: release again")),
         ("destroy", _("Returned goods: destroy")),
-        ("recall", _("Recall")),
         ("steal", _("Stolen")),
     )
     act = forms.ChoiceField(label=_("What happened"), choices=ACTS)
     partner = forms.CharField(
-        label=_("Partner"), max_length=12, required=False, help_text=_("The number; not needed for a recall or theft.")
+        label=_("Partner"), max_length=12, required=False, help_text=_("The number; not needed for a theft.")
     )
     number = forms.CharField(label=_("Number of the document"), max_length=80)
     happened_at = forms.DateTimeField(

@@ -62,6 +62,7 @@ def documents(request: HttpRequest) -> HttpResponse:
         "kinds": Document.Kind.choices,
         "q": text,
         "may_edit": allowed(request.user, "channel.goods"),
+        "may_recall": allowed(request.user, "labels.recall"),
     }
     return render(request, "channel/documents.html", context)
 
@@ -115,6 +116,7 @@ def unit(request: HttpRequest, sscc: str) -> HttpResponse:
     [held] = custodies_at([parts[0][0]], [at]) if parts else [None]
     context = {
         "unit": found,
+        "may_edit": allowed(request.user, "channel.goods"),
         "count": sum(end - first for first, end in parts),
         "holder": Partner.objects.filter(pk=held.partner_id).first() if held and held.partner_id else None,
         "held": held,
@@ -217,7 +219,7 @@ def _recorded(request: HttpRequest, data: dict[str, Any]) -> Answer:
         return acts.give_back(page, items, source=partner)
     if act in {"release", "destroy"}:
         return acts.inspect(page, items, holder=None, resale=act == "release")
-    return acts.recall(page, items) if act == "recall" else acts.steal(page, items)
+    return acts.steal(page, items)
 
 
 def _items(text: str, file: UploadedFile | None) -> list[Item]:

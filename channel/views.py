@@ -15,6 +15,7 @@ from channel.qr import qr_path
 from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
+from labels.queries import local_date
 from ledger import queries as ledger
 from ledger.models import Kind
 from staff.permissions import allowed, staff_view
@@ -78,6 +79,7 @@ def partner(request: HttpRequest, public_id: str) -> HttpResponse:
         "lines": [(line, Kind(line.kind).label) for line in ledger.statement(found.account_id, limit=20).lines],
         "may_edit": allowed(request.user, "channel.edit"),
         "territories": found.territories.select_related("region", "line").order_by("-valid_from", "id"),
+        "today": local_date(now()),
         "contracts": found.contracts.order_by("-valid_from", "id"),
     }
     return render(request, "channel/partner.html", context)

@@ -84,6 +84,7 @@ MENU = (
             Item(_("Regions"), "/console/regions", "tag", "channel.read"),
             Item(_("Diversion"), "/console/diversion", "map", "diversion.read"),
             Item(_("Files"), "/console/cases", "file", "cases.read"),
+            Item(_("Product lines"), "/console/product-lines", "box", "channel.read"),
             Item(_("Reports from consumers"), "/console/reports", "message", "redemption.read"),
         ),
     ),

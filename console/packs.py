@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _, gettext_lazy
 
 from channel import packing as channel
 from labels import elements, forms as of_labels
+from printing import gs1
 from printing.models import Run
-from printing.runs import Pack, pack_at, pack_of, packs_of
+from printing.runs import NotToRun, Pack, pack_at, pack_of, packs_of, take_ssccs
 
 MOST_PACKS = 500
 _LONGEST = 60 * MOST_PACKS
@@ -60,6 +62,15 @@ def printed(ssccs: Sequence[str]) -> list[channel.Pack]:
         if pack.run.cancelled_at is None and pack.sscc not in found:
             found |= {one.sscc: one for one in _family(pack)}
     return list(found.values())
+
+
+def issue() -> str:
+    """Return the next SSCC of the brand, never given out before. Raises `NotToRun`. The hook ``SSCC_ISSUER``."""
+    prefix = str(connection.tenant.gs1_prefix)
+    if not prefix:
+        raise NotToRun(_("The brand has no GS1 company prefix: enter it in the settings first."))
+    with transaction.atomic():
+        return gs1.sscc(take_ssccs(prefix, 1).lower)
 
 
 def _family(pack: Pack) -> list[channel.Pack]:

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from console import activation_views, block_views, call_views, order_views, print_views, range_views, roll_views, views
+from console import (
+    activation_views,
+    block_views,
+    call_views,
+    goods_views,
+    order_views,
+    print_views,
+    range_views,
+    roll_views,
+    views,
+)
 
 app_name = "console"
 urlpatterns = [
@@ -32,6 +42,7 @@ urlpatterns = [
     path("blocks/preview", block_views.block_preview, name="block_preview"),
     path("recalls", range_views.recall_list, name="recalls"),
     path("recalls/new", range_views.recall_new, name="recall_new"),
+    path("recalls/goods", goods_views.recall, name="recall_goods"),
     path("recalls/<int:pk>", range_views.recall, name="recall"),
     path("recalls/<int:pk>/holders", range_views.recall_holders, name="recall_holders"),
     path("rolls", roll_views.rolls, name="rolls"),

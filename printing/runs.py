@@ -133,7 +133,7 @@ def order_packs(
     )
 
     def number() -> None:
-        row.numbers = _take_ssccs(prefix, count)
+        row.numbers = take_ssccs(prefix, count)
 
     return _kept(row, number)
 
@@ -235,7 +235,7 @@ def _lock() -> None:
 
 
 @inside_transaction
-def _take_ssccs(prefix: str, count: int) -> NumericRange:
+def take_ssccs(prefix: str, count: int) -> NumericRange:
     """Return the next numbers of a company, all with one extension digit. Raises `NotToRun`."""
     SsccCounter.objects.bulk_create([SsccCounter(prefix=prefix)], ignore_conflicts=True)
     counter = SsccCounter.objects.select_for_update().get(prefix=prefix)

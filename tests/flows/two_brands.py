@@ -18,7 +18,7 @@ from analytics.models import CodeFinding, FarmFinding
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
 from channel.acts import Item, Paper, ship
-from channel.models import Document, Partner
+from channel.models import Document, Partner, ProductLine, Region, Territory
 from common.clock import now
 from labels.models import Activation, Block, Product, ProductLink, Recall, Roll, Slot
 from ledger.models import Account, Transfer
@@ -86,6 +86,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         "slot": Slot,
         "budget": SpendingBudget,
         "document": ClaimDocument,
+        "territory": Territory,
     }
     Roll.objects.create(
         batch=batch,
@@ -130,6 +131,10 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
     things |= _shipped() | _filed()
     things |= _suspected(things["document"], labels_of(batch)[2])
+    region = Region.objects.create(code="XA", kind="country", name="Atlantis", name_zh="大西洲")
+    line = ProductLine.objects.create(name="Teas")
+    Territory.objects.create(partner=retailer, region=region, line=line, valid_from=now().date())
+    things["product_line"] = line.public_id
     account = PressAccount.objects.get()
     press = Client(HTTP_HOST=HOST)
     sign_in(press, account.user)
@@ -342,10 +347,15 @@ def arguments(two: Two, route: str) -> dict[str, str]:
             "console/partners/<str:public_id>/access/invitations/<str:invitation>",
             {"public_id": things["retailer"], "invitation": things["invitation"]},
         ),
+        (
+            "console/partners/<str:public_id>/territories/<int:pk>",
+            {"public_id": things["retailer"], "pk": str(numbers["territory"])},
+        ),
         ("console/partners/", {"public_id": things["retailer"]}),
         ("console/cases/<str:public_id>/close", {"public_id": things["decided_file"]}),
         ("console/cases/<str:public_id>/appeal", {"public_id": things["decided_file"]}),
         ("console/cases/", {"public_id": things["file"], "photo_id": things["photo"]}),
+        ("console/product-lines/", {"public_id": things["product_line"]}),
         ("console/labels/", {"serial": things["serial"]}),
         ("console/receipts/", {"number": things["receipt"]}),
         ("console/calls/", {"uuid": things["call"]}),
