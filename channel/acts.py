@@ -256,9 +256,19 @@ def recall(paper: Paper, items: Sequence[Item]) -> Answer:
         targets = [_with_all_ever(one) for one in find(lines, at=paper.at)]
         rows = [_plain_line(place, one) for place, one in enumerate(targets, 1)]
         answer = keep(_Kind.RECALL, paper, rows, content_hash=content_hash)
-        parts = {part for one in targets if not one.fault for part in one.parts}
-        _block(answer.document, parts, Block.Reason.RECALLED)
+        _block(answer.document, _apart(targets), Block.Reason.RECALLED)
     return answer
+
+
+def _apart(targets: Iterable[Target]) -> list[tuple[int, int]]:
+    """Return the ranges of lines in order, those that overlap made one: each is of one batch still."""
+    found: list[tuple[int, int]] = []
+    for first, end in sorted({part for one in targets if not one.fault for part in one.parts}):
+        if found and first < found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((first, end))
+    return found
 
 
 class Looked(NamedTuple):
@@ -274,7 +284,7 @@ def look_at_recall(items: Sequence[Item], *, at: datetime) -> Looked:
     lines = _read(items)
     with one_at_a_time():
         targets = [_with_all_ever(one) for one in find(lines, at=at)]
-    parts = merged(part for one in targets if not one.fault for part in one.parts)
+    parts = _apart(targets)
     held: dict[int | None, int] = {None: sum(end - first for first, end in parts)}
     for first, end in parts:
         now = Custody.objects.filter(

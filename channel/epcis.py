@@ -39,6 +39,9 @@ _OFFSET = re.compile(r"[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00)")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 _OLD_WORDS = {"BizStep-": "bizstep", "Disp-": "disp", "BTT-": "btt", "SDT-": "sdt", "ER-": "er"}
 _LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
+_TEXTS = ("type", "action", "bizStep", "disposition", "eventTime", "eventTimeZoneOffset", "recordTime", "eventID",
+          "parentID", "transformationID")  # fmt: skip
+_PAIRS = ("bizTransactionList", "sourceList", "destinationList")
 _QUANTITIES = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
 
 
@@ -112,8 +115,67 @@ def faults_of(event: Any, namespaces: dict[str, str], at: str, *, now: datetime)
     """Return all that is wrong with an event; ``at`` is its own pointer. Nothing: it may be captured."""
     if not isinstance(event, dict):
         return [Fault(at, "not_an_object", "An event is a JSON object.")]
+    if misshapen := list(_shapes(event, at)):
+        return misshapen
     namespaces = namespaces | _namespaces(event.get("@context"))
     return list(_faults(event, namespaces, at, now))
+
+
+def _shapes(event: dict[str, Any], at: str) -> Iterator[Fault]:
+    """Yield what is not even of the right JSON type: nothing else is asked of such an event."""
+    for name in _TEXTS:
+        if name in event and not isinstance(event[name], str):
+            yield Fault(f"{at}/{name}", "bad_type" if name == "type" else "not_a_text", "This is a text.")
+    for name in (*_LISTS, *_QUANTITIES, *_PAIRS, "sensorElementList"):
+        found = event.get(name, [])
+        if not isinstance(found, list):
+            yield Fault(f"{at}/{name}", "not_a_list", "This is a list.")
+            continue
+        for place, one in enumerate(found):
+            if name in _LISTS:
+                if not isinstance(one, str):
+                    yield _uri_fault(f"{at}/{name}/{place}", "not_a_uri")
+            elif not isinstance(one, dict):
+                yield Fault(f"{at}/{name}/{place}", "not_an_object", "This is an object.")
+            else:
+                yield from _measures(one, f"{at}/{name}/{place}")
+    for name in ("readPoint", "bizLocation", "ilmd", "errorDeclaration", "persistentDisposition"):
+        if name in event and not isinstance(event[name], dict):
+            yield Fault(f"{at}/{name}", "not_an_object", "This is an object.")
+    if isinstance(kept := event.get("persistentDisposition"), dict):
+        for way, words in kept.items():
+            if not isinstance(words, list) or not all(isinstance(one, str) for one in words):
+                yield Fault(f"{at}/persistentDisposition/{_escaped(str(way))}", "not_a_list", "This is a list.")
+    if isinstance(declared := event.get("errorDeclaration"), dict):
+        ids = declared.get("correctiveEventIDs", [])
+        if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+            yield Fault(f"{at}/errorDeclaration/correctiveEventIDs", "not_a_list", "This is a list.")
+    certified = event.get("certificationInfo", "")
+    if not isinstance(certified, str) and not (
+        isinstance(certified, list) and all(isinstance(one, str) for one in certified)
+    ):
+        yield Fault(f"{at}/certificationInfo", "not_a_text", "This is a text.")
+    if _is_kept_by_no_database(event):
+        yield Fault(at, "not_to_keep", "There are characters or numbers in it that nobody can keep.")
+
+
+def _measures(one: dict[str, Any], at: str) -> Iterator[Fault]:
+    if "quantity" in one and (isinstance(one["quantity"], bool) or not isinstance(one["quantity"], int | float)):
+        yield Fault(f"{at}/quantity", "not_a_number", "This is a number.")
+    for name in ("epcClass", "uom", "type", "bizTransaction", "source", "destination"):
+        if name in one and not isinstance(one[name], str):
+            yield Fault(f"{at}/{name}", "not_a_text", "This is a text.")
+
+
+def _is_kept_by_no_database(value: Any) -> bool:
+    """Return whether something holds NUL or half a character, or a number without bound."""
+    if isinstance(value, dict):
+        return any(_is_kept_by_no_database(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return any(map(_is_kept_by_no_database, value))
+    if isinstance(value, str):
+        return "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, int | float) and not -1e300 < value < 1e300
 
 
 def _faults(event: dict[str, Any], namespaces: dict[str, str], at: str, now: datetime) -> Iterator[Fault]:
@@ -378,6 +440,7 @@ STEPS = {
     "damaged": Step(_OBJECT, "OBSERVE", "receiving", "damaged", "recadv"),
     "return": Step(_OBJECT, "OBSERVE", "receiving", "returned", "rma"),
     "inspection": Step(_OBJECT, "OBSERVE", "inspecting"),
+    "field_inspection": Step(_OBJECT, "OBSERVE", "inspecting"),
     "destroyed": Step(_OBJECT, "DELETE", "destroying", "destroyed"),
     "stolen": Step(_OBJECT, "OBSERVE", "decommissioning", "stolen"),
     "recall": Step(_OBJECT, "OBSERVE", "decommissioning", "recalled"),

@@ -4,6 +4,7 @@ CBV 2.0 (GS1, 2022), sections 8.2 to 8.5 (identifiers) and 8.9.2 (the hash as an
 """
 
 import hashlib
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -126,7 +127,7 @@ def event_id(event: dict[str, Any], namespaces: dict[str, str] | None = None) ->
 
     ``namespaces`` maps prefixes of the document's context to their URIs.
     """
-    digest = hashlib.sha256(pre_hash(event, namespaces or {}).encode()).hexdigest()
+    digest = hashlib.sha256(pre_hash(event, namespaces or {}).encode("utf-8", "surrogatepass")).hexdigest()
     return f"ni:///sha-256;{digest}?ver=CBV2.0"
 
 
@@ -200,4 +201,6 @@ def _number(text: str) -> str:
     if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text):
         return text
     value = float(text)
+    if not math.isfinite(value):
+        return text
     return str(int(value)) if int(value) == value else str(value)

@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from collections.abc import Iterator
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import jsonschema_rs
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from brands.models import Brand
 from channel import acts
@@ -203,7 +205,11 @@ class Door:
 
     def send(self, body: Any, **headers: str) -> HttpResponse:
         return self.client.generic(
-            "POST", "/api/v1/epcis/capture", json.dumps(body), content_type="application/ld+json", headers=headers
+            "POST",
+            "/api/v1/epcis/capture",
+            json.dumps(body).replace("Infinity", "1e999"),
+            content_type="application/ld+json",
+            headers=headers,
         )
 
     def get(self, path: str) -> HttpResponse:
@@ -280,6 +286,68 @@ def test_all_or_nothing_and_going_on(door: Door, goods: Goods) -> None:
     assert holder(goods, 0) == (goods.a.pk, "in_transit")
 
 
+def test_each_fault_is_refused_at_the_door_with_its_place(door: Door, goods: Goods) -> None:
+    bad = [
+        shipping(goods, 0, bizStep="shiping"),
+        shipping(goods, 0, disposition="lost_somewhere"),
+        shipping(goods, 0, eventTime="2026-11-20T08:00:00"),
+        shipping(goods, 0, action="ADD", ilmd={"lotNumber": "L1"}),
+        shipping(goods, 0) | {"zz:temp": 3},
+    ]
+
+    told = door.capture(*bad, shipping(goods, 1))
+
+    places = ("bizStep", "disposition", "eventTime", "ilmd/lotNumber", "zz:temp")
+    assert [one["pointer"] for one in told["errors"]] == [
+        f"/epcisBody/eventList/{place}/{name}" for place, name in enumerate(places)
+    ]
+    assert (told["captureErrorBehaviour"], told["success"], told["captured"]) == ("rollback", False, 0)
+    assert not Event.objects.exists()
+
+
+RUBBISH: list[Any] = [
+    None,
+    True,
+    -1,
+    1.5,
+    "",
+    "x",
+    "\x00",
+    "urn:epc:id:sgtin:1.2.3",
+    "9" * 400,
+    [],
+    [None],
+    {},
+    {"id": 1},
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from(RUBBISH)), min_size=1, max_size=3), st.booleans())
+@settings(max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_rubbish_anywhere_gets_an_answer_that_is_no_failure(
+    door: Door, changes: list[tuple[int, Any]], proceed: bool
+) -> None:
+    """Sixty documents in each of which up to three values are something else."""
+    told = deepcopy(document(OBSERVED, PACKED | {"ilmd": {"ex:a": [1]}}))
+    for number, rubbish in changes:
+        places = list(places_in(told))
+        holder, key = places[number % len(places)]
+        holder[key] = deepcopy(rubbish)
+
+    answer = door.send(told, **{"GS1-Capture-Error-Behaviour": "proceed" if proceed else "rollback"})
+
+    assert answer.status_code in {202, 400}, answer.content
+    assert door.get("/events").status_code == 200
+
+
+def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every (container, key) of a JSON value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in list(pairs):
+        yield value, key
+        yield from places_in(inner)
+
+
 def test_duplicates_by_id_and_by_hash_are_ignored(door: Door, goods: Goods) -> None:
     named = shipping(goods, 0, eventID="urn:uuid:0f8fad5b-d9cb-469f-a165-70867728950e")
     door.capture(named)
@@ -344,7 +412,21 @@ def test_the_door_says_its_limits_and_refuses_what_is_no_document(door: Door) ->
 
     assert limits.status_code == 204
     assert limits.headers["GS1-EPCIS-Capture-Limit"] == "1000"
-    assert limits.headers["GS1-EPCIS-Version"] == "2.0.0"
+    assert limits.headers["GS1-EPCIS-Capture-File-Size-Limit"] == str(1_048_576)
+    assert limits.headers["GS1-Capture-Error-Behaviour"] == "rollback, proceed"
+    assert limits.headers["GS1-EPC-Format"] == "Always_GS1_Digital_Link"
+    assert {limits.headers[f"GS1-{of}-{end}"] for of in ("EPCIS", "CBV") for end in ("Version", "Min", "Max")} == {
+        "2.0.0"
+    }
+    captured = door.send(document(PACKED))
+    assert (captured.headers["GS1-Capture-Error-Behaviour"], captured.headers["GS1-EPCIS-Version"]) == (
+        "rollback",
+        "2.0.0",
+    )
+    assert door.get("/events").headers["GS1-CBV-Version"] == "2.0.0"
+    assert [door.client.options(f"/api/v1/epcis/{path}").headers["Allow"] for path in ("", "capture", "events")] == [
+        *("OPTIONS", "OPTIONS, POST", "OPTIONS, GET")
+    ]
     for body in ({}, [], {"type": "EPCISDocument"}, document() | {"schemaVersion": "1.2"}, document(*[PACKED] * 1001)):
         assert door.send(body).status_code == 400, str(body)[:60]
     assert door.send(document(PACKED), **{"GS1-Capture-Error-Behaviour": "perhaps"}).status_code == 400
