@@ -395,6 +395,7 @@ EVENT_SOURCES = [  # of channel.telling.Source: facts that are told as events of
     "channel.facts.BLOCKED",
     "channel.facts.LIFTED",
     "redemption.events.SOLD",
+    "analytics.events.INSPECTED",
 ]
 SSCC_ISSUER = "console.packs.issue"  # () -> the next SSCC of the brand
 PRINTED_PACKS = "console.packs.printed"  # (SSCCs) -> [channel.packing.Pack]: packs that a print knows, not yet goods
