@@ -239,8 +239,7 @@ class CasePhotoContent(models.Model):
 class CaseDecision(models.Model):
     """What was decided about a file, by somebody who did not investigate it.
 
-    ``told`` is written for the partner, who reads nothing else of it but what was decided. ``investigators``: the user
-    names of those who did, as it stood then. ``heard``: the question to which the partner
+    ``investigators``: the user names of those who did, as it stood then. ``heard``: the question to which the partner
     answered or could have answered; needed to confirm. ``verdict`` is empty for a shipment that was never scored.
     ``penalty`` is what a person wrote, never computed. ``told`` is written for the partner, who reads nothing else of a
     decision but what was decided.

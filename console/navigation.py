@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from common.clock import now
 from common.models import Job
@@ -83,7 +83,7 @@ MENU = (
             Item(_("Goods"), "/console/goods", "truck", "channel.read"),
             Item(_("Regions"), "/console/regions", "tag", "channel.read"),
             Item(_("Diversion"), "/console/diversion", "map", "diversion.read"),
-            Item(_("Files"), "/console/cases", "file", "cases.read"),
+            Item(pgettext_lazy("investigation", "Files"), "/console/cases", "file", "cases.read"),
             Item(_("Product lines"), "/console/product-lines", "box", "channel.read"),
             Item(_("Reports from consumers"), "/console/reports", "message", "redemption.read"),
         ),

@@ -6,7 +6,7 @@ from allauth.account.forms import LoginForm
 from django import forms
 from django.conf import settings
 from django.core.validators import RegexValidator
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from staff.models import ApiKey, Role
 from staff.permissions import OUTSIDE
@@ -37,7 +37,7 @@ class StaffForm(forms.Form):
     )
     language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, required=False)
     regions = forms.CharField(
-        label=_("Regions"),
+        label=pgettext_lazy("staff", "Regions"),
         max_length=400,
         required=False,
         help_text=_(

@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 
 class Role(models.TextChoices):
@@ -29,7 +29,7 @@ class User(AbstractUser):
     role = models.CharField(_("role"), max_length=12, choices=Role.choices, default=Role.SUPPORT)
     language = models.CharField(_("language"), max_length=7, blank=True, default="")
     regions = models.CharField(
-        _("regions"),
+        pgettext_lazy("staff", "regions"),
         max_length=400,
         blank=True,
         default="",

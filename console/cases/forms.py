@@ -27,7 +27,9 @@ class ChargeForm(forms.Form):
         to_field_name="username",
         help_text=_("Whoever is ever in charge does not decide about the file."),
     )
-    due_on = forms.DateField(label=_("Due on"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    due_on = forms.DateField(
+        label=_("Due on"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +54,13 @@ class DecideForm(forms.Form):
         max_length=1_000,
         required=False,
         help_text=_("In words, by the contract; the system computes none. Only where diversion is confirmed."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    told = forms.CharField(
+        label=_("Words for the partner"),
+        max_length=2_000,
+        required=False,
+        help_text=_("What the partner reads beside the decision; the reasons above are shown to staff alone."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,6 +23,7 @@ from channel.models import Document, Partner
 from common.clock import now
 from common.errors import Conflict, DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
+from common.templatetags.show import day
 from console.cases.forms import AppealForm, CautionForm, ChargeForm, DecideForm, LiftForm, NoteForm, PhotoForm
 from console.packs import sscc_in
 from staff.models import Role, User
@@ -131,7 +133,7 @@ def _in_charge(found: QuerySet[Case]) -> list[str]:
 def _csv(found: QuerySet[Case]) -> HttpResponse:
     rows = shown(list(found.order_by("-opened_at", "-id")[:10_000]))
     columns: list[Column] = [
-        (_("File"), lambda row: row.case.number),
+        (pgettext("investigation", "File"), lambda row: row.case.number),
         (_("Distributor"), lambda row: row.distributor.display_name if row.distributor else ""),
         (_("Goods went to"), lambda row: row.dest.display_name if row.dest else ""),
         (_("Shipment"), lambda row: row.shipment.number if row.shipment else ""),
@@ -152,6 +154,10 @@ def case_open(request: HttpRequest) -> HttpResponse:
     public_id = request.POST.get("shipment", "")[:30].replace("\x00", "")
     shipment = get_object_or_404(Document, public_id=public_id, kind=Document.Kind.SHIPMENT)
     user = _user(request)
+    if user.role == Role.REGIONAL and shipment.destination_id not in case_queries.partners_in(
+        user.regions.split(), on=brand_date(now())
+    ):
+        raise Http404
     own = user if user.role == Role.INVESTIGATOR else None
     case = casework.open_case(shipment.pk, at=now(), by=user.username, assignee=own)
     if not case_queries.files_for(user, at=now()).filter(pk=case.pk).exists():
@@ -229,13 +235,13 @@ def _told(row: CaseEntry) -> str:
     if kind == CaseEntry.Kind.ASSIGNED:
         return str(data["assignee"] or _("nobody"))
     if kind == CaseEntry.Kind.DUE:
-        return str(data["due_on"] or _("no day"))
+        return day(date.fromisoformat(data["due_on"])) if data["due_on"] else _("no day")
     if kind == CaseEntry.Kind.DECIDED:
         return str(Case.State(data["decision"]).label)
     if kind == CaseEntry.Kind.PHOTO:
         return f"SHA-256 {data['sha256'][:12]}…"
     if kind == CaseEntry.Kind.ASKED:
-        return _("until %(day)s") % {"day": data["answer_by"]}
+        return _("until %(day)s") % {"day": day(date.fromisoformat(data["answer_by"]))}
     return ""
 
 

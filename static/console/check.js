@@ -52,6 +52,19 @@
     sending = false;
   });
 
+  // --- a camera gives one photograph at a time: each is put to those before ---
+  const pictures = field("pictures"), none = one("#none");
+  let shots = [];
+  const put = (files) => {
+    const all = new DataTransfer();
+    shots = files;
+    for (const file of shots) all.items.add(file);
+    pictures.files = all.files;
+    none.hidden = !shots.length;
+  };
+  pictures.addEventListener("change", () => put([...shots, ...pictures.files]));
+  none.addEventListener("click", () => put([]));
+
   // --- the place, only by a tap ---
   if (navigator.geolocation) {
     one("#spot").hidden = false;

@@ -86,12 +86,15 @@ def test_a_check_survives_a_lost_network_and_two_taps(filed: Filed, visit: Calla
     page.reload()
     expect(page.get_by_label("Shop", exact=True)).to_have_value("Tianhe 12")
     page.get_by_label("Photographs").set_input_files([{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture()}])
+    page.get_by_label("Photographs").set_input_files(
+        [{"name": "b.jpg", "mimeType": "image/jpeg", "buffer": picture("blue")}]
+    )
     page.evaluate("const f = document.querySelector('#check'); f.requestSubmit(); f.requestSubmit();")
     page.wait_for_url(f"**/console/cases/{filed.case.public_id}")
 
     check = FieldCheck.objects.get()
-    assert (check.shop, check.lat, check.photos.count()) == ("Tianhe 12", 23.1291, 1)
-    assert CasePhoto.objects.count() == 1
+    assert (check.shop, check.lat, check.photos.count()) == ("Tianhe 12", 23.1291, 2)
+    assert CasePhoto.objects.count() == 2
     page.goto(path)
     expect(page.get_by_label("Shop", exact=True)).to_have_value("")
     watch.faults = [fault for fault in watch.faults if "ERR_INTERNET_DISCONNECTED" not in fault]

@@ -1,7 +1,7 @@
 """The pages of files: who sees and does what, and what the page says when somebody was faster."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -64,6 +64,14 @@ def test_the_page_tells_what_the_file_is_about(browse: Browse, filed: Filed) -> 
     assert "<form" not in page.split('id="main"')[1].split("</main>")[0]  # an auditor changes nothing
 
 
+def test_the_due_day_is_in_the_form_in_each_language(browse: Browse, filed: Filed) -> None:
+    casework.set_due(filed.case.pk, due_on=date(2026, 12, 4), at=now(), by="ana")
+
+    for language in ("en", "zh-hans"):
+        page = browse().get(address(filed), headers={"Accept-Language": language}).content.decode()
+        assert 'value="2026-12-04"' in page, language
+
+
 def test_an_investigator_sees_only_what_is_in_their_charge(browse: Browse, filed: Filed) -> None:
     own, other = enter(filed.ina), browse("investigator")
 
@@ -88,6 +96,7 @@ def test_one_opens_a_file_from_a_shipment_and_an_investigator_is_in_charge_of_it
     assert case.assignee == User.objects.get(username="the-investigator")
     assert enter(filed.ina).post("/console/cases/open", fields)["Location"] == "/console/cases"  # another's
     assert browse("legal").post("/console/cases/open", {"shipment": "x"}).status_code == 404
+    assert browse("regional").post("/console/cases/open", fields).status_code == 404
     assert browse("analyst").post("/console/cases/open", fields).status_code == 403
 
 
@@ -101,7 +110,13 @@ def test_a_file_goes_its_way_over_the_pages(browse: Browse, filed: Filed) -> Non
     assert ina.post(address(filed, "/move"), {"seen": "new", "to": "field_check"}).status_code == 302
     assert ina.post(address(filed, "/note"), {"text": "Two shops."}).status_code == 302
     asked = casework.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=now(), by="lea")
-    decision = {"seen": "field_check", "decision": "confirmed", "reason": "Seen.", "penalty": "Deposit."}
+    decision = {
+        "seen": "field_check",
+        "decision": "confirmed",
+        "reason": "Seen.",
+        "penalty": "Deposit.",
+        "told": "We saw it.",
+    }
     early = lea.post(address(filed, "/decide"), decision)
     assert (early.status_code, CaseDecision.objects.count()) == (409, 0)
     assert "must be heard" in early.content.decode()
@@ -115,7 +130,7 @@ def test_a_file_goes_its_way_over_the_pages(browse: Browse, filed: Filed) -> Non
     case = Case.objects.get()
     assert (case.state, case.due_on.isoformat() if case.due_on else "") == ("field_check", "2026-12-04")
     page = lea.get(address(filed)).content.decode()
-    for text in ("Two shops.", "Seen.", "Deposit.", "Not so.", "Appealed", "Investigated by ina."):
+    for text in ("Two shops.", "Seen.", "Deposit.", "We saw it.", "Not so.", "Appealed", "Investigated by ina."):
         assert text in page
 
 

@@ -354,7 +354,11 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("console/partners/", {"public_id": things["retailer"]}),
         ("console/cases/<str:public_id>/close", {"public_id": things["decided_file"]}),
         ("console/cases/<str:public_id>/appeal", {"public_id": things["decided_file"]}),
-        ("console/cases/", {"public_id": things["file"], "photo_id": things["photo"]}),
+        (
+            "console/cases/<str:public_id>/photos/",
+            {"public_id": things["file"], "photo_id": things["photo"]},
+        ),
+        ("console/cases/", {"public_id": things["file"]}),
         ("console/product-lines/", {"public_id": things["product_line"]}),
         ("console/labels/", {"serial": things["serial"]}),
         ("console/receipts/", {"number": things["receipt"]}),
