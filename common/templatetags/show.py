@@ -38,6 +38,14 @@ def percent(part: Any, whole: Any) -> str:
 
 
 @register.filter
+def chance(value: float | None) -> str:
+    """Return a probability: "0.94"; never quite 0 or 1: "< 0.01", "> 0.99"; "–" for None."""
+    if value is None:
+        return NOTHING
+    return "> 0.99" if value > 0.994 else "< 0.01" if value < 0.006 else f"{value:.2f}"
+
+
+@register.filter
 def money(minor: Any, currency: Any) -> str:
     """Return an amount in minor units of a currency: "¥ 1,280", "¥ 0.30"; "–" for None."""
     return NOTHING if minor is None else shown(int(minor), str(currency))

@@ -139,7 +139,7 @@ def _stopped(labels: Iterable[int]) -> set[int]:
 def _columns() -> list[tuple[Any, Any]]:
     return [
         (_("Serial"), "serial"),
-        (_("Sign"), lambda row: row.finding.get_kind_display()),
+        (_("Indication"), lambda row: row.finding.get_kind_display()),
         (_("How sure"), "words"),
         ("z", lambda row: "" if row.finding.score is None else f"{row.finding.score:.2f}"),
         (_("Checks after the first"), lambda row: row.finding.follow_ups),
@@ -232,7 +232,7 @@ def farms(request: HttpRequest) -> HttpResponse:
     order = ("-redeemed", "-id")
     if wants_csv(request):
         columns: list[tuple[Any, Any]] = [
-            (_("Sign"), lambda row: row.finding.get_kind_display()),
+            (_("Indication"), lambda row: row.finding.get_kind_display()),
             (_("Case"), "sscc"),
             (_("First label"), "first"),
             (_("Last label"), "last"),

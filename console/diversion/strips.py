@@ -61,6 +61,15 @@ class Sighting:
         return self.places[0] if self.places else None
 
     @property
+    def brief(self) -> str:
+        """The score in few words, for a table that says above whose areas are meant."""
+        if self.side == "none":
+            return _("fits both areas alike")
+        if self.side == "own":
+            return _("{times} times more likely from the own area").format(times=times_of(self.score))
+        return _("{times} times more likely from elsewhere").format(times=times_of(self.score))
+
+    @property
     def side(self) -> str:
         """Which side it speaks for: "away", "own", or "none"."""
         return "none" if abs(self.score) < SPEAKS else "away" if self.score > 0 else "own"
@@ -110,15 +119,19 @@ class Strip:
         )
 
 
+def times_of(score: float) -> str:
+    """Return how many times as likely a score is: "48", "2.5", "over 10,000"."""
+    times = 10 ** min(abs(score), 12.0)
+    if times > MOST_TIMES:
+        return _("over {n}").format(n=f"{MOST_TIMES:,}")
+    return f"{times:.1f}" if times < 3 else f"{times:,.0f}"
+
+
 def times_words(score: float, own: str, other: str) -> str:
     """Say a score in words: "48 times more likely sold in B's area than in A's"."""
     if abs(score) < SPEAKS:
         return _("fits both areas alike")
-    times = 10 ** min(abs(score), 12.0)
-    if times > MOST_TIMES:
-        number = _("over {n}").format(n=f"{MOST_TIMES:,}")
-    else:
-        number = f"{times:.1f}" if times < 3 else f"{times:,.0f}"
+    number = times_of(score)
     if score > 0:
         return _("{times} times more likely sold in {other}'s area than in {own}'s").format(
             times=number, other=other, own=own

@@ -14,6 +14,7 @@ from common.templatetags import show
         (show.num(1234567), "1,234,567"), (show.num(-5), "−5"), (show.num(0), "0"), (show.num(None), "–"),
         (show.signed(120), "+120"), (show.signed(-1430), "−1,430"), (show.signed(0), "–"),
         (show.percent(5642, 6214), "90.8 %"), (show.percent(1, 0), "–"), (show.tenths(-6), "▼ 0.6 %"),
+        (show.chance(0.937), "0.94"), (show.chance(0.9999), "> 0.99"), (show.chance(0.0), "< 0.01"), (show.chance(None), "–"),
         (show.groups("482109375567"), "4821 0937 5567"), (show.groups(None), ""),
         (show.place_of_zone("America/New_York"), "New York"), (show.day(None), "–"), (show.moment(None), "–"),
     ],
