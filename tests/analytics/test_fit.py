@@ -104,6 +104,22 @@ def test_findings_hold_what_the_pages_show_and_stay(loaded: Loaded) -> None:
             connection.cursor().execute(f"DELETE FROM {model._meta.db_table}")
 
 
+def test_a_finding_tells_whether_it_stands(loaded: Loaded) -> None:
+    problem, parameters = loaded.scored.problem, loaded.scored.fit.parameters
+    place = {paper: number for number, paper in loaded.documents.items()}
+    witnesses = problem.witnesses
+
+    for finding in Finding.objects.filter(alert=True):
+        rows = witnesses.case_shipment[witnesses.case] == place[finding.shipment_id]
+        assert finding.scans_away == finding.scan_findings.filter(score__gt=0).count()
+        assert finding.expected_away == pytest.approx(diversion.trips(problem, parameters)[rows].sum(), abs=1e-3)
+        assert finding.priority == pytest.approx(finding.probability * finding.expected_units)
+        for name in ("travelled", "online", "border", "away"):  # more of what is honest accuses nobody
+            assert finding.without[name] <= finding.probability + 0.01, name
+    told = Finding.objects.filter(alert=True).order_by("probability").values_list("probability", "without")
+    assert any(without["online"] < p - 1e-4 for p, without in told)
+
+
 def test_rescoring_without_news_is_the_fit_itself(loaded: Loaded) -> None:
     before = dict(ShipmentScore.objects.values_list("shipment_id", "probability"))
     findings = Finding.objects.count()

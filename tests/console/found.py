@@ -49,13 +49,15 @@ def make_land(goods: Goods) -> dict[str, Region]:
     return regions
 
 
-def make_run(at: datetime = NOW, alert_from: float = 0.7) -> FitRun:
+def make_run(at: datetime = NOW, alert_from: float = 0.7, *, kept: bool = True) -> FitRun:
+    """Write a run; ``kept``: as the newest, with a state that nothing can be judged with."""
     run = FitRun.objects.create(
         began_at=at, ended_at=at, scans_from=at - 365 * DAY, scans_until=at, eta=0.8, parameters={}, counts={},
         data_hash=bytes(32), code_version="test", seconds=1.0, alert_from=alert_from,
     )  # fmt: skip
-    FitState.objects.all().delete()
-    FitState.objects.create(run=run, blob=b"")
+    if kept:
+        FitState.objects.all().delete()
+        FitState.objects.create(run=run, blob=b"")
     return run
 
 

@@ -45,7 +45,7 @@ def test_the_list_says_what_and_how_sure(browse: Browse, labels: list[int]) -> N
     assert words["never_shipped"].startswith("plain")
     text = page.content.decode()
     assert f"/console/labels/{serial_of(labels[0])}" in text
-    assert "Decide" not in text, "an analyst decides nothing"
+    assert "It was copied" not in text, "an analyst decides nothing"
 
 
 def test_what_an_older_run_suspected_is_not_listed_again(browse: Browse, labels: list[int]) -> None:
@@ -85,7 +85,7 @@ def test_a_label_that_was_never_sold_leaked(browse: Browse, labels: list[int]) -
     assert stops(labels[0]) == ["leak"]
 
 
-def test_an_honest_label_pays_again(browse: Browse, labels: list[int], real_commits: None) -> None:
+def test_an_honest_label_pays_again(browse: Browse, labels: list[int]) -> None:
     suspect(labels[0])
     client = browse("owner")
     client.post(f"{CODES}/{serial_of(labels[0])}/confirm")
@@ -161,9 +161,7 @@ def farm(labels: list[int]) -> FarmFinding:
     )  # fmt: skip
 
 
-def test_rewards_of_a_farm_are_held_once_and_let_go(
-    browse: Browse, farm: FarmFinding, labels: list[int], real_commits: None
-) -> None:
+def test_rewards_of_a_farm_are_held_once_and_let_go(browse: Browse, farm: FarmFinding, labels: list[int]) -> None:
     client = browse("investigator")
 
     for _ in range(2):

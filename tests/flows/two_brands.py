@@ -252,7 +252,7 @@ def _filed() -> dict[str, str]:
 
 def _suspected(document: str, label_no: int) -> dict[str, str]:
     """Give the brand a night's findings: a shipment, a copied label, and somebody who redeemed neighbours."""
-    run = make_run(now())
+    run = make_run(now(), kept=False)
     finding_of(run, Document.objects.get(public_id=document))
     CodeFinding.objects.create(run=run, label_no=label_no, kind="copied", score=4.0, follow_ups=3, found_at=now())
     farm = FarmFinding.objects.create(
