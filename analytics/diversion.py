@@ -29,6 +29,8 @@ ROUNDS = 4
 BLOCK_SCANS = 20_000
 ALERT_FALSE_SHARE = 0.10
 PRIOR_ONE, PRIOR_MIXED, PRIOR_TRICKLE, PRIOR_SCATTER = 0.6, 0.2, 0.1, 0.1
+MOST_TOLD = 9.0
+"""Decades: nothing that is told of a scan claims more."""
 MIN_SHARE_ASTRAY = 0.15
 """Below this share of cases, a trickle or a scatter is what honest trade looks like too."""
 
@@ -275,9 +277,9 @@ def _weigh(problem: Problem, parameters: Parameters, kernels: _Kernels, scans: s
     ratio[np.arange(len(holder)), shipper] = 0
     ratio = np.concatenate([ratio, (trickle - log_honest)[:, None], (scatter - log_honest)[:, None]], axis=1)
 
-    others = in_market[:, :-1].copy()
-    others[np.arange(len(home)), np.minimum(home, others.shape[1] - 1)] = 0
-    score = np.log10(np.maximum(others.max(axis=1), FLOOR) / own) if others.shape[1] else np.zeros(len(own))
+    others = np.where(markets.exist[epoch][case], in_market, 0)
+    others[np.arange(len(home)), home] = 0
+    score = np.clip(np.log10(np.maximum(others.max(axis=1), FLOOR) / own), -MOST_TOLD, MOST_TOLD)
     return Cases(np.clip(problem.eta * ratio, -CLIP, CLIP), shares[1], shares[2], shares[3], travelled, near, score)
 
 

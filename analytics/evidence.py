@@ -19,6 +19,8 @@ POOR_M, COARSE_M = 3_000.0, 20_000.0
 IP_PRIOR = np.array([6, 1, 1, 0.5, 0.5, 0.5])
 """Dirichlet prior of the six ways in which an IP place is right or wrong (design: classes c1 … c6)."""
 SAME_PLACE_NUMBER = 0.9
+BORDER_WEIGHT = 0.5
+"""Of the logarithm of what a fix tells near a market's border, where no polygons say on which side it lies."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,15 @@ class Answers:
     phone: Ints
     gps_cell: Ints
     """The one cell that the fix names, `NONE` if it names none or several."""
-    gps_codes: tuple[tuple[int, int], ...]
-    """(index of the region code, class of accuracy: 0 good, 1 poor, 2 province only)."""
+    gps_codes: tuple[tuple[int, int, bool], ...]
+    """(index of the region code, class of accuracy: 0 good, 1 poor, 2 province only; whether a border is near)."""
 
 
 def read_answers(scans: Scans, geography: Geography, codes: Sequence[str]) -> Answers:
     """Return the answers of ``scans``; ``codes`` are the region codes that the scans' indices name."""
     accuracy = np.nan_to_num(scans.gps_accuracy_m, nan=0.0)
     grade = (accuracy > POOR_M).astype(np.int64) + (accuracy > COARSE_M)
-    pairs = np.where(scans.gps == NONE, NONE, scans.gps * 3 + grade)
+    pairs = np.where(scans.gps == NONE, NONE, scans.gps * 6 + grade * 2 + scans.at_border)
     distinct, row = np.unique(np.append(pairs, NONE), return_inverse=True)
     named = [geography.members[code] for code in codes]
     single = np.array([cells[0] if len(cells) == 1 else NONE for cells in named] + [NONE], np.int64)
@@ -48,7 +50,7 @@ def read_answers(scans: Scans, geography: Geography, codes: Sequence[str]) -> An
         ip=scans.ip + 1,
         phone=scans.phone + 1,
         gps_cell=np.where(grade == 2, NONE, cell),
-        gps_codes=tuple((int(pair) // 3, int(pair) % 3) for pair in distinct[1:]),
+        gps_codes=tuple((pair // 6, pair % 6 // 2, pair % 2 == 1) for pair in distinct[1:].tolist()),
     )
 
 
@@ -60,12 +62,13 @@ def gps_table(geography: Geography, answers: Answers, codes: Sequence[str]) -> F
     """Return P(fix | k), (1 + answers, J)."""
     if not answers.gps_codes:
         return np.ones((1, len(geography.codes)))
-    rows = geography.membership([codes[code] for code, _ in answers.gps_codes])
-    grade = np.array([grade for _, grade in answers.gps_codes])
+    rows = geography.membership([codes[code] for code, *_ in answers.gps_codes])
+    grade = np.array([grade for _, grade, _ in answers.gps_codes])
+    weight = np.array([BORDER_WEIGHT if border else 1.0 for *_, border in answers.gps_codes])[:, None]
     provinces = geography.province[np.argmax(rows, axis=1)]
     rows = np.where((grade == 2)[:, None], geography.province[None, :] == provinces[:, None], rows)
     right = np.where(grade == 1, GPS_RIGHT_IF_POOR, GPS_RIGHT)[:, None]
-    return _with_silence(right * rows + (1 - right) * (rows @ geography.near.T))
+    return _with_silence((right * rows + (1 - right) * (rows @ geography.near.T)) ** weight)
 
 
 @dataclass(frozen=True)

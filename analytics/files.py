@@ -289,6 +289,7 @@ def _scans(folder: Path, geography: Geography) -> tuple[Scans, tuple[str, ...], 
         ),
         staff=np.array(sheet.column("staff", flag), bool),
         gps_accuracy_m=np.array([value or 0 for value in sheet.column("gps_accuracy_m", decimal(0, 1e8))], np.float64),
+        at_border=np.array(sheet.column("near_border", flag), bool),
         **columns,
     )
     return scans, tuple(numbers), ignored

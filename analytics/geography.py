@@ -18,6 +18,7 @@ Flags = NDArray[np.bool_]
 
 EARTH_RADIUS_KM = 6371.0
 LEVELS = ("country", "province", "city", "county")
+EVERY_LINE = -1
 NOBODY = -1
 """The owner of a cell that no territory covers."""
 
@@ -36,12 +37,16 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Territory:
-    """A region given to a distributor (by its number in the list), both days included; no day is no bound."""
+    """A region given to a distributor (by its number in the list), both days included; no day is no bound.
+
+    ``line``: the product line for which it is given, `EVERY_LINE` for all.
+    """
 
     distributor: int
     region: str
     valid_from: date | None = None
     valid_to: date | None = None
+    line: int = -1
 
     def covers(self, day: date) -> bool:
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
@@ -63,9 +68,10 @@ def rows_to_one(weights: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Geography:
-    """The cells of a market, J of them, and who owned each from which day on.
+    """The cells of a market, J of them, and who owned each from which day on, for which products.
 
-    ``owners[e, j]``: the distributor that owns cell j in epoch e, or `NOBODY`; epoch e begins on ``epochs[e]``.
+    ``owners[e, j]``: the distributor that owns cell j in epoch e, or `NOBODY`. The epochs of the first assortment come
+    first, one beginning on each of ``epochs``, then those of the next: `epoch_of` counts them.
     """
 
     codes: tuple[str, ...]
@@ -78,6 +84,8 @@ class Geography:
     """Code of any level → the cells that it stands for."""
     epochs: tuple[date, ...]
     owners: Ints
+    assortments: tuple[tuple[int, ...], ...] = ((),)
+    """Products that are in the same lines: these lines, the narrowest first."""
 
     @cached_property
     def share(self) -> Floats:
@@ -110,9 +118,9 @@ class Geography:
         np.fill_diagonal(weights, 0)
         return rows_to_one(weights)
 
-    def epoch_of(self, day: date) -> int:
-        """Return the epoch in which ``day`` lies; days before the first belong to it."""
-        return max(sum(start <= day for start in self.epochs) - 1, 0)
+    def epoch_of(self, day: date, assortment: int = 0) -> int:
+        """Return the epoch in which ``day`` lies for products of an assortment; days before the first belong to it."""
+        return assortment * len(self.epochs) + max(sum(start <= day for start in self.epochs) - 1, 0)
 
     def membership(self, codes: Sequence[str]) -> Floats:
         """Return (len(codes), J): 1 where the cell belongs to the code."""
@@ -141,17 +149,29 @@ def _epochs(territories: Iterable[Territory]) -> tuple[date, ...]:
     return tuple(sorted(days))
 
 
-def _owner(chain: Sequence[str], day: date, by_region: Mapping[str, Sequence[Territory]]) -> int:
-    """Return who owns the most specific region of ``chain`` that anybody owns; of two, who came later."""
+def _owner(
+    chain: Sequence[str], day: date, by_region: Mapping[str, Sequence[Territory]], lines: Sequence[int] = ()
+) -> int:
+    """Return who owns the most specific region of ``chain`` that anybody owns for products of these lines.
+
+    Of two, who has it for the narrower line; then who came later.
+    """
+    width = {line: place for place, line in enumerate((*lines, EVERY_LINE))}
     for code in chain:
-        valid = [territory for territory in by_region.get(code, ()) if territory.covers(day)]
+        valid = [
+            territory for territory in by_region.get(code, ()) if territory.line in width and territory.covers(day)
+        ]
         if valid:
-            latest = max(valid, key=lambda one: (one.valid_from or date.min, -one.distributor))
-            return latest.distributor
+            best = max(valid, key=lambda one: (-width[one.line], one.valid_from or date.min, -one.distributor))
+            return best.distributor
     return NOBODY
 
 
-def build(regions: Sequence[Region], territories: Sequence[Territory]) -> Geography:
+def build(
+    regions: Sequence[Region],
+    territories: Sequence[Territory],
+    assortments: Sequence[tuple[int, ...]] = ((),),
+) -> Geography:
     """Return the cells of these regions. Raises ValueError where no region could be a cell."""
     tree = {region.code: region for region in regions}
     by_region: dict[str, list[Territory]] = {}
@@ -171,7 +191,11 @@ def build(regions: Sequence[Region], territories: Sequence[Territory]) -> Geogra
         counties = [code for code in children.get(city, ()) if tree[code].level == "county"]
         if not counties or not all(placed(code) for code in counties):
             return False
-        return any(len({_owner(chains[code], day, by_region) for code in counties}) > 1 for day in epochs)
+        return any(
+            len({_owner(chains[code], day, by_region, lines) for code in counties}) > 1
+            for lines in assortments
+            for day in epochs
+        )
 
     cells: list[str] = []
     for region in regions:
@@ -210,5 +234,13 @@ def build(regions: Sequence[Region], territories: Sequence[Territory]) -> Geogra
         province=np.array(province, np.int64),
         members={code: np.array(sorted(set(found)), np.int64) for code, found in members.items()},
         epochs=epochs,
-        owners=np.array([[_owner(chains[code], day, by_region) for code in cells] for day in epochs], np.int64),
+        owners=np.array(
+            [
+                [_owner(chains[code], day, by_region, lines) for code in cells]
+                for lines in assortments
+                for day in epochs
+            ],
+            np.int64,
+        ),
+        assortments=tuple(assortments),
     )

@@ -52,6 +52,8 @@ class Scans:
     device: Ints
     staff: Flags
     gps_accuracy_m: Floats
+    at_border: Flags
+    """The fix may be of either side of a market's border: it counts half."""
 
     def __len__(self) -> int:
         return len(self.code)

@@ -29,6 +29,8 @@ class Facts:
     scans: Scans
     attribution: Attribution
     copied: Flags | None = None
+    scan_epoch: Ints | None = None
+    """(N,): the epoch of each scan's shipment for the product of its label, where products differ in their lines."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def pose(facts: Facts, *, eta: float = ETA) -> tuple[Problem, clones.Suspicion, 
         sells_online=facts.sells_online,
         scans=scans,
         witnesses=witnesses,
+        scan_epoch=facts.scan_epoch,
         eta=eta,
     )
     public = ~scans.staff

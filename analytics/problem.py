@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,12 +33,20 @@ class Markets:
     def nation(self) -> int:
         return len(self.cells) - 1
 
+    @cached_property
+    def exist(self) -> Flags:
+        """(E, M): which markets there are in each epoch; the nation is none."""
+        found = np.zeros((len(self.of), len(self.cells)), bool)
+        epoch, distributor = np.nonzero(self.of != NONE)
+        found[epoch, self.of[epoch, distributor]] = True
+        return found
+
 
 def find_markets(geography: Geography, distributors: int) -> Markets:
     """Return the distinct markets of all epochs."""
     rows: dict[tuple[int, bytes], int] = {}
     cells: list[Flags] = []
-    of = np.full((len(geography.epochs), distributors + 1), NONE, np.int64)
+    of = np.full((len(geography.owners), distributors + 1), NONE, np.int64)
     for epoch, owners in enumerate(geography.owners):
         for distributor in [*range(distributors), NOBODY]:
             mine = owners == distributor
@@ -83,8 +92,8 @@ class Problem:
     """(S,)"""
     sells_online: Flags
     """(D,)"""
-    epoch: Ints
-    """(S,): the epoch in which each was shipped."""
+    case_epoch: Ints
+    """(C,): the epoch in which each case was shipped."""
     witnesses: Witnesses
     scans: Scans
     """The n witnesses."""
@@ -107,14 +116,18 @@ class Problem:
         return len(self.sells_online)
 
     @property
-    def case_epoch(self) -> Ints:
-        return self.epoch[self.witnesses.case_shipment]
-
-    @property
     def home(self) -> Ints:
         """(C,): the market row in which each case is honestly sold; the nation if its holder has no territory."""
         rows = self.markets.of[self.case_epoch, self.witnesses.case_holder]
         return np.where(rows == NONE, self.markets.nation, rows)
+
+
+def case_epochs(witnesses: Witnesses, epoch: Ints, scan_epoch: Ints | None) -> Ints:
+    """Return the epoch of each case: that of its shipment, or of the product of its first witness's label."""
+    if scan_epoch is None:
+        return epoch[witnesses.case_shipment]
+    first = np.searchsorted(witnesses.case, np.arange(len(witnesses.case_shipment)))
+    return scan_epoch[witnesses.row[first]]
 
 
 def pose(
@@ -126,9 +139,13 @@ def pose(
     sells_online: Flags,
     scans: Scans,
     witnesses: Witnesses,
+    scan_epoch: Ints | None = None,
     eta: float = ETA,
 ) -> Problem:
-    """Return the problem that these scans pose. IP habits are counted from all scans that are not of staff."""
+    """Return the problem that these scans pose. IP habits are counted from all scans that are not of staff.
+
+    ``scan_epoch``: (N,) the epoch of each scanned label's own product, where a shipment may hold several.
+    """
     public = scans.take(~scans.staff)
     every = read_answers(public, geography, codes)
     fixed = every.gps_cell != NONE
@@ -140,7 +157,7 @@ def pose(
         markets=find_markets(geography, len(sells_online)),
         distributor=distributor,
         sells_online=sells_online,
-        epoch=epoch,
+        case_epoch=case_epochs(witnesses, epoch, scan_epoch),
         witnesses=witnesses,
         scans=seen,
         answers=read_answers(seen, geography, codes),

@@ -1,20 +1,21 @@
 """Reading a brand's scans and papers as the arrays that are judged, and what was found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
 
-from analytics.geography import Geography, Ints, Region, Territory, build
+from analytics import homes
+from analytics.geography import EVERY_LINE, Flags, Geography, Ints, Region, Territory, build
 from analytics.goods import NONE, Attribution, Scans
 from analytics.judging import Facts
 from channel import models as channel
 from labels.queries import local_date
 from redemption.models import OUTCOMES
-from redemption.rules import Outcome
+from redemption.rules import AskerKind, Outcome, asker_key, asker_of
 
 READ_AT_ONCE = 20_000
 _NOT_OF_A_LABEL = [OUTCOMES.index(outcome) for outcome in (Outcome.TYPO, Outcome.UNKNOWN, Outcome.TOO_MANY_TRIES)]
@@ -28,10 +29,11 @@ class Land:
     territories: tuple[Territory, ...]
     partners: tuple[int, ...]
     sells_online: tuple[bool, ...]
+    assortments: tuple[tuple[int, ...], ...] = ((),)
 
     def geography(self) -> Geography:
         """Return the cells. Raises ValueError where no region could be one."""
-        return build(self.regions, self.territories)
+        return build(self.regions, self.territories, self.assortments)
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,37 @@ def read_land(further: Sequence[int] = ()) -> Land:
         if country(row) in wanted
     )
     territories = tuple(
-        Territory(number[one.partner_id], one.region.code, one.valid_from, one.valid_to) for one in held
+        Territory(
+            number[one.partner_id],
+            one.region.code,
+            one.valid_from,
+            one.valid_to,
+            EVERY_LINE if one.line_id is None else one.line_id,
+        )
+        for one in held
     )
-    return Land(regions, territories, tuple(ids), tuple(online.get(partner, False) for partner in ids))
+    lines = lines_of_products(territories)
+    return Land(
+        regions=regions,
+        territories=territories,
+        partners=tuple(ids),
+        sells_online=tuple(online.get(partner, False) for partner in ids),
+        assortments=((), *sorted(set(lines.values()))),
+    )
+
+
+def lines_of_products(territories: Sequence[Territory]) -> dict[int, tuple[int, ...]]:
+    """Return the product lines of each product that is in one for which territories were given, the narrowest first."""
+    given = {territory.line for territory in territories} - {EVERY_LINE}
+    products: dict[int, list[int]] = {line: [] for line in given}
+    through = channel.ProductLine.products.through.objects.filter(productline_id__in=given)
+    for line, product in through.order_by("id").values_list("productline_id", "product_id"):
+        products[line].append(product)
+    found: dict[int, tuple[int, ...]] = {}
+    for line in sorted(given, key=lambda one: (len(products[one]), one)):
+        for product in products[line]:
+            found[product] = (*found.get(product, ()), line)
+    return found
 
 
 _SHIPMENTS = """
@@ -95,7 +125,7 @@ SELECT c.shipment_id, min(coalesce(c.distributor_id, c.partner_id)), min(c.shipp
 _SCANS = """
 SELECT s.id, s.label_no, extract(epoch FROM s.at)::float8, s.asker, r.shipment_id, r.unit_id, r.distributor_id,
        g.region, coalesce(g.accuracy_m, 0), i.region, f.region, shipped.at > s.at, s.product_id = ANY (%(tracked)s),
-       v.asker IS NOT NULL, k.id IS NOT NULL
+       v.asker IS NOT NULL, k.id IS NOT NULL, s.product_id, g.beside
   FROM redemption_scan s
   LEFT JOIN redemption_scanroute r ON r.scan_id = s.id
   LEFT JOIN redemption_scanplace g ON g.scan_id = s.id AND g.source = 'gps'
@@ -149,16 +179,21 @@ def read_record(
     known = [row for row in shipments if row[1] in number]
     shipment_ids = np.array([row[0] for row in known], np.int64)
     distributor = np.array([number[row[1]] for row in known], np.int64)
-    scans, codes, routed = _scans_of(rows, geography)
+    epoch = np.array([geography.epoch_of(local_date(row[2])) for row in known], np.int64)
+    usual = _usual_regions(rows, since=since, until=until)
+    scans, codes, routed = _scans_of(rows, geography, usual)
+    attribution = _attribution(rows, routed, shipment_ids, distributor, number)
+    scan_epoch = _scan_epochs(rows, land, geography, np.append(epoch, 0)[attribution.shipment])
     facts = Facts(
         geography=geography,
         codes=codes,
         distributor=distributor,
-        epoch=np.array([geography.epoch_of(local_date(row[2])) for row in known], np.int64),
+        epoch=epoch,
         sells_online=np.array(land.sells_online, bool),
-        scans=scans,
-        attribution=_attribution(rows, routed, shipment_ids, distributor, number),
+        scans=replace(scans, at_border=_at_border(rows, geography, attribution, scan_epoch)),
+        attribution=attribution,
         copied=np.array([row[14] for row in rows], bool),
+        scan_epoch=scan_epoch if len(land.assortments) > 1 else None,
     )
     return Record(
         facts=facts,
@@ -180,7 +215,54 @@ def _scan_rows(window: dict[str, Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _scans_of(rows: Sequence[tuple[Any, ...]], geography: Geography) -> tuple[Scans, tuple[str, ...], Ints]:
+_DAYS = """
+SELECT m.id, extract(epoch FROM r.at)::float8, coalesce(nullif(g.region, ''), i.region)
+  FROM members_member m
+  JOIN redemption_redemption r ON r.account_id = m.account_id AND r.at >= %(since)s AND r.at < %(until)s
+  LEFT JOIN redemption_scanplace g ON g.scan_id = r.scan_id AND g.source = 'gps'
+  LEFT JOIN redemption_scanplace i ON i.scan_id = r.scan_id AND i.source = 'ip'
+ WHERE m.id = ANY (%(members)s) AND coalesce(nullif(g.region, ''), i.region, '') <> ''
+ ORDER BY m.id, r.at, r.label_no
+"""
+
+
+def _usual_regions(rows: Sequence[tuple[Any, ...]], *, since: datetime, until: datetime) -> list[str]:
+    """Return for each scan by a member the region in which that one usually redeemed before, or ""."""
+    askers = {row[3] for row in rows if row[3] is not None}
+    members = sorted(number for kind, number in map(asker_of, askers) if kind is AskerKind.MEMBER)
+    if not members:
+        return [""] * len(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(_DAYS, {"members": members, "since": since, "until": until})
+        seen = [(asker_key(AskerKind.MEMBER, member), at, region) for member, at, region in cursor.fetchall()]
+    return homes.usual_regions([(row[3], row[2]) for row in rows], seen)
+
+
+def _scan_epochs(rows: Sequence[tuple[Any, ...]], land: Land, geography: Geography, epoch: Ints) -> Ints:
+    """Return the epoch of each scan's shipment (``epoch``) for the assortment of its label's product."""
+    if len(land.assortments) == 1:
+        return epoch
+    place = {lines: number for number, lines in enumerate(land.assortments)}
+    lines = lines_of_products(land.territories)
+    return epoch + len(geography.epochs) * np.array([place.get(lines.get(row[15], ()), 0) for row in rows], np.int64)
+
+
+def _at_border(
+    rows: Sequence[tuple[Any, ...]], geography: Geography, attribution: Attribution, scan_epoch: Ints
+) -> Flags:
+    """Return which fixes may be of another distributor's cell as well: of one that lies beside theirs."""
+    found = np.zeros(len(rows), bool)
+    for number, row in enumerate(rows):
+        if row[16] and row[7] in geography.members and attribution.shipment[number] != NONE:
+            cells = [geography.members[code] for code in (row[7], *row[16]) if code in geography.members]
+            owners = geography.owners[scan_epoch[number], np.concatenate(cells)]
+            found[number] = bool((owners != owners[0]).any())
+    return found
+
+
+def _scans_of(
+    rows: Sequence[tuple[Any, ...]], geography: Geography, usual: Sequence[str]
+) -> tuple[Scans, tuple[str, ...], Ints]:
     """Return the scans, the region codes that they name, and the shipment of each (`NONE` without)."""
     numbers: dict[str, int] = {}
 
@@ -198,10 +280,11 @@ def _scans_of(rows: Sequence[tuple[Any, ...]], geography: Geography) -> tuple[Sc
         gps=np.array([place(row[7]) for row in rows], np.int64),
         ip=np.array([place(row[9]) for row in rows], np.int64),
         phone=np.array([place(row[10]) for row in rows], np.int64),
-        home=np.full(len(rows), NONE),
+        home=np.array([place(region) for region in usual], np.int64),
         device=column(3),
         staff=column(13, np.bool_),
         gps_accuracy_m=column(8, np.float64),
+        at_border=np.zeros(len(rows), bool),
     )
     return scans, tuple(numbers), column(4)
 

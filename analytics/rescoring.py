@@ -19,7 +19,7 @@ from analytics.evidence import IpHabits, read_answers
 from analytics.geography import Flags, Floats, Geography, Region, Territory, build
 from analytics.goods import NONE, WEEK_S, Scans
 from analytics.judging import Facts
-from analytics.problem import Markets, Problem, find_markets
+from analytics.problem import Markets, Problem, case_epochs, find_markets
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def rescore(state: State, facts: Facts, out: Flags, *, others: Floats, number: i
         markets=state.markets,
         distributor=facts.distributor,
         sells_online=np.array(state.sells_online, bool),
-        epoch=facts.epoch,
+        case_epoch=case_epochs(witnesses, facts.epoch, facts.scan_epoch),
         witnesses=witnesses,
         scans=seen,
         answers=read_answers(seen, state.geography, facts.codes),
@@ -169,9 +169,16 @@ def to_bytes(state: State) -> bytes:
         "sells_online": state.sells_online,
         "regions": [(r.code, r.parent, r.level, r.lat, r.lon, r.population) for r in state.regions],
         "territories": [
-            (t.distributor, t.region, t.valid_from and t.valid_from.isoformat(), t.valid_to and t.valid_to.isoformat())
+            (
+                t.distributor,
+                t.region,
+                t.valid_from and t.valid_from.isoformat(),
+                t.valid_to and t.valid_to.isoformat(),
+                t.line,
+            )
             for t in state.territories
         ],
+        "assortments": state.geography.assortments,
     }
     arrays["rest"] = np.frombuffer(json.dumps(rest).encode(), np.uint8)
     target = io.BytesIO()
@@ -186,10 +193,10 @@ def from_bytes(blob: bytes) -> State:
     rest = json.loads(arrays["rest"].tobytes())
     regions = tuple(Region(*row) for row in rest["regions"])
     territories = tuple(
-        Territory(distributor, region, _day(first), _day(last))
-        for distributor, region, first, last in rest["territories"]
+        Territory(distributor, region, _day(first), _day(last), *line)
+        for distributor, region, first, last, *line in rest["territories"]
     )
-    geography = build(regions, territories)
+    geography = build(regions, territories, tuple(tuple(lines) for lines in rest.get("assortments", [[]])))
     learned = {one.name: arrays[f"p_{one.name}"] for one in fields(Parameters)}
     values: dict[str, Any] = {name: float(value) if value.ndim == 0 else value for name, value in learned.items()}
     return State(

@@ -48,7 +48,7 @@ ENOUGH_VERDICTS = 50
 ETAS = tuple(round(0.5 + 0.05 * step, 2) for step in range(11))
 ROWS_AT_ONCE = 2_000
 MIN_LABELS, MIN_DEVICES, MIN_CASES = 3, 3, 2
-_PURE = ("geography", "goods", "evidence", "problem", "diversion", "clones", "judging")
+_PURE = ("geography", "goods", "homes", "evidence", "problem", "diversion", "clones", "judging")
 
 
 # --- the night's fit ---------------------------------------------------------------------------------------------------
@@ -94,6 +94,8 @@ def data_hash(record: Record) -> bytes:
             digest.update(np.ascontiguousarray(getattr(part, name)).tobytes())
     for array in (facts.distributor, facts.epoch, facts.sells_online, record.shipment_ids, record.scan_ids):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if facts.scan_epoch is not None:
+        digest.update(np.ascontiguousarray(facts.scan_epoch).tobytes())
     digest.update(repr((facts.codes, record.land)).encode())
     return digest.digest()
 
@@ -407,6 +409,7 @@ def _facts_of(record: Record, rows: Ints, place: int) -> judging.Facts:
             hand=attribution.hand[rows],
         ),
         copied=None if facts.copied is None else facts.copied[rows],
+        scan_epoch=None if facts.scan_epoch is None else facts.scan_epoch[rows],
     )
 
 
@@ -419,7 +422,7 @@ def rescore(shipment_id: int, *, at: datetime) -> ShipmentScore | None:
     if run is None:
         return None
     state = from_state(run)
-    land = Land(state.regions, state.territories, state.partners, state.sells_online)
+    land = Land(state.regions, state.territories, state.partners, state.sells_online, state.geography.assortments)
     record = read_record(since=run.scans_from, until=at, shipment_id=shipment_id, land=land, geography=state.geography)
     if not len(record.shipment_ids):
         return None

@@ -416,6 +416,7 @@ def _observe(
         device=np.concatenate([part.device for part in parts]),
         staff=np.concatenate([np.full(len(part.code), part.staff) for part in parts]),
         gps_accuracy_m=np.full(many, 30.0),
+        at_border=np.zeros(many, bool),
     )
     return scans.take(order), codes
 
@@ -433,7 +434,7 @@ def _tables(land: Geography, laws: _Laws, codes: tuple[str, ...]) -> tuple[Float
 def oracle(world: files.World, truth: Truth) -> tuple[Problem, diversion.Fit]:
     """Return the posterior of one who knows every law and share of the world, but not who diverts."""
     problem, _, _ = files.pose(world)
-    rows = np.array([0, *(code + 1 for code, _ in problem.answers.gps_codes)])
+    rows = np.array([0, *(code + 1 for code, *_ in problem.answers.gps_codes)])
     problem = replace(problem, known=replace(truth.known, gps=truth.known.gps[rows]))
     week = ((problem.scans.at - START_S) // goods.WEEK_S).astype(np.int64)
     problem = replace(problem, week=np.minimum(week, len(truth.parameters.week) - 1))

@@ -13,7 +13,7 @@ from channel.models import Custody, Document, Movement, Partner, Region, Territo
 from labels.models import Batch
 from redemption.models import Scan, ScanPlace, ScanRoute
 from redemption.routes import derive_routes
-from redemption.rules import Act, Door, Outcome
+from redemption.rules import Act, AskerKind, Door, Outcome, asker_key
 from tests.makers import make_batch, make_partner
 
 LONG_AGO = date(2020, 1, 1)
@@ -27,6 +27,10 @@ def sscc(number: int) -> str:
     body = f"0690123{number:010}"
     digit = -sum(int(one) * (3 if place % 2 == 0 else 1) for place, one in enumerate(body)) % 10
     return f"{body}{digit}"
+
+
+def asker_of(device: int) -> int | None:
+    return None if device == NONE else asker_key(AskerKind.VISITOR, int(device))
 
 
 def load_land(world: files.World) -> list[Partner]:
@@ -101,7 +105,7 @@ def load_scans(world: files.World) -> list[int]:
     rows = Scan.objects.bulk_create(
         Scan(
             at=moment(scans.at[place]), label_no=int(scans.code[place]),
-            asker=None if scans.device[place] == NONE else int(scans.device[place]), act=Act.CHECK, door=Door.WEB,
+            asker=asker_of(scans.device[place]), act=Act.CHECK, door=Door.WEB,
             outcome=Outcome.GENUINE_FIRST, product_id=batch.product_id,
         )
         for place in range(len(scans))
@@ -118,7 +122,7 @@ def load_scans(world: files.World) -> list[int]:
         ]  # fmt: skip
     ScanPlace.objects.bulk_create(places)
     Inspector.objects.bulk_create(
-        Inspector(asker=int(device), added_at=rows[0].at, added_by="maker")
+        Inspector(asker=asker_of(device), added_at=rows[0].at, added_by="maker")
         for device in np.unique(scans.device[scans.staff]).tolist()
     )
     known = [(row.pk, row.label_no or 0, row.at) for row in rows]

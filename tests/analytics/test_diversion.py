@@ -109,7 +109,7 @@ def test_a_fix_in_another_market_speaks_for_it(small: WORLD, scored: files.Score
     world, problem = small[0], scored.problem
     number = int(np.flatnonzero(scored.fit.verdict.shipment < 0.05)[0])
     other = int((problem.distributor[number] + 5) % problem.distributors)
-    cells = problem.markets.cells[problem.markets.of[problem.epoch[number], other]]
+    cells = problem.markets.cells[problem.markets.of[world.epoch[number], other]]
     region = world.region_codes.index(world.geography.codes[int(np.flatnonzero(cells)[0])])
     seen = np.isin(np.arange(world.shipments.first[number], world.shipments.last[number] + 1), world.scans.code)
     label = int(world.shipments.first[number] + np.flatnonzero(~seen)[0])
