@@ -1,6 +1,7 @@
 """Signs that codes are harvested for their points and not bought: found once a night, decided by people.
 
-Goods are not diverted by it: rewards may be held (`redemption.services.caution`), and nothing else follows.
+Goods are not diverted by it: what the labels earn from then on is held (`redemption.services.caution`) until somebody
+lifts that, and nothing else follows.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from math import exp, lgamma, log, log1p
 from django.db import connection, transaction
 
 from analytics.models import FarmFinding, FitRun
+from redemption.models import Caution
+from redemption.services import caution
 
 SHARE = 0.2
 """The share of a case's labels that honest buyers redeem at most."""
@@ -18,6 +21,8 @@ RARE = 1e-4
 SEQUENCE = 8
 """Neighbouring labels redeemed by one asker within `DAYS`: more than anybody buys in one pack and opens at once."""
 DAYS = 7
+BY = "analytics"
+"""Under this name the night holds rewards."""
 _FULL_CASES = """
 SELECT h.unit_id, h.redeemed, min(lower(u.label_range)), max(upper(u.label_range)) - 1,
        sum(upper(u.label_range) - lower(u.label_range))
@@ -71,6 +76,23 @@ def note_farms(run: FitRun, *, since: datetime, until: datetime) -> int:
             sequences = cursor.fetchall()
         found = [*_full(run, cases, at=until), *_taken(run, sequences, at=until)]
         return len(FarmFinding.objects.bulk_create(found, batch_size=2_000, ignore_conflicts=True))
+
+
+def hold_rewards(run: FitRun, *, at: datetime) -> int:
+    """Hold what the labels of this run's signs earn from now on; return how many were not held yet.
+
+    What was once held and lifted is not held again, as long as no more of it is taken.
+    """
+    signs = list(run.farms.order_by("pk"))
+    farm = Caution.objects.filter(reason=Caution.Reason.FARM, label_range__in=[sign.hold_range for sign in signs])
+    known = {(row.lower, row.upper) for row in farm.values_list("label_range", flat=True)}
+    fresh = {sign.hold_range: sign for sign in signs if sign.hold_range not in known}
+    for (first, end), sign in fresh.items():
+        caution(
+            first=first, end=end, effect=Caution.Effect.HOLD_REWARD, reason=Caution.Reason.FARM,
+            note=sign.get_kind_display(), at=at, by=BY,
+        )  # fmt: skip
+    return len(fresh)
 
 
 def _full(run: FitRun, rows: Sequence[tuple[int, ...]], *, at: datetime) -> list[FarmFinding]:

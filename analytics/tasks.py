@@ -110,6 +110,7 @@ def nightly() -> None:
         run = services.fit(at=at)
         if run is not None:
             farms.note_farms(run, since=at - services.MONTHS, until=at)
+            farms.hold_rewards(run, at=at)
 
 
 @shared_task
