@@ -48,7 +48,7 @@ def base_of(state: State, codes: Sequence[str]) -> Base:
 
 def _good_fixes(count: int) -> Answers:
     nothing = np.zeros(0, np.int64)
-    return Answers(nothing, nothing, nothing, nothing, tuple((code, 0) for code in range(count)))
+    return Answers(nothing, nothing, nothing, nothing, tuple((code, 0, False) for code in range(count)))
 
 
 def scanned_in(state: State, distributor: int, mondays: Sequence[date]) -> Floats:
@@ -82,7 +82,7 @@ def spread(base: Base, source: str, scanned: Floats) -> Floats:
 
 def main_cells(state: State) -> dict[int, str]:
     """Return the code of the cell in which most of each partner's goods are sold, as its last market stands."""
-    latest = state.markets.of[-1]
+    latest = state.markets.of[len(state.geography.epochs) - 1]  # of what is in no line of its own
     found = {}
     for number, partner in enumerate(state.partners):
         if latest[number] != NONE:
