@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -188,7 +188,6 @@ SELECT distributor_id, source, sum(scans) FROM analytics_regionday
 """
 _SCANS_BY_WEEK = _SCANS.replace("SELECT distributor_id", "SELECT date_trunc('week', hour AT TIME ZONE 'UTC')::date")
 _SOURCES_BY_WEEK = _SOURCES.replace("SELECT distributor_id", "SELECT date_trunc('week', day)::date")
-Key = TypeVar("Key", int, date)
 
 
 def coverage_by_distributor(*, since: date, until: date) -> dict[int, Coverage]:
@@ -210,13 +209,13 @@ def _read(scans: str, sources: str, since: date, until: date, distributor_id: in
         return made, cursor.fetchall()
 
 
-def _joined(made: Iterable[tuple[Key, int]], told: Iterable[tuple[Key, str, int]]) -> dict[Key, Coverage]:
+def _joined(made: Iterable[tuple[Any, int]], told: Iterable[tuple[Any, str, int]]) -> dict[Any, Coverage]:
     """Return what both roll-ups say; they may be counted at different minutes, so the larger sum counts."""
-    scans: dict[Key, int] = {key: int(count) for key, count in made}
-    placed: dict[Key, dict[str, int]] = defaultdict(dict)
+    scans: dict[Any, int] = {key: int(count) for key, count in made}
+    placed: dict[Any, dict[str, int]] = defaultdict(dict)
     for of, name, count in told:
         placed[of][name] = int(count)
-    found: dict[Key, Coverage] = {}
+    found: dict[Any, Coverage] = {}
     for one in sorted({*scans, *placed}):
         by_source = [placed[one].get(source, 0) for source in SOURCES]
         found[one] = Coverage(max(scans.get(one, 0), sum(by_source)), *by_source)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from analytics import calibration
 from analytics.calibration import Band
+from analytics.models import Verdict
 from analytics.problem import ETA
 from analytics.services import current_eta
 from common.charts import share
@@ -129,6 +130,7 @@ def verdicts(request: HttpRequest) -> HttpResponse:
         "eta": current_eta(),
         "first_eta": ETA,
         "waiting": calibration.waiting(),
+        "words": dict(Verdict.Decision.choices),
         "tabs": tabs(request.path),
     }
     return render(request, "console/diversion/calibration.html", context)
@@ -152,9 +154,9 @@ def _columns() -> list[Column]:
         (_("Probability from"), lambda row: row[1].low),
         (_("to"), lambda row: row[1].high),
         (_("Verdicts"), lambda row: row[1].verdicts),
-        (_("confirmed"), lambda row: row[1].confirmed),
-        (_("rejected"), lambda row: row[1].rejected),
-        (_("explained"), lambda row: row[1].explained),
+        (Verdict.Decision.CONFIRMED.label, lambda row: row[1].confirmed),
+        (Verdict.Decision.REJECTED.label, lambda row: row[1].rejected),
+        (Verdict.Decision.EXPLAINED.label, lambda row: row[1].explained),
         (_("Told on average"), lambda row: f"{row[1].told:.3f}"),
         (_("Confirmed share"), lambda row: f"{row[1].share:.3f}"),
     ]

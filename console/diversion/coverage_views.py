@@ -16,7 +16,7 @@ from channel.models import Partner, Region
 from common import ip_places
 from common.clock import now
 from common.tables import Column, csv_response, wants_csv
-from console.diversion.periods import LENGTHS, Asked, asked_for, partners, utc_day, week_name
+from console.diversion.periods import LENGTHS, Asked, asked_for, partners, reader, utc_day, week_name
 from console.diversion.tabs import tabs
 from staff.permissions import staff_view
 
@@ -80,7 +80,7 @@ def ip_file(at: datetime) -> IpFile:
 def coverage(request: HttpRequest) -> HttpResponse:
     """Show which share of scans told a place, and by which source."""
     at = now()
-    asked = asked_for(request.GET, today=utc_day(at))
+    asked = asked_for(request.GET, reader(request), today=utc_day(at))
     by_distributor = _by_distributor(asked)
     if wants_csv(request):
         return csv_response(by_distributor, _columns(_("Distributor")), "diversion-coverage")
@@ -89,7 +89,7 @@ def coverage(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "asked": asked,
         "lengths": LENGTHS.items(),
-        "partners": partners(),
+        "partners": partners(asked),
         "lines": by_distributor,
         "weeks": [Line(week_name(one), by_week.get(one, none)) for one in reversed(asked.weeks)],
         "total": _sum(_("All"), by_distributor),
@@ -104,7 +104,7 @@ def coverage(request: HttpRequest) -> HttpResponse:
 def _by_distributor(asked: Asked) -> list[Line]:
     counted = coverage_by_distributor(since=asked.since, until=asked.until)
     shipped = rates(since=asked.since, until=asked.until)
-    named = Partner.objects.in_bulk([one for one in {*counted, *shipped} if asked.partner_id in {None, one}])
+    named = Partner.objects.in_bulk([one for one in {*counted, *shipped} if asked.shows(one)])
     none = Coverage(0, 0, 0, 0)
     lines = [Line(named[one].display_name, counted.get(one, none), shipped.get(one, Rate())) for one in named]
     return sorted(lines, key=lambda line: (-line.coverage.scans, line.name))
@@ -142,8 +142,8 @@ def _columns(first: Any) -> list[Column]:
         (first, "name"),
         (gettext_lazy("Scans"), lambda line: line.coverage.scans),
         (gettext_lazy("By device"), lambda line: line.coverage.gps),
-        (gettext_lazy("By address"), lambda line: line.coverage.ip),
-        (gettext_lazy("By number"), lambda line: line.coverage.phone),
+        (gettext_lazy("By network"), lambda line: line.coverage.ip),
+        (gettext_lazy("By telephone"), lambda line: line.coverage.phone),
         (gettext_lazy("Without a place"), lambda line: line.coverage.nowhere),
         (gettext_lazy("Labels seen"), lambda line: line.rate.seen),
         (gettext_lazy("Labels shipped"), lambda line: line.rate.shipped),

@@ -20,6 +20,7 @@ from staff.models import User
 
 LEVELS = tuple(Finding.Level.values)
 NO_FILE = "none"
+NOWHERE = "none"
 MOST_CHOICES = 500
 MOST_ROWS = 10_000
 
@@ -30,6 +31,7 @@ class Asked:
 
     product: str = ""
     distributor: str = ""
+    dest: str = ""
     region: str = ""
     level: str = ""
     state: str = ""
@@ -41,7 +43,14 @@ class Asked:
     def any(self) -> bool:
         """Whether the list is narrowed at all."""
         return bool(
-            self.product or self.distributor or self.region or self.level or self.state or self.first or self.last
+            self.product
+            or self.distributor
+            or self.dest
+            or self.region
+            or self.level
+            or self.state
+            or self.first
+            or self.last
         )
 
 
@@ -61,6 +70,7 @@ def asked_in(query: Mapping[str, str]) -> Asked:
     return Asked(
         product=text("product"),
         distributor=text("distributor"),
+        dest=text("dest"),
         region=text("region").upper(),
         level=level if level in LEVELS else "",
         state=text("state"),
@@ -87,6 +97,11 @@ def found(run: FitRun | None, asked: Asked, user: User) -> "QuerySet[Finding]":
     if asked.distributor:
         partner = Partner.objects.filter(public_id=asked.distributor).values_list("pk", flat=True).first()
         rows = rows.filter(distributor_id=partner or 0)
+    if asked.dest == NOWHERE:
+        rows = rows.filter(dest_id=None)
+    elif asked.dest:
+        partner = Partner.objects.filter(public_id=asked.dest).values_list("pk", flat=True).first()
+        rows = rows.filter(dest_id=partner or 0)
     if asked.region:
         rows = touching(rows, [asked.region])
     if asked.level:

@@ -265,11 +265,12 @@ class Picture:
 
 def put_together(asked: Asked, *, at: datetime) -> Picture:
     """Read all that the map, its table and its file need."""
-    sightings = seen(since=asked.since, until=asked.until, distributor_id=asked.partner_id)
+    every = seen(since=asked.since, until=asked.until, distributor_id=asked.partner_id)
+    sightings = [one for one in every if asked.shows(one.distributor_id)]
     run = newest_run()
     told = expected_away(run, sightings)
     places = main_places()
-    routes = [one for one in found_routes(run, fits=1) if asked.partner_id in {None, one.distributor_id, one.dest_id}]
+    routes = [one for one in found_routes(run, fits=1) if asked.shows(one.distributor_id, one.dest_id)]
     shaded = territory_of(asked.partner, at=at) if asked.partner else []
     codes = {one.region for one in sightings} | {one.region for one in told or []} | set(places.values()) | set(shaded)
     regions = {one.code: one for one in Region.objects.filter(code__in=codes).select_related("parent__parent")}
@@ -286,7 +287,7 @@ def put_together(asked: Asked, *, at: datetime) -> Picture:
         partners=_partners(routes),
         shaded=shaded,
         base=base_for(codes),
-        rate=sum_of(counted[one] for one in counted if asked.partner_id in {None, one}),
+        rate=sum_of(counted[one] for one in counted if asked.shows(one)),
     )
 
 

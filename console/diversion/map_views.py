@@ -14,7 +14,7 @@ from common.clock import now
 from common.tables import Column, csv_response, wants_csv
 from console.diversion import base_map
 from console.diversion.map_data import Picture, Row, put_together
-from console.diversion.periods import LENGTHS, asked_for, partners, utc_day, week_name
+from console.diversion.periods import LENGTHS, asked_for, partners, reader, utc_day, week_name
 from console.diversion.tabs import tabs
 from staff.permissions import staff_view
 
@@ -26,7 +26,7 @@ SHOWN = 200
 def diversion_map(request: HttpRequest) -> HttpResponse:
     """Show where goods were scanned, week by week, and beside it what honest travel would show."""
     at = now()
-    asked = asked_for(request.GET, today=utc_day(at))
+    asked = asked_for(request.GET, reader(request), today=utc_day(at))
     found = put_together(asked, at=at)
     if wants_csv(request):
         return _csv(found)
@@ -37,7 +37,7 @@ def diversion_map(request: HttpRequest) -> HttpResponse:
         "more": max(len(found.rows) - SHOWN, 0),
         "lengths": LENGTHS.items(),
         "weeks": [(one, week_name(one)) for one in asked.weeks],
-        "partners": partners(),
+        "partners": partners(asked),
         "counted": RegionDay.objects.order_by("-day").values_list("day", flat=True).first(),
         "counting": Touched.objects.filter(grain=Touched.Grain.DAY).exists(),
         "tabs": tabs(request.path),

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_safe
 
 from analytics.models import FitRun
@@ -17,7 +17,9 @@ from analytics.whereabouts import Rate, rates
 from channel.models import Partner
 from common.charts import Spark, spark
 from common.tables import Column, csv_response, wants_csv
-from console.diversion.periods import utc_day
+from console.diversion.listing import NOWHERE
+from console.diversion.periods import reader, utc_day
+from console.diversion.scope import partners_of
 from console.diversion.tabs import tabs
 from staff.permissions import staff_view
 
@@ -57,7 +59,11 @@ def _ways(routes: Collection[Route], run: FitRun | None) -> list[Way]:
     found = []
     for route in routes:
         origin, dest = partners.get(route.distributor_id), partners.get(route.dest_id or 0)
-        query = {"distributor": origin.public_id if origin else "", "dest": dest.public_id if dest else "none"}
+        query = {
+            "distributor": origin.public_id if origin else "",
+            "dest": dest.public_id if dest else NOWHERE,
+            "watched": 1,
+        }
         found.append(
             Way(
                 route,
@@ -76,7 +82,9 @@ def _ways(routes: Collection[Route], run: FitRun | None) -> list[Way]:
 def routes(request: HttpRequest) -> HttpResponse:
     """Show the routes of the newest fit."""
     run = newest_run()
-    ways = _ways(found_routes(run), run)
+    within = partners_of(reader(request))
+    found = [one for one in found_routes(run) if within is None or within & {one.distributor_id, one.dest_id}]
+    ways = _ways(found, run)
     if wants_csv(request):
         return csv_response(ways, _columns(), "diversion-routes")
     origins = list(dict.fromkeys(way.origin for way in sorted(ways, key=lambda way: way.origin)))
@@ -103,7 +111,7 @@ def _most_first(ways: Collection[Way]) -> list[str]:
 
 def _columns() -> list[Column]:
     return [
-        (gettext_lazy("From"), "origin"),
+        (pgettext_lazy("route", "From"), "origin"),
         (gettext_lazy("To the market of"), "dest"),
         (gettext_lazy("Expected cases"), lambda way: f"{way.route.cases:.2f}"),
         (gettext_lazy("Expected shipments"), lambda way: f"{way.route.shipments:.2f}"),

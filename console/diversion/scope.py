@@ -33,6 +33,11 @@ def touching(findings: "QuerySet[Finding]", codes: Collection[str]) -> "QuerySet
     return findings.filter(Q(distributor_id__in=partners) | Q(dest_id__in=partners))
 
 
+def partners_of(user: User) -> set[int] | None:
+    """Return the partners about whose goods somebody may know, None for all: a regional manager's are those of the regions."""
+    return partners_in(user.regions.split()) if user.role == Role.REGIONAL else None
+
+
 def seen_by(user: User, findings: "QuerySet[Finding]") -> "QuerySet[Finding]":
     """Return those of the findings that somebody may see. A regional manager without regions sees none."""
     return touching(findings, user.regions.split()) if user.role == Role.REGIONAL else findings

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
 from analytics.models import Tempering
 from brands.models import Brand
 from common import ip_places
 from console.diversion import base_map, map_data, periods
+from staff.models import User
 from tests.console.trade import Trade, give_verdicts, make_trade
 
 PAGES = ("map", "routes", "calibration", "coverage")
@@ -191,10 +193,42 @@ def test_a_missing_base_map_is_told(settings: Any, brand: Brand) -> None:
     assert base_map.base_for(["FR"])[0::2] == ("", "FileNotFoundError")
 
 
-def test_weeks_are_whole_and_the_last_one_runs() -> None:
-    from django.http import QueryDict
+def test_a_regional_manager_sees_the_own_regions_alone(trade: Trade, browse: Callable[..., Client]) -> None:
+    west, south, east = trade.partners
+    client = browse("regional")
+    map_, coverage = "/console/diversion/map", "/console/diversion/coverage"
+    assert client.get(map_).context["found"].rows == []
+    assert client.get(coverage).context["lines"] == []
+    User.objects.filter(role="regional").update(regions="CN-ZJ")
 
-    asked = periods.asked_for(QueryDict("weeks=4&week=2026-11-16"), today=datetime(2026, 11, 25, tzinfo=UTC).date())
+    found = client.get(map_).context["found"]
+
+    assert {one.distributor_id for one in found.sightings} == {east.pk}
+    assert client.get(f"{map_}?distributor={west.public_id}").context["asked"].partner is None
+    assert [line.name for line in client.get(coverage).context["lines"]] == [east.name]
+    assert client.get("/console/diversion/routes").context["ways"] == []
+    User.objects.filter(role="regional").update(regions="CN-GD")
+    assert client.get("/console/diversion/routes").context["ways"][0].origin == west.name  # it surfaced in Guangdong
+    assert {one.distributor_id for one in client.get(map_).context["found"].sightings} == {south.pk}
+
+
+def test_a_route_opens_the_findings_behind_it(trade: Trade, browse: Callable[..., Client]) -> None:
+    client = browse("analyst")
+    [way, *_rest] = client.get("/console/diversion/routes").context["ways"]
+
+    behind = [row.finding for row in client.get(way.href).context["rows"]]
+
+    assert behind
+    assert {(one.distributor_id, one.dest_id) for one in behind} == {(trade.partners[0].pk, trade.partners[1].pk)}
+    assert all(
+        one.dest_id is None
+        for one in [row.finding for row in client.get("/console/diversion?dest=none&watched=1").context["rows"]]
+    )
+
+
+def test_weeks_are_whole_and_the_last_one_runs() -> None:
+    today = datetime(2026, 11, 25, tzinfo=UTC).date()
+    asked = periods.asked_for(QueryDict("weeks=4&week=2026-11-16"), User(role="analyst"), today=today)
 
     assert [one.day for one in asked.weeks] == [2, 9, 16, 23]
     assert asked.week == asked.weeks[2]
