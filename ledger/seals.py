@@ -256,6 +256,11 @@ def inclusion(*, transfers: list[int] | None = None, anchors: list[int] | None =
     return proofs
 
 
+def sealed_by(anchors: list[int]) -> dict[int, int]:
+    """Return the number of the seal that covers each anchor, by id; those not yet sealed are left out."""
+    return {pk: number for number, ids in _by_seal("anchor", anchors).items() for pk in ids}
+
+
 def _by_seal(kind: str, ids: list[int]) -> dict[int, list[int]]:
     if not ids:
         return {}

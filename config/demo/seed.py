@@ -20,6 +20,7 @@ from config.demo import story
 from config.demo.designs import seed_templates
 from config.demo.games import seed_games
 from config.demo.goods import seed_goods
+from config.demo.investigations import seed_files
 from config.demo.pressing import seed_press
 from config.demo.story import BatchPlan, BrandPlan, Event
 from labels import queries as labels
@@ -117,7 +118,10 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
         seed_games(batches[plan.game], plan, began, at=at)
     if not FitRun.objects.exists():
         say("Judging where the goods surfaced")
-        fit(at=at)
+        fit(at=at - timedelta(days=1))
+    if plan.cartons:
+        say("Opening files of investigations")
+        seed_files(batches[plan.cartons], at=at)
     kept["labels"] = _label_ranges(plan, batches)
 
 

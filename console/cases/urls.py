@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.cases import check_views, views
+from console.cases import bundle_views, check_views, views
 
 urlpatterns = [
     path("cases", views.case_list, name="case-list"),
@@ -18,6 +18,10 @@ urlpatterns = [
     path("cases/<str:public_id>/appeal", views.case_appeal, name="case-appeal"),
     path("cases/<str:public_id>/caution", views.case_caution, name="case-caution"),
     path("cases/<str:public_id>/lift", views.case_lift, name="case-lift"),
+    path("cases/<str:public_id>/bundles", bundle_views.bundles, name="case-bundle"),
+    path("cases/<str:public_id>/bundles/make", bundle_views.bundle_make, name="case-bundle-make"),
+    path("cases/<str:public_id>/bundles/<str:bundle_id>", bundle_views.bundle_file, name="case-bundle-file"),
+    path("cases/<str:public_id>/bundles/<str:bundle_id>/proof", bundle_views.bundle_proof, name="case-bundle-proof"),
     path("cases/<str:public_id>/check", check_views.check, name="case-check"),
     path("cases/<str:public_id>/photos/<str:photo_id>", check_views.photo, name="case-photo"),
 ]

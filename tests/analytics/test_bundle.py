@@ -150,7 +150,7 @@ def make_evidence() -> Filed:
         found.case.pk,
         partner_id=found.goods.a.pk,
         text="How did these cases come to Hangzhou?",
-        released=[{"kind": "case", "sscc": "0" * 18}],
+        released=[{"kind": "case", "sscc": "0" * 18, "product": "Tea", "product_zh": "茶", "packs": 4}],
         at=NOW,
         by="ina",
     )
@@ -171,8 +171,8 @@ def text_of(data: bytes) -> str:
 
 
 @pytest.fixture
-def var(tmp_path: Path, settings: object) -> Path:
-    settings.VAR_DIR = tmp_path  # type: ignore[attr-defined]
+def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("django.conf.settings.VAR_DIR", tmp_path)
     return tmp_path
 
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from analytics import casework
+from analytics import bundling, casework
 from analytics.models import CodeFinding, FarmFinding
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
@@ -246,6 +246,9 @@ def _filed() -> dict[str, str]:
             casework.decide(case.pk, seen="new", decision="rejected", reason="A transfer.", at=now(), by="ada")
         else:
             found["photo"] = casework.add_photo(case.pk, photo=photo(), at=now(), by="ina").public_id
+            made = bundling.ask_for(case.pk, at=now(), by="lea")
+            bundling.make(made.pk)
+            found["bundle"] = made.public_id
             casework.open_cautions(case.pk, effect="hold_reward", at=now(), by="ina")
     return found
 
@@ -357,6 +360,10 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         (
             "console/cases/<str:public_id>/photos/",
             {"public_id": things["file"], "photo_id": things["photo"]},
+        ),
+        (
+            "console/cases/<str:public_id>/bundles/<",
+            {"public_id": things["file"], "bundle_id": things["bundle"]},
         ),
         ("console/cases/", {"public_id": things["file"]}),
         ("console/product-lines/", {"public_id": things["product_line"]}),
