@@ -109,6 +109,7 @@ def doubts_of(finding: Finding, papers: Papers, list_from: float) -> list[Doubt]
         ),
         Doubt(
             _("Few scans"),
+            # xgettext:no-python-format
             _("{percent} % of the labels shipped were scanned: {labels} of {shipped}, in {cases} cases.").format(
                 percent=f"{100 * seen:.1f}",
                 labels=f"{finding.labels:,}",
