@@ -197,6 +197,11 @@ class Asked:
         return self.state in {"open", "overdue"}
 
     @property
+    def overdue(self) -> bool:
+        """Return whether the last day has passed without an answer."""
+        return self.state == "overdue"
+
+    @property
     def over(self) -> bool:
         """Return whether the file is decided or closed, so that nothing more is taken."""
         return self.state == "decided"

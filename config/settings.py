@@ -267,6 +267,7 @@ LARGER_BODIES = {
     "/console/draws/value": 8_500_000,
     "/console/prize-codes/add": 4_500_000,
     "/me/prizes/document": 8_500_000,
+    "/portal/answers": 25_500_000,
 }
 
 # --- staff sign-in -----------------------------------------------------------------------------------------------
@@ -321,7 +322,7 @@ VOICE_HANDLER = "redemption.voice.answer"  # (CallStep) -> VoiceAnswer
 SMS_ROUTER = "redemption.sms.slot_of"  # (text) -> (form, slot) | None
 CASE_PHOTOS_DAYS = int(env("CASE_PHOTOS_DAYS", "1095"))  # of photographs, after their file was closed
 PARTNER_ANSWER_DAYS = int(env("PARTNER_ANSWER_DAYS", "10"))  # working days to answer a question about goods
-PARTNER_QUESTIONS = ""  # (partner id, moment) → list of portal.questions.Question, once somebody asks them
+PARTNER_QUESTIONS = "portal.replies.waiting"  # (partner id, moment) → list of portal.questions.Question
 SCAN_HANDLER = "analytics.tasks.after_scans" if MODE != "test" else ""  # (scan ids), after their commit
 
 # --- work for later -------------------------------------------------------------------------------------------------

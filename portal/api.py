@@ -10,13 +10,14 @@ from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
+from analytics.models import CaseQuestion
 from channel.models import Document, Partner
 from common.clock import now
 from common.errors import Forbidden, Invalid, NotFound
 from ledger import queries as ledger
-from portal import acts, points, report, stock
+from portal import acts, points, replies, report, stock
 from portal.queries import partner_of_key
-from portal.schemas import DocumentIn, DocumentOut, LineOut
+from portal.schemas import AnswerIn, DocumentIn, DocumentOut, LineOut, QuestionOut, QuestionsOut
 from redemption.schemas import Problem
 from staff.bearer import ApiKeyAuth
 from staff.models import ApiKey
@@ -228,6 +229,73 @@ def read_report(request: HttpRequest) -> dict[str, Any]:
         "weeks": [{"week": week.starts_on, "packs": week.total} for week in weeks],
         "cells": [asdict(cell) for week in weeks for cell in week.cells],
     }
+
+
+@router.get("/questions", response={200: QuestionsOut, **PROBLEMS}, summary="Questions about your goods")
+def list_questions(request: HttpRequest, asked: Query[PageIn]) -> dict[str, Any]:
+    """Return the questions that the brand has put to the partner, the newest first."""
+    partner, at = _partner(request), now()
+    found = replies.all_of(partner)
+    if asked.cursor is not None:
+        found = found.filter(pk__lt=asked.cursor)
+    rows = list(found[: asked.limit + 1])
+    more, rows = len(rows) > asked.limit, rows[: asked.limit]
+    data = [_question_row(replies.told(partner, one, at=at)) for one in rows]
+    return {"data": data, "next_cursor": rows[-1].pk if more else None, "has_more": more}
+
+
+@router.get("/questions/{question_id}", response={200: QuestionOut, **PROBLEMS}, summary="One question")
+def read_question(request: HttpRequest, question_id: str) -> dict[str, Any]:
+    """Return a question with the evidence that the brand shows, and the partner's answers."""
+    partner = _partner(request)
+    return _question(partner, replies.question_to(partner, question_id))
+
+
+@router.post(
+    "/questions/{question_id}/answers",
+    response={201: QuestionOut, 409: Problem, **PROBLEMS},
+    summary="Answer a question, once",
+    openapi_extra={"parameters": [_KEY_PARAMETER]},
+)
+def answer_question(request: HttpRequest, question_id: str, body: AnswerIn) -> Status[dict[str, Any]]:
+    """Keep an answer; the same Idempotency-Key gets the first answer again. After the last day it is marked as late."""
+    partner = _partner(request)
+    found = replies.question_to(partner, question_id)
+    key = request.headers.get("Idempotency-Key", "")
+    if not KEY.fullmatch(key):
+        raise KeyMissing
+    by = request.auth.prefix  # type: ignore[attr-defined]
+    replies.answer(found, key=key, text=body.text, at=now(), by=by)
+    return Status(201, _question(partner, replies.question_to(partner, question_id)))
+
+
+def _question_row(told: replies.Told) -> dict[str, Any]:
+    asked, question = told.asked, told.question
+    return {
+        "id": question.public_id,
+        "about": told.title,
+        "asked_at": question.asked_at,
+        "answer_by": question.answer_by,
+        "state": asked.state,
+        "days_left": asked.days_left,
+    }
+
+
+def _question(partner: Partner, found: CaseQuestion) -> dict[str, Any]:
+    told = replies.told(partner, found, at=now())
+    answers = [
+        {
+            "text": one.row.text,
+            "at": one.row.at,
+            "by": one.row.by,
+            "late": one.late,
+            "files": len(one.uploads),
+        }
+        for one in told.answers
+    ]
+    evidence = [row for rows in told.evidence.values() for row in rows]
+    words = {"text": found.text, "verdict": told.verdict, "told": told.told}
+    return _question_row(told) | words | {"evidence": evidence, "answers": answers}
 
 
 def _document(partner: Partner, found: Document) -> dict[str, Any]:

@@ -13,12 +13,16 @@ from django.utils.module_loading import import_string
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: what it is about, since when, until when it is to be answered, and the page that does so."""
+    """One question: what it is about, since when, until when it is to be answered, and the page that does so.
+
+    ``days_left``: working days from today to ``answer_by``, below zero once it is over.
+    """
 
     title: str
     asked_on: date
     answer_by: date | None
     url: str
+    days_left: int | None = None
 
 
 def open_questions(partner_id: int, *, at: datetime) -> list[Question]:

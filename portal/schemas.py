@@ -1,6 +1,6 @@
 """Shapes of what a partner's page or program sends and gets."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from ninja import Schema
@@ -63,3 +63,68 @@ class DocumentOut(Schema):
     labels: int
     happened_at: datetime
     lines: list[LineOut]
+
+
+class ReleasedOut(Schema):
+    """One piece of evidence that the brand shows; a kind has the fields that are not null.
+
+    ``seen``: packs scanned in a city within whole days, by five devices or more; ``case``: a case by its SSCC; ``paper``: a
+    document of your own; ``picture``: a photograph, to be looked at in the portal.
+    """
+
+    kind: Literal["seen", "case", "paper", "picture"]
+    first_on: date | None = None
+    last_on: date | None = None
+    city: str | None = None
+    packs: int | None = None
+    sscc: str | None = None
+    product: str | None = None
+    id: str | None = None
+    paper: str | None = None
+    number: str | None = None
+    way: Literal["to_you", "from_you", "yours"] | None = None
+    sha256: str | None = None
+    on: date | None = None
+
+
+class AnswerIn(Schema):
+    """An answer in words. Papers are sent at the portal."""
+
+    text: str = Field(min_length=1, max_length=4_000)
+
+
+class AnswerOut(Schema):
+    """An answer of your own. ``late``: it came after the last day."""
+
+    text: str
+    at: datetime
+    by: str
+    late: bool
+    files: int
+
+
+class QuestionRowOut(Schema):
+    """A question in a list. ``days_left``: working days to the last day, below zero once it has passed."""
+
+    id: str
+    about: str
+    asked_at: datetime
+    answer_by: date
+    state: Literal["open", "overdue", "answered", "decided"]
+    days_left: int
+
+
+class QuestionsOut(Schema):
+    data: list[QuestionRowOut]
+    next_cursor: int | None
+    has_more: bool
+
+
+class QuestionOut(QuestionRowOut):
+    """A question with the evidence released with it, your answers, and what was decided, in words for you."""
+
+    text: str
+    evidence: list[ReleasedOut]
+    answers: list[AnswerOut]
+    verdict: str
+    told: str

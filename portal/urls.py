@@ -6,7 +6,7 @@ from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from django.urls import path
 
-from portal import account_views, scan_views, views
+from portal import account_views, reply_views, scan_views, views
 
 urlpatterns = [
     path("", views.home),
@@ -22,6 +22,11 @@ urlpatterns = [
     path("documents/<str:public_id>/decision", views.decide),
     path("points", views.my_points),
     path("report", views.my_report),
+    path("questions", reply_views.questions),
+    path("questions/<str:public_id>", reply_views.question),
+    path("questions/<str:public_id>/files/<str:photo>", reply_views.picture),
+    path("questions/<str:public_id>/appeal", reply_views.appeal),
+    path("answers", reply_views.answer),  # no id in it: `settings.LARGER_BODIES` goes by the whole address
     path("sign-in", account_views.PartnerSignInView.as_view()),
     path("sign-in/code", account_views.PartnerCodeView.as_view()),
     path("sign-out", account_views.sign_out),

@@ -20,7 +20,7 @@ from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from ledger import queries as ledger
-from portal import acts, points, questions, report, scan_views, stock
+from portal import acts, points, questions, replies, report, scan_views, stock
 from portal.door import HOME, PortalRequest, page, portal_view
 from redemption.wallet import expiring
 
@@ -37,6 +37,7 @@ def home(request: PortalRequest) -> HttpResponse:
         "balance": ledger.balance(partner.account_id),
         "rows": found,
         "questions": questions.open_questions(partner.pk, at=now()),
+        "any_questions": replies.all_of(partner).exists(),
     }
     return page(request, "home.html", **context)
 

@@ -15,6 +15,15 @@
   }
   one(".field.bad :is(input, select)")?.focus();
 
+  const sent = one("[data-most-bytes]");
+  sent?.addEventListener("change", () => {
+    const sizes = [...sent.files].map((file) => file.size), { mostBytes, mostTogether, mostFiles, tooMuch } = sent.dataset;
+    const together = sizes.reduce((sum, size) => sum + size, 0);
+    const fits = sizes.length <= mostFiles && Math.max(0, ...sizes) <= mostBytes && together <= mostTogether;
+    sent.setCustomValidity(fits ? "" : tooMuch);
+    sent.reportValidity();
+  });
+
   const store = Portal.store;
   if (!store.partner) {
     if (location.pathname === "/portal/sign-in") self.caches?.delete(PAGES); // nobody finds the last one's pages
