@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
+from brands.queries import brand_date
 from common.ids import new_public_id
 from staff.models import User
 
@@ -187,6 +188,11 @@ class CaseAnswer(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=~Q(text=""), name="an_answer_says_something")]
+
+    @property
+    def late(self) -> bool:
+        """Whether it came after the question's last day, in the brand's zone."""
+        return brand_date(self.at) > self.question.answer_by
 
 
 class CasePhoto(models.Model):

@@ -308,7 +308,7 @@ def ask(
 ) -> CaseQuestion:
     """Put a question to a partner, with evidence as they will see it (rows of `analytics.release`), frozen here.
 
-    Raises `NoSuchFile`, `FileIsClosed`, `BadEntry`, `NotToBeReleased`.
+    The same question sent again while it waits is one question. Raises `NoSuchFile`, `FileIsClosed`, `BadEntry`, `NotToBeReleased`.
     Without ``answer_by`` there are `PARTNER_ANSWER_DAYS` working days.
     """
     try:
@@ -320,11 +320,15 @@ def ask(
     if last <= today:
         raise BadEntry(_("The last day for an answer must be in the future."))
     with transaction.atomic(durable=True):
-        case = _open(case_id)
+        case, text = _open(case_id), _needed(text, 2_000)
+        same = case.questions.filter(partner_id=partner_id, text=text, released=rows, answered_at=None)
+        known = same.filter(answer_by__gte=today).first()
+        if known is not None:
+            return known
         question = CaseQuestion.objects.create(
             case=case,
             partner_id=partner_id,
-            text=_needed(text, 2_000),
+            text=text,
             released=rows,
             asked_at=at,
             asked_by=by,
@@ -375,8 +379,7 @@ def answer(
             question.save(update_fields=["answered_at"])
         for one in uploads:
             photos.keep(case, one, at=at, by=by, answer=row)
-        late = brand_date(at) > question.answer_by
-        data = {"question": question.public_id, "answer": row.pk, "uploads": len(uploads), "late": late}
+        data = {"question": question.public_id, "answer": row.pk, "uploads": len(uploads), "late": row.late}
         _log(case, _KIND.ANSWERED, at=at, by=by, text=row.text[:2_000], **data)
     return row
 

@@ -112,18 +112,13 @@ def told(partner: Partner, question: CaseQuestion, *, at: datetime) -> Told:
         asked=asked,
         title=title_of(question),
         evidence=_evidence(partner, question.released),
-        answers=[Answered(one, late=is_late(one), uploads=list(one.uploads.all())) for one in answers],
+        answers=[Answered(one, late=one.late, uploads=list(one.uploads.all())) for one in answers],
         verdict=_verdict(decision.decision) if decision else _("The matter is closed.") if asked.over else "",
         told=decision.told if decision else "",
         decided_on=brand_date(decision.at) if decision else None,
         appeal=appeal,
         may_appeal=decision is not None and decision.decision == "confirmed" and not hasattr(decision, "appeal"),
     )
-
-
-def is_late(answer: CaseAnswer) -> bool:
-    """Return whether an answer came after the last day, in the brand's zone."""
-    return brand_date(answer.at) > answer.question.answer_by
 
 
 def key_of(question: CaseQuestion, key: str) -> UUID:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.cases import bundle_views, check_views, views
+from console.cases import ask_views, bundle_views, check_views, views
 
 urlpatterns = [
     path("cases", views.case_list, name="case-list"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("cases/<str:public_id>/move", views.case_move, name="case-move"),
     path("cases/<str:public_id>/close", views.case_close, name="case-close"),
     path("cases/<str:public_id>/note", views.case_note, name="case-note"),
+    path("cases/<str:public_id>/ask", ask_views.ask, name="case-ask"),
     path("cases/<str:public_id>/decide", views.case_decide, name="case-decide"),
     path("cases/<str:public_id>/appeal", views.case_appeal, name="case-appeal"),
     path("cases/<str:public_id>/caution", views.case_caution, name="case-caution"),

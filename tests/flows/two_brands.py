@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from analytics import bundling, casework
 from analytics.models import CodeFinding, FarmFinding
+from analytics.release import Picture, rows_of
 from brands.models import Brand
 from brands.phone_numbers import numbers_of
 from channel.acts import Item, Paper, ship
@@ -129,7 +130,7 @@ def make_two(brand: Brand, stranger_brand: Brand) -> Two:
         recorded_at=now(),
     ).public_id
     things["invitation"] = invite(retailer, username="rita", at=now(), asked_by="ada")[0].public_id
-    things |= _shipped() | _filed()
+    things |= _shipped() | _filed(retailer)
     things |= _suspected(things["document"], labels_of(batch)[2])
     region = Region.objects.create(code="XA", kind="country", name="Atlantis", name_zh="大西洲")
     line = ProductLine.objects.create(name="Teas")
@@ -235,8 +236,8 @@ def _shipped() -> dict[str, str]:
     return {"distributor": goods.a.number, "case": goods.cases[0], "document": sent.document.public_id}
 
 
-def _filed() -> dict[str, str]:
-    """Open two files, of which one is decided; the other has a photograph and a caution."""
+def _filed(asked: Partner) -> dict[str, str]:
+    """Open two files, of which one is decided; the other has a photograph, a question that shows it, and a caution."""
     goods, found = make_goods(2, at=now()), {}
     for place, name in enumerate(("file", "decided_file")):
         page = Paper(f"SO-{place + 2}", None, None, now(), "ada")
@@ -245,7 +246,12 @@ def _filed() -> dict[str, str]:
         if place:
             casework.decide(case.pk, seen="new", decision="rejected", reason="A transfer.", at=now(), by="ada")
         else:
-            found["photo"] = casework.add_photo(case.pk, photo=photo(), at=now(), by="ina").public_id
+            row = casework.add_photo(case.pk, photo=photo(), at=now(), by="ina")
+            shown = rows_of(pictures=[Picture(row.public_id, row.sha256.hex(), now().date())])
+            question = casework.ask(
+                case.pk, partner_id=asked.pk, text="Where did it go?", released=shown, at=now(), by="ina"
+            )
+            found |= {"photo": row.public_id, "question": question.public_id}
             made = bundling.ask_for(case.pk, at=now(), by="lea")
             bundling.make(made.pk)
             found["bundle"] = made.public_id
@@ -434,12 +440,14 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("recordings/", {"public_id": "00000000-0000-4000-8000-000000000000"}),
         ("api/v1/documents/", {"document_id": things["document"]}),
         ("api/v1/partner/documents/", {"document_id": things["document"]}),
+        ("api/v1/partner/questions/", {"question_id": things["question"]}),
         ("api/v1/units/", {"sscc": things["case"]}),
         ("api/v1/epcis/capture/", {"capture_id": "1"}),
         ("api/v1/epcis/events/", {"event_id": "ni:1"}),
         ("api/v1/epcis/epcs/", {"epc": things["case"]}),
         ("api/v1/receipts/", {"number": things["receipt"]}),
         ("portal/documents/", {"public_id": things["transfer_document"]}),
+        ("portal/questions/", {"public_id": things["question"], "photo": things["photo"]}),
         ("r/", {"receipt_no": things["receipt"]}),
         ("me/draws/", {"entry_id": "1"}),
         ("rules/<str:campaign>/v", {"campaign": things["game"], "n": "1"}),
