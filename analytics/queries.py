@@ -15,9 +15,11 @@ from analytics.judging import Facts
 from channel import models as channel
 from labels.queries import local_date
 from redemption.models import OUTCOMES
-from redemption.rules import AskerKind, Outcome, asker_key, asker_of
+from redemption.rules import AskerKind, Outcome, asker_key
 
 READ_AT_ONCE = 20_000
+KINDS = asker_key(AskerKind.MEMBER, 1)
+"""Askers of one kind are so far apart (`redemption.rules.asker_key`)."""
 _NOT_OF_A_LABEL = [OUTCOMES.index(outcome) for outcome in (Outcome.TYPO, Outcome.UNKNOWN, Outcome.TOO_MANY_TRIES)]
 
 
@@ -229,7 +231,7 @@ SELECT m.id, extract(epoch FROM r.at)::float8, coalesce(nullif(g.region, ''), i.
 def _usual_regions(rows: Sequence[tuple[Any, ...]], *, since: datetime, until: datetime) -> list[str]:
     """Return for each scan by a member the region in which that one usually redeemed before, or ""."""
     askers = {row[3] for row in rows if row[3] is not None}
-    members = sorted(number for kind, number in map(asker_of, askers) if kind is AskerKind.MEMBER)
+    members = sorted(asker // KINDS for asker in askers if asker % KINDS == asker_key(AskerKind.MEMBER, 0))
     if not members:
         return [""] * len(rows)
     with connection.cursor() as cursor:
