@@ -80,7 +80,8 @@ class Play(models.Model):
     """What one redeemed label won, or not. Written once, in the transaction of its redemption.
 
     ``over_budget``: the prize is owed although the counter of units was empty, which cannot happen unless something is
-    wrong: an alarm is raised.
+    wrong: an alarm is raised. Campaign and pool are read under the game's lock and are never deleted: checking them
+    again for each play would only cost.
     """
 
     class Outcome(models.IntegerChoices):
@@ -100,8 +101,8 @@ class Play(models.Model):
     scan_id = models.BigIntegerField(help_text=_("of the redemption"))
     account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False)
     at = models.DateTimeField(_("at"))
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="plays", db_index=False)
-    pool = models.ForeignKey(Pool, models.PROTECT, related_name="+", db_index=False)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="plays", db_index=False, db_constraint=False)
+    pool = models.ForeignKey(Pool, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     tier = models.ForeignKey(PrizeTier, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     outcome = models.SmallIntegerField(_("outcome"), choices=Outcome.choices)
     reason = models.SmallIntegerField(_("reason"), choices=Reason.choices, default=Reason.NONE)
