@@ -15,7 +15,7 @@ from channel.models import Custody, Document, Movement, Partner, Region, Territo
 from labels.models import Batch
 from redemption.models import Scan, ScanPlace
 from redemption.routes import derive_routes
-from redemption.rules import Act, Door, Outcome
+from redemption.rules import Act, AskerKind, Door, Outcome, asker_key
 from tests.makers import make_batch, make_partner
 
 CITIES = {
@@ -136,7 +136,7 @@ def _scan(
 ) -> None:
     rows = Scan.objects.bulk_create(
         Scan(
-            at=at, label_no=label, asker=device, act=Act.CHECK, door=Door.WEB, outcome=Outcome.GENUINE_FIRST,
+            at=at, label_no=label, asker=asker_key(AskerKind.VISITOR, device), act=Act.CHECK, door=Door.WEB, outcome=Outcome.GENUINE_FIRST,
             product_id=product_id,
         )
         for label, at, device in scans
@@ -152,6 +152,6 @@ def _scan(
             assert parent is not None
             told.append(ScanPlace(scan_id=row.pk, source="phone", region=parent.code, at=row.at))
     ScanPlace.objects.bulk_create(told)
-    Inspector.objects.create(asker=10**9, added_at=rows[0].at, added_by="maker")
+    Inspector.objects.create(asker=asker_key(AskerKind.VISITOR, 10**9), added_at=rows[0].at, added_by="maker")
     with transaction.atomic():
         derive_routes([(row.pk, row.label_no or 0, row.at) for row in rows], as_of=rows[0].at)
