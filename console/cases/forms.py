@@ -4,16 +4,40 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from analytics.casework import MOST_OF_ONE_CHECK
 from analytics.models import Case
 from analytics.photos import BadPhoto, Photo, Spot, read_photo
+from channel.models import Document
 from redemption.models import Caution
 from staff.models import User
 from staff.permissions import TABLE
 
 DECISIONS = [(value, label) for value, label in Case.State.choices if value in Case.DECIDED]
+
+
+class OpenForm(forms.Form):
+    """A shipment of which somebody gave a hint; what the detector found is opened from its own page."""
+
+    shipment = forms.CharField(
+        label=_("Number of the shipment"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"class": "id", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    text = forms.CharField(
+        label=_("Why it is looked into"), max_length=2_000, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def clean_shipment(self) -> Document:
+        """Find the shipment by its number or id; of several of one number the brand's own."""
+        text = self.cleaned_data["shipment"]
+        named = Document.objects.filter(Q(number=text) | Q(public_id=text), kind=Document.Kind.SHIPMENT)
+        found = named.order_by(F("issuer").asc(nulls_first=True), "-pk").first()
+        if found is None:
+            raise forms.ValidationError(_("There is no shipment of that number."))
+        return found
 
 
 class ChargeForm(forms.Form):

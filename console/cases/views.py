@@ -8,7 +8,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import messages
 from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.cache import never_cache
@@ -24,7 +24,7 @@ from common.clock import now
 from common.errors import Conflict, DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from common.templatetags.show import day
-from console.cases.forms import AppealForm, CautionForm, ChargeForm, DecideForm, LiftForm, NoteForm, PhotoForm
+from console.cases.forms import AppealForm, CautionForm, ChargeForm, DecideForm, LiftForm, NoteForm, OpenForm, PhotoForm
 from console.packs import sscc_in
 from staff.models import Role, User
 from staff.permissions import allowed, staff_view
@@ -89,6 +89,11 @@ def shown(cases: list[Case]) -> list[Shown]:
 @require_safe
 def case_list(request: HttpRequest) -> HttpResponse:
     """List the files, newest first: by state, by who is in charge, and those that are late."""
+    context = _listed(request)
+    return _csv(context["found"]) if wants_csv(request) else render(request, "console/cases/list.html", context)
+
+
+def _listed(request: HttpRequest) -> dict[str, Any]:
     at, user = now(), _user(request)
     mine = case_queries.files_for(user, at=at)
     state, charge = request.GET.get("state", "open"), request.GET.get("charge", "")[:150].replace("\x00", "")
@@ -96,13 +101,12 @@ def case_list(request: HttpRequest) -> HttpResponse:
     found = _filtered(mine, state, charge)
     if late:
         found = case_queries.late(found, at=at)
-    if wants_csv(request):
-        return _csv(found)
     page = keyset_page(found, request, order=("-opened_at", "-id"))
     counts = dict(mine.order_by().values_list("state").annotate(Count("pk")))
     total = sum(counts.values())
     states = [("open", _("Open"), total - counts.get("closed", 0)), ("all", _("All"), total)]
-    context = {
+    return {
+        "found": found,
         "page": page,
         "rows": shown(page.rows),
         "state": state,
@@ -111,8 +115,9 @@ def case_list(request: HttpRequest) -> HttpResponse:
         "late_count": case_queries.late(mine, at=at).count(),
         "states": states + [(value, label, counts.get(value, 0)) for value, label in Case.State.choices],
         "people": _in_charge(mine),
+        "may_open": allowed(user, "cases.open"),
+        "open_form": OpenForm(),
     }
-    return render(request, "console/cases/list.html", context)
 
 
 def _filtered(found: QuerySet[Case], state: str, charge: str) -> QuerySet[Case]:
@@ -151,19 +156,26 @@ def _csv(found: QuerySet[Case]) -> HttpResponse:
 @require_POST
 def case_open(request: HttpRequest) -> HttpResponse:
     """Open the file about a shipment, or go to the one that is open. An investigator takes charge of it."""
-    public_id = request.POST.get("shipment", "")[:30].replace("\x00", "")
-    shipment = get_object_or_404(Document, public_id=public_id, kind=Document.Kind.SHIPMENT)
-    user = _user(request)
-    if user.role == Role.REGIONAL and shipment.destination_id not in case_queries.partners_in(
-        user.regions.split(), on=brand_date(now())
-    ):
-        raise Http404
-    own = user if user.role == Role.INVESTIGATOR else None
-    case = casework.open_case(shipment.pk, at=now(), by=user.username, assignee=own)
-    if not case_queries.files_for(user, at=now()).filter(pk=case.pk).exists():
-        messages.warning(request, _("The file about this shipment is in somebody else's charge."))
-        return redirect("case-list")
-    return redirect("case-file", public_id=case.public_id)
+    form, user, at = OpenForm(request.POST), _user(request), now()
+    if form.is_valid():
+        shipment = form.cleaned_data["shipment"]
+        if user.role == Role.REGIONAL and shipment.destination_id not in case_queries.partners_in(
+            user.regions.split(), on=brand_date(at)
+        ):
+            form.add_error("shipment", _("That shipment went to none of your regions."))
+    if form.is_valid():
+        own = user if user.role == Role.INVESTIGATOR else None
+        try:
+            case = casework.open_case(
+                shipment.pk, at=at, by=user.username, assignee=own, text=form.cleaned_data["text"]
+            )
+        except DomainError as error:
+            form.add_error("shipment", error.detail)
+        else:
+            if case_queries.files_for(user, at=at).filter(pk=case.pk).exists():
+                return redirect("case-file", public_id=case.public_id)
+            form.add_error("shipment", _("The file about this shipment is in somebody else's charge."))
+    return render(request, "console/cases/list.html", _listed(request) | {"open_form": form}, status=422)
 
 
 # --- one file ----------------------------------------------------------------------------------------------------------

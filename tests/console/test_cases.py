@@ -83,21 +83,27 @@ def test_an_investigator_sees_only_what_is_in_their_charge(browse: Browse, filed
     assert browse("marketer").get(address(filed)).status_code == 403
 
 
-def test_one_opens_a_file_from_a_shipment_and_an_investigator_is_in_charge_of_it(browse: Browse, filed: Filed) -> None:
+def test_a_file_is_opened_upon_a_hint_and_an_investigator_is_in_charge_of_it(browse: Browse, filed: Filed) -> None:
     casework.decide(filed.case.pk, seen="new", decision="rejected", reason="R.", at=now(), by="lea")
     casework.move(filed.case.pk, seen="rejected", to="closed", at=now(), by="lea")
-    fields = {"shipment": filed.shipment.public_id}
+    fields, path = {"shipment": filed.shipment.number, "text": "A call from a shop."}, "/console/cases/open"
 
-    answer = browse("investigator").post("/console/cases/open", fields)
-    again = browse("legal").post("/console/cases/open", fields)
+    answer = browse("investigator").post(path, fields)
+    again = browse("legal").post(path, fields)
 
     case = Case.objects.latest("pk")
     assert answer["Location"] == again["Location"] == f"/console/cases/{case.public_id}"
     assert case.assignee == User.objects.get(username="the-investigator")
-    assert enter(filed.ina).post("/console/cases/open", fields)["Location"] == "/console/cases"  # another's
-    assert browse("legal").post("/console/cases/open", {"shipment": "x"}).status_code == 404
-    assert browse("regional").post("/console/cases/open", fields).status_code == 404
-    assert browse("analyst").post("/console/cases/open", fields).status_code == 403
+    assert case.entries.earliest("pk").text == "A call from a shop."
+    for client, wrong, said in (
+        (enter(filed.ina), fields, "in somebody else&#x27;s charge"),
+        (browse("regional"), fields, "went to none of your regions"),
+        (browse("legal"), {"shipment": "N0"}, "There is no shipment of that number."),
+    ):
+        refused = client.post(path, wrong)
+        assert refused.status_code == 422
+        assert said in refused.content.decode()
+    assert browse("analyst").post(path, fields).status_code == 403
 
 
 # --- acts --------------------------------------------------------------------------------------------------------------
