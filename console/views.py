@@ -21,6 +21,7 @@ from common.models import Job
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from console import history, navigation, today as figures
 from console.diversion import code_views
+from console.diversion.alarms import finding_alarms
 from console.events import CHECKS, LABEL, POINTS
 from console.forms import BrandForm
 from console.outcomes import DOORS, LOOKS, look_of
@@ -70,7 +71,7 @@ def today(request: HttpRequest) -> HttpResponse:
             "week_ago": found.start - timedelta(days=figures.DAYS),
             "chart": figures.chart(found),
             "hours": _hours(found),
-            "alarms": figures.alarms(found),
+            "alarms": [*figures.alarms(found), *finding_alarms(_user(request))],
             "jobs": Job.objects.order_by("-created_at", "-id")[:5],
             "total": sum(found.hours_now),
             **context,

@@ -116,6 +116,16 @@ def real_file(found: Found) -> None:
     open_case(found.shipment.pk, at=NOW, by="ada", finding=found.finding)
 
 
+def test_today_tells_what_has_no_file(browse: Browse, found: Found) -> None:
+    words = "1 shipment may have been diverted, and has no file"
+    assert words in browse("analyst").get("/console/").content.decode()
+    assert words not in browse("support").get("/console/").content.decode()
+
+    open_case(found.shipment.pk, at=NOW, by="ada", finding=found.finding)
+
+    assert "may have been diverted" not in browse("analyst").get("/console/").content.decode()
+
+
 def test_a_regional_manager_sees_the_own_regions(browse: Browse, found: Found) -> None:
     client = browse("regional")
     assert numbers(client) == []
