@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from phonenumbers import is_valid_number, parse as parse_number
 from phonenumbers.phonenumberutil import NumberParseException
 
-from channel.models import Partner
+from analytics.models import Case, Finding
+from channel.models import Document, Partner
 from common.errors import DomainError
 from common.phone import parse_phone
 from common.templatetags.show import groups, moment
@@ -76,6 +77,7 @@ def kinds() -> list[str]:
         _("number of a member's card"),
         _("partner number or name"),
         _("name of a campaign"),
+        _("number of a shipment with a finding, or of a file (F-0001)"),
         _("any id with a prefix, such as bat_ or mem_"),
     ]
 
@@ -187,6 +189,21 @@ def _accounts(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
         )
 
 
+def _diverted(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
+    found = Finding.objects.filter(public_id=text).values("shipment_id")
+    written = Finding.objects.filter(shipment_id=OuterRef("pk"))
+    shipments = Document.objects.filter(Q(number__iexact=text) | Q(public_id=text) | Q(pk__in=found), Exists(written))
+    for shipment in shipments.order_by("-pk")[:MOST_HITS]:
+        href = f"/console/diversion/shipments/{shipment.public_id}"
+        yield Hit(_("Finding"), "map", shipment.number, moment(shipment.happened_at), href)
+
+
+def _files(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
+    number = re.fullmatch(r"[Ff]-0*([0-9]{1,9})", text)
+    for file in Case.objects.filter(Q(public_id=text) | Q(pk=int(number[1]) if number else 0)):
+        yield Hit(_("File"), "file", file.number, str(file.get_state_display()), f"/console/cases/{file.public_id}")
+
+
 def _is_word(text: str) -> bool:
     """Return whether to look for it in names: letters in it, and two of them or one hanzi."""
     return any("\u3400" <= sign <= "\u9fff" for sign in text) or bool(re.search(r"[^\W\d_]{2}", text))
@@ -203,4 +220,6 @@ _KINDS: list[tuple[str, Callable[[str, Sequence[Reading]], Iterable[Hit]]]] = [
     ("channel.read", _partners),
     ("lottery.read", _campaigns),
     ("ledger.read", _accounts),
+    ("diversion.read", _diverted),
+    ("cases.read", _files),
 ]

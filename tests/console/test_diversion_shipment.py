@@ -14,6 +14,7 @@ from brands.models import Brand
 from channel.models import Document, Territory
 from console.diversion.doubts import doubts_of
 from console.diversion.strips import sightings_of, strips_of, times_words
+from console.search import search
 from staff.models import User
 from tests.channel.goods import send
 from tests.conftest import NOW
@@ -199,6 +200,21 @@ def test_an_investigator_opens_a_file_once(browse: Browse, found: Found) -> None
     assert file.assignee is not None
     assert file.assignee.username == "the-investigator"
     assert file.number in client.get(path(found)).content.decode()
+
+
+def test_the_search_box_finds_shipment_finding_and_file(browse: Browse, found: Found) -> None:
+    client = browse("analyst")
+    page = path(found)
+
+    def hits(text: str) -> list[str]:
+        return [hit.href for hit in search(text, [], User.objects.get(username="the-analyst"))]
+
+    assert hits(found.shipment.number) == hits(found.finding.public_id) == hits(found.shipment.public_id) == [page]
+    browse("investigator").post(f"{page}/file")
+    file = Case.objects.get()
+    assert hits(file.number) == hits(file.public_id) == [f"/console/cases/{file.public_id}"]
+    assert client.get(page).status_code == 200
+    assert search(found.finding.public_id, [], User(role="support", is_active=True)) == []
 
 
 def test_who_may_not_open_a_file(browse: Browse, found: Found) -> None:
