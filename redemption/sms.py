@@ -5,7 +5,7 @@ A sender's number is believed when it earns (a forger gives points away), never 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -111,10 +111,15 @@ def language_for(asked: str, chosen: str, line: tuple[str, ...]) -> str:
 
 
 def _attempt_of(text: IncomingText, sender: str, reading: Reading, language: str) -> tuple[Act, Attempt]:
-    attempt = Attempt(door=Door.SMS, at=text.received_at, request_id=text.request_id, phone=sender, language=language)
-    if reading.may_be_serial and _is_serial(reading.code):
-        return Act.CHECK, replace(attempt, serial=reading.code)
-    return reading.act, replace(attempt, code=reading.code)
+    is_serial = reading.may_be_serial and _is_serial(reading.code)
+    return Act.CHECK if is_serial else reading.act, Attempt(
+        door=Door.SMS,
+        at=text.received_at,
+        request_id=text.request_id,
+        phone=sender,
+        language=language,
+        **{"serial" if is_serial else "code": reading.code},
+    )
 
 
 def _ask(questions: Sequence[_Question]) -> None:

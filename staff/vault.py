@@ -69,5 +69,10 @@ def blind_index(text: str, *, purpose: str = "phone") -> bytes:
 
 def blind_indexes(texts: Iterable[str], *, purpose: str = "phone") -> list[bytes]:
     """Return the blind index of each text; the key is fetched once."""
-    key, prefix = brand_key(BrandKey.Kind.INDEX), purpose.encode() + b"\x00"
-    return [hmac.digest(key, prefix + text.encode(), hashlib.sha256)[:INDEX_BYTES] for text in texts]
+    begun = hmac.new(brand_key(BrandKey.Kind.INDEX), purpose.encode() + b"\x00", hashlib.sha256)
+    indexes = []
+    for text in texts:
+        mac = begun.copy()
+        mac.update(text.encode())
+        indexes.append(mac.digest()[:INDEX_BYTES])
+    return indexes

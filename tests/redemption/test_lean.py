@@ -17,7 +17,7 @@ from sms_gateway.models import InboundMessage
 from staff.apikeys import create_key
 from tests.conftest import NOW
 from tests.makers import CONSUMER, make_active_batch, make_campaign, secrets_of
-from tests.sms_gateway.world import PHONE, Signed, make_twilio, text
+from tests.sms_gateway.world import OURS, PHONE, Signed, make_twilio, signed, text
 
 
 def call(path: str, *, body: bytes = b"", method: str = "POST", **headers: str) -> tuple[int, dict[str, str], Any]:
@@ -211,6 +211,14 @@ def test_a_webhook_that_is_none_is_refused(line: None, path: str, headers: dict[
 
     assert answered == status
     assert not InboundMessage.objects.exists()
+
+
+def test_a_form_with_too_many_fields_is_refused(line: None) -> None:
+    message = signed("/webhooks/twilio/sms", {"To": OURS, **{f"f{number}": "" for number in range(1000)}})
+
+    status, _headers, _body = bring(message)
+
+    assert status == 400
 
 
 def test_a_fault_behind_a_webhook_is_told_as_one(line: None, monkeypatch: pytest.MonkeyPatch) -> None:
