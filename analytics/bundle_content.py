@@ -17,8 +17,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.backends.postgresql.psycopg_any import NumericRange
-from django.db.models import Q
 
 from analytics.case_models import Case, CaseAnswer, CaseEntry, CasePhoto
 from analytics.models import Finding, FitRun, RouteFinding
@@ -274,6 +272,13 @@ def _places(codes: Iterable[str | None]) -> dict[str | None, tuple[str, str]]:
 # --- who held the goods ------------------------------------------------------------------------------------------------
 
 
+_STEPS = """
+SELECT DISTINCT m.id, m.happened_at FROM unnest(%s::bigint[], %s::bigint[]) AS p (first, "end")
+  JOIN channel_movement m ON m.label_range && int8range(p.first, p."end")
+ ORDER BY m.happened_at, m.id LIMIT %s
+"""
+
+
 def _custody(case: Case, names: _Names) -> Table:
     """Return every movement of the shipment's labels, from the first to the last, one row a document and step."""
     columns = (
@@ -282,12 +287,12 @@ def _custody(case: Case, names: _Names) -> Table:
     )  # fmt: skip
     moved = Movement.objects.filter(document=case.shipment_id).values_list("label_range", flat=True)
     parts = merged([(part.lower, part.upper) for part in moved])
-    overlap = Q(pk__in=[])
-    for first, end in parts[:MOST_MOVEMENTS]:
-        overlap |= Q(label_range__overlap=NumericRange(first, end))
-    steps = Movement.objects.filter(overlap).select_related("document__issuer").order_by("happened_at", "pk")
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS, [[first for first, _end in parts], [end for _first, end in parts], MOST_MOVEMENTS])
+        ids = [row[0] for row in cursor.fetchall()]
+    steps = Movement.objects.filter(pk__in=ids).select_related("document__issuer").order_by("happened_at", "pk")
     rows: dict[tuple[Cell, ...], int] = {}
-    for step in steps[:MOST_MOVEMENTS]:
+    for step in steps:
         inside = sum(
             min(end, step.label_range.upper) - max(first, step.label_range.lower)
             for first, end in parts
