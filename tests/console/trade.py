@@ -136,8 +136,8 @@ def _scan(
 ) -> None:
     rows = Scan.objects.bulk_create(
         Scan(
-            at=at, label_no=label, asker=asker_key(AskerKind.VISITOR, device), act=Act.CHECK, door=Door.WEB, outcome=Outcome.GENUINE_FIRST,
-            product_id=product_id,
+            at=at, label_no=label, asker=asker_key(AskerKind.VISITOR, device), act=Act.CHECK, door=Door.WEB,
+            outcome=Outcome.GENUINE_FIRST, product_id=product_id,
         )
         for label, at, device in scans
     )  # fmt: skip
