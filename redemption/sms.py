@@ -118,7 +118,8 @@ def _attempt_of(text: IncomingText, sender: str, reading: Reading, language: str
         request_id=text.request_id,
         phone=sender,
         language=language,
-        **{"serial" if is_serial else "code": reading.code},
+        code=None if is_serial else reading.code,
+        serial=reading.code if is_serial else None,
     )
 
 
