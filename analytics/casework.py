@@ -439,12 +439,12 @@ def decide(
 def appeal(case_id: int, *, text: str, at: datetime, by: str, partner_id: int | None = None) -> Appeal:
     """Keep an objection to the last decision, and open the file again. ``partner_id`` if the partner makes it themselves.
 
-    Raises `NoSuchFile`, `NoSuchMove` (nothing is decided, or this decision was appealed before), `BadEntry`, `Conflict`.
+    Raises `NoSuchFile`, `NoSuchMove` (nothing is decided, or the file is open again), `BadEntry`, `Conflict`.
     """
     with transaction.atomic(durable=True):
         case = _locked(case_id)
         last = case.decisions.order_by("-pk").first()
-        if last is None or case.state not in {*Case.DECIDED, _STATE.CLOSED} or Appeal.objects.filter(decision=last):
+        if last is None or case.state not in {*Case.DECIDED, _STATE.CLOSED}:
             raise NoSuchMove(_("There is no decision that could be appealed."))
         if Case.objects.filter(shipment_id=case.shipment_id).exclude(state=_STATE.CLOSED).exclude(pk=case.pk).exists():
             raise Conflict(_("Another file about this shipment is open: continue there."))
