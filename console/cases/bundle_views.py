@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -89,7 +89,7 @@ def bundle_file(request: HttpRequest, public_id: str, bundle_id: str) -> HttpRes
         try:
             data = bundling.fetch(row, at=now())
         except DomainError as error:
-            raise Http404(str(error)) from error
+            return _refused(request, row, error)
     return _attachment(data, f"{row.case.number}-{row.public_id}.zip", "application/zip")
 
 
@@ -103,8 +103,14 @@ def bundle_proof(request: HttpRequest, public_id: str, bundle_id: str) -> HttpRe
     try:
         data = bundling.proof(row)
     except DomainError as error:
-        raise Http404(str(error)) from error
+        return _refused(request, row, error)
     return _attachment(data, f"{row.case.number}-{row.public_id}.seal.json", "application/json")
+
+
+def _refused(request: HttpRequest, row: EvidenceBundle, error: DomainError) -> HttpResponse:
+    """Go back to the list, and say there why there is nothing to send."""
+    messages.error(request, str(error.detail))
+    return redirect("case-bundle", public_id=row.case.public_id)
 
 
 def _attachment(data: bytes, name: str, kind: str) -> HttpResponse:

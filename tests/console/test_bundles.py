@@ -38,7 +38,9 @@ def test_legal_makes_a_bundle_and_downloads_it(browse: Browse, filed: Filed, mon
     row = EvidenceBundle.objects.get()
     assert sent == [row.pk]
     assert "is being made" in answer.content.decode()
-    assert legal.get(address(filed, f"/{row.public_id}")).status_code == 404
+    early = legal.get(address(filed, f"/{row.public_id}"), follow=True)
+    assert "The bundle is not made yet." in early.content.decode()
+    assert early["Content-Type"].startswith("text/html")
 
     tasks.make_bundle(row.pk)
 
@@ -46,7 +48,8 @@ def test_legal_makes_a_bundle_and_downloads_it(browse: Browse, filed: Filed, mon
     row.refresh_from_db()
     assert bytes(row.sha256 or b"").hex() in page
     assert "no seal yet" in page
-    assert legal.get(address(filed, f"/{row.public_id}/proof")).status_code == 404
+    early = legal.get(address(filed, f"/{row.public_id}/proof"), follow=True)
+    assert "No seal covers the bundle yet." in early.content.decode()
     fetched = legal.get(address(filed, f"/{row.public_id}"))
     assert check(fetched.content, keys=bundling.brand_keys()).faults == []
     assert fetched["Content-Disposition"] == f'attachment; filename="{filed.case.number}-{row.public_id}.zip"'
