@@ -191,7 +191,7 @@ class _Writer:
         )  # fmt: skip
         self.paper.subheading(_("Innocent explanations that were weighed"))
         self._table(
-            (_("Explanation"), _("Share in what was seen")),
+            (_("Explanation"), _("Share it has, were all honest")),
             [
                 (_("Buyers who travel or moved"), _percent(chosen.travelled)),
                 (_("Sold online or given away, all over the country"), _percent(chosen.online)),
