@@ -11,7 +11,6 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db.models import QuerySet
-from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext as _
 
 from analytics import casework, photos, release, replies as files
@@ -21,6 +20,7 @@ from analytics.replies import Asked
 from brands.queries import brand_date
 from channel.models import Document, Partner
 from common.errors import NotFound
+from common.templatetags.show import day
 from portal.questions import Question
 from portal.stock import documents
 from portal.told import shown
@@ -90,7 +90,7 @@ def title_of(question: CaseQuestion) -> str:
     shipment = Document.objects.filter(pk=question.case.shipment_id, destination_id=question.partner_id).first()
     if shipment is None:
         return _("About goods of yours")
-    return _("About the shipment of {day}").format(day=date_format(brand_date(shipment.happened_at), "DATE_FORMAT"))
+    return _("About the shipment of {day}").format(day=day(shipment.happened_at))
 
 
 def question_to(partner: Partner, public_id: str) -> CaseQuestion:
