@@ -73,5 +73,5 @@ def test_pages(trade: tuple[Client, Trade], visit: Callable[..., Page], language
             assert answer is not None
             assert answer.status == 200, path
             if "/map" in path:
-                page.wait_for_function("document.getElementById('map').dataset.bubbles")
+                page.wait_for_selector("#map[data-bubbles]")
             looked_at(page, f"{name}-{size['width']}-{language[:2]}-{'dark' if dark else 'light'}")

@@ -218,7 +218,9 @@ def test_a_route_opens_the_findings_behind_it(trade: Trade, browse: Callable[...
 
     behind = [row.finding for row in client.get(way.href).context["rows"]]
 
+    south, east = trade.partners[1:]
     assert behind
+    assert client.get(way.href.replace(south.public_id, east.public_id)).context["rows"] == []
     assert {(one.distributor_id, one.dest_id) for one in behind} == {(trade.partners[0].pk, trade.partners[1].pk)}
     assert all(
         one.dest_id is None
