@@ -106,7 +106,7 @@ def test_what_is_beside_is_kept_with_the_scan(land: dict[str, Region]) -> None:
         verify(make_check(serial=serial_of(label_no), at=NOW, place=Place(CITY[0] + step, CITY[1] + step, 20.0)))
 
     rows = ScanPlace.objects.filter(source="gps").order_by("scan_id")
-    assert list(rows.values_list("region", "beside")) == [("CN-GD-01", []), ("CN-GD-01", ["CN-GD-02"])]
+    assert list(rows.values_list("region", "beside")) == [("CN-GD-01", None), ("CN-GD-01", ["CN-GD-02"])]
     assert Scan.objects.count() == 2
 
 
