@@ -206,6 +206,7 @@ class Picture:
                 if one.region in number and one.scans >= 0.0005
             ],
             "territory": [number[code] for code in self.shaded if code in number],
+            "given": sorted({*self.shaded, *self._given}),
             "towns": [number[code] for code in self._towns if code in number],
             "routes": [
                 (
@@ -247,6 +248,15 @@ class Picture:
             "title": _("Where goods were scanned: {whose}").format(whose=whose),
             "file": f"diversion-map-{self.asked.since.isoformat()}",
         }
+
+    @cached_property
+    def _given(self) -> list[str]:
+        """The regions that were given to the chosen partner: outlines of them are shaded as they are."""
+        if self.asked.partner is None:
+            return []
+        day = self.at.date()
+        held = Territory.objects.filter(partner=self.asked.partner, valid_from__lte=day).exclude(valid_to__lt=day)
+        return list(held.values_list("region__code", flat=True))
 
     @cached_property
     def _towns(self) -> list[str]:

@@ -70,6 +70,7 @@ def test_the_table_the_file_and_the_map_have_the_same_figures(trade: Trade, brow
     assert sum(one.away for one in found.weeks) == found.total.away
     assert drawn["outlines"] == ""
     assert {drawn["regions"][place][0] for place in drawn["territory"]} == {"CN-510100", "CN-510700", "CN-500100"}
+    assert {"CN-SC", "CN-CQ", "CN-510100"} <= set(drawn["given"])
     assert f"{found.total.away:,}" in page.content.decode()
     one = max(found.weeks, key=lambda bar: bar.away)
     narrowed = client.get(f"{asked}&week={one.monday}").context["found"]

@@ -125,7 +125,7 @@ function draw(outlines) {
   const shown = bubbles(week, most);
   const ways = on("routes") ? routes(view.squeeze) : { lines: [], heads: [] };
   const ink = colour("ink-2"), surface = colour("surface");
-  const own = new Set(told.territory.map((region) => told.regions[region][0]));
+  const own = new Set(told.given);
   const shaded = on("territory") && outlines ? outlines.features.filter(({ properties }) => own.has(properties.code)) : [];
   const series = (type, more) => ({ type, coordinateSystem: "geo", geoIndex: 0, animation: !calm, ...more });
   chart.setOption({
