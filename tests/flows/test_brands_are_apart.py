@@ -45,6 +45,7 @@ FORMS: dict[str, dict[str, str]] = {
     "console/press/files/<slug:public_id>/acknowledge": {"plain_hash": "0" * 64},
     "console/presses/<slug:public_id>/accounts/<int:pk>": {"use": "no"},
     "console/calls/<uuid:uuid>/note": {"kind": "other"},
+    "portal/questions/<str:public_id>/appeal": {"text": "It was a transfer."},
     "console/members/<str:public_id>/export": {"reason": "asked by letter"},
     "console/members/<str:public_id>/erase": {"reason": "asked by letter", "confirm": "yes"},
     "console/labels/<str:serial>/reverse": {"reason": "scanned by shop staff"},

@@ -244,6 +244,8 @@ def _filed(asked: Partner) -> dict[str, str]:
         sent = ship(page, [Item(goods.cases[place])], source=None, destination=goods.a)
         found[name] = (case := casework.open_case(sent.document.pk, at=now(), by="ina")).public_id
         if place:
+            question = casework.ask(case.pk, partner_id=asked.pk, text="And this?", released=[], at=now(), by="ina")
+            found["decided_question"] = question.public_id
             casework.decide(case.pk, seen="new", decision="rejected", reason="A transfer.", at=now(), by="ada")
         else:
             row = casework.add_photo(case.pk, photo=photo(), at=now(), by="ina")
@@ -447,7 +449,12 @@ def arguments(two: Two, route: str) -> dict[str, str]:
         ("api/v1/epcis/epcs/", {"epc": things["case"]}),
         ("api/v1/receipts/", {"number": things["receipt"]}),
         ("portal/documents/", {"public_id": things["transfer_document"]}),
-        ("portal/questions/", {"public_id": things["question"], "photo": things["photo"]}),
+        (
+            "portal/questions/<str:public_id>/files/",
+            {"public_id": things["question"], "photo": things["photo"]},
+        ),
+        ("portal/questions/<str:public_id>/appeal", {"public_id": things["decided_question"]}),
+        ("portal/questions/", {"public_id": things["question"]}),
         ("r/", {"receipt_no": things["receipt"]}),
         ("me/draws/", {"entry_id": "1"}),
         ("rules/<str:campaign>/v", {"campaign": things["game"], "n": "1"}),
