@@ -13,7 +13,7 @@ from lottery import keys
 from lottery.fairness import spread, spread_in_strata
 from lottery.models import BudgetSlot, Campaign, Claim, Play
 from lottery.services.arming import close_due
-from lottery.services.playing import Ask, play
+from lottery.services.playing import Ask
 from redemption.models import Scan, ScanPlace
 from redemption.rules import Act, Door, Outcome
 from tests.lottery import world
@@ -136,8 +136,8 @@ def test_what_was_made_available_adds_up(game):
         ]
 
     with transaction.atomic():
-        play(asks(range(first, first + 300)))
-        play(asks(range(first + 300, first + 360), excluded=True))
+        world.play_all(asks(range(first, first + 300)))
+        world.play_all(asks(range(first + 300, first + 360), excluded=True))
     block(label_range=(first + 350, first + 500), reason="destroyed", at=world.OPENS, asked_by="maker", note="")
     running = fair_play.report(campaign)
     Claim.objects.filter(pk__in=Claim.objects.order_by("pk")[:5]).update(state=Claim.State.EXPIRED)

@@ -17,7 +17,7 @@ from lottery import bundles, content, keys, verify_draw
 from lottery.models import BeaconValue, Bundle, Campaign, Draw, Entry
 from lottery.services import advance, reveal
 from lottery.services.arming import close_due
-from lottery.services.playing import Ask, play
+from lottery.services.playing import Ask
 from staff.keys import sign_key
 from staff.models import User
 from tests.browser.conftest import DESK, LANGUAGES, PHONE, looked_at
@@ -234,7 +234,7 @@ def test_records_and_reports_can_be_read(
         for no in labels_of(batch)[:40]
     ]
     with transaction.atomic():
-        play(asks)
+        world.play_all(asks)
     close_due(at=world.CLOSES)
     fair_play.keep(Campaign.objects.get(pk=game.pk), at=world.CLOSES)
     client = Client(HTTP_HOST="brand.localhost")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from channel.acts import Answer, Item, Paper, ship
+from channel.custody import compare_custody
 from channel.models import Partner, Region
 from channel.packing import Filling, pack
 from labels.models import Batch
@@ -80,3 +81,10 @@ def reasons(answer: Answer) -> list[str]:
 
 def make_region(code: str, parent: Region | None = None, kind: str = "province", name: str = "") -> Region:
     return Region.objects.create(code=code, kind=kind, parent=parent, name=name or code, name_zh=name or code)
+
+
+def make_custody_anew() -> None:
+    """Derive all custody once more from the movements."""
+    after: int | None = 0
+    while after is not None:
+        after = compare_custody(after, mends=True).upto

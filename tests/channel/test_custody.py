@@ -12,9 +12,9 @@ from hypothesis.strategies import integers, lists, permutations, tuples
 
 from brands.models import Brand
 from channel.chain import Chains, Step, merged, without
-from channel.custody import rebuild, rebuild_all
+from channel.custody import rebuild
 from channel.models import Custody, Document, Movement
-from tests.channel.goods import ago, make_region
+from tests.channel.goods import ago, make_custody_anew, make_region
 from tests.makers import make_partner
 
 LABELS = 12
@@ -147,8 +147,7 @@ def test_step_by_step_is_the_same_as_all_at_once(brand: Brand, seed: int) -> Non
 
     assert step_by_step == plainly(steps)
     Custody.objects.all().delete()
-    with transaction.atomic():
-        rebuild_all()
+    make_custody_anew()
     assert rows(Custody.objects.iterator()) == step_by_step
 
 

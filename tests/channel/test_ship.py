@@ -6,11 +6,10 @@ import pytest
 from brands.models import Brand
 from channel import acts
 from channel.acts import BadPaper, Item, NumberUsed, PartnerNotActive, ship
-from channel.custody import rebuild_all
 from channel.models import Custody, Movement, Partner, UnitParent
 from channel.packing import Filling, pack
 from channel.queries import custodies_at, custody_at, touched
-from tests.channel.goods import NOW, Goods, ago, items, make_goods, new_sscc, paper, reasons, send
+from tests.channel.goods import NOW, Goods, ago, items, make_custody_anew, make_goods, new_sscc, paper, reasons, send
 from tests.makers import serial_of
 
 
@@ -167,7 +166,7 @@ def test_custody_made_anew_is_what_it_was(goods: Goods) -> None:
     before = set(Custody.objects.values_list("label_range", "during", "partner", "state", "shipment"))
     assert len(before) > 2
 
-    rebuild_all()
+    make_custody_anew()
 
     assert set(Custody.objects.values_list("label_range", "during", "partner", "state", "shipment")) == before
 

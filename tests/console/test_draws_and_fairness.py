@@ -12,7 +12,7 @@ from analytics.models import FairnessReport
 from lottery import keys
 from lottery.models import Campaign, Claim, Draw
 from lottery.services.arming import close_due
-from lottery.services.playing import Ask, play
+from lottery.services.playing import Ask
 from staff.models import User
 from tests.lottery import world
 from tests.makers import labels_of, make_active_batch, make_member
@@ -46,7 +46,7 @@ def game(browse) -> Campaign:
     member = make_member()
     keys.load([game.pk])
     with transaction.atomic():
-        play(
+        world.play_all(
             [
                 Ask(label_no=no, scan_id=no, account_id=member.account_id, member_id=member.pk, at=world.OPENS, slot=3)
                 for no in labels_of(batch)[:40]

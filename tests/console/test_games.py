@@ -28,7 +28,7 @@ from lottery.models import (
     RulesVersion,
 )
 from lottery.services import arming, beaconing, rehearsing
-from lottery.services.playing import Ask, play
+from lottery.services.playing import Ask
 from lottery.services.publishing import draft_rules
 from redemption.services import verify
 from tests.console import games
@@ -392,7 +392,7 @@ def test_no_game_is_revealed_while_a_prize_waits(clock: Clock) -> None:
     [label, _other] = labels_of(batch)
     ask = Ask(label_no=label, scan_id=1, account_id=member.account_id, member_id=member.pk, at=world.OPENS, slot=3)
     with transaction.atomic():
-        play([ask])
+        world.play_all([ask])
     arming.close_due(at=world.CLOSES)
     clock.at, client = world.CLOSES, games.client_of("mia")
 
