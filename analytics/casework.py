@@ -34,6 +34,7 @@ from brands.queries import brand_date
 from channel.chain import merged
 from channel.items import Item, contents, read
 from channel.models import Document, Movement
+from channel.queries import is_unit
 from common.db import inside_transaction
 from common.errors import Conflict, Invalid, NotFound
 from labels import elements
@@ -288,6 +289,8 @@ def _label_of(text: str) -> tuple[str, int | None]:
     [line] = read([Item(text)])
     if line.end == line.first + 1:
         return serials_of([line.first])[0], line.first
+    if line.sscc and is_unit(line.sscc):  # 18 digits that are a case of ours may read like a hidden code by chance
+        return text, None
     if any(one.kind == "secret" for one in elements.read(text).candidates):
         raise BadEntry(_("That may be a hidden code. Scan the QR code, or type the serial beside it."))
     return text, None

@@ -17,7 +17,7 @@ from channel.goods import (
     swept,
     touched,
 )
-from channel.models import Partner
+from channel.models import Partner, Unit, UnitAlias
 from common.db import array, ask
 
 __all__ = [
@@ -71,3 +71,8 @@ def partners_by_number(numbers: Collection[str]) -> dict[str, Partner]:
     rows = Partner.objects.filter(number__in=set(plain.values()), state=Partner.State.ACTIVE)
     found = {partner.number: partner for partner in rows}
     return {number: found[upper] for number, upper in plain.items() if upper in found}
+
+
+def is_unit(sscc: str) -> bool:
+    """Return whether a unit has, or once had, this SSCC."""
+    return Unit.objects.filter(sscc=sscc).exists() or UnitAlias.objects.filter(sscc=sscc).exists()

@@ -36,6 +36,7 @@ from analytics.photos import BadPhoto, Spot, read_photo
 from brands.models import Brand
 from channel.models import Territory, UnitRange
 from common.errors import Conflict, NotFound
+from labels import elements
 from labels.queries import serials_of
 from redemption.models import Caution, Scan
 from staff.models import User
@@ -324,6 +325,16 @@ def test_a_foreign_label_is_kept_as_it_reads_and_a_hidden_code_is_not(filed: Fil
     with pytest.raises(BadEntry, match="hidden code"):
         check(filed, label=secret)
     assert check(filed, label="https://fake.example/q/1").label_no is None
+
+
+def test_a_case_of_ours_is_no_hidden_code_though_it_may_read_like_one(
+    filed: Filed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = elements.read(secrets_of(filed.goods.batch)[0])
+    monkeypatch.setattr(casework.elements, "read", lambda _text: reading)
+    case = filed.goods.cases[0]
+
+    assert check(filed, label=case).label == case
 
 
 def test_a_closed_file_takes_nothing_but_notes(filed: Filed) -> None:

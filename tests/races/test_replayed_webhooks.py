@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,13 @@ MESSAGES, THREADS, TRIES = 100, 12, 60
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def deliver(port: int, posts: Sequence[Signed]) -> list[tuple[str, Answer]]:
-    """Send the posts by some threads at once; return the message id and the answer of each."""
+def deliver(
+    port: int, posts: Sequence[Signed], *, answered: int = 0, then: Callable[[], None] | None = None
+) -> list[tuple[str, Answer]]:
+    """Send the posts by some threads at once; return the message id and the answer of each.
+
+    ``then`` is called by the thread that brings answer number ``answered``, while the others go on.
+    """
     todo, answers, lock = iter(posts), [], threading.Lock()
 
     def loop() -> None:
@@ -40,6 +45,9 @@ def deliver(port: int, posts: Sequence[Signed]) -> list[tuple[str, Answer]]:
                 answer = client.call("POST", post.path, post.body, {**FORM, "X-Twilio-Signature": post.signature})
                 with lock:
                     answers.append((post.fields["MessageSid"], answer))
+                    count = len(answers)
+                if then is not None and count == answered:
+                    then()
 
     threads = [threading.Thread(target=loop) for _ in range(THREADS)]
     for thread in threads:
@@ -60,10 +68,7 @@ def test_a_hundred_messages_have_a_hundred_effects(real_commits: Brand, tmp_path
     draw.shuffle(again)
     first, rest = again[: deliveries // 2], again[deliveries // 2 :]
     with Web(tmp_path / "web.log") as web:
-        killer = threading.Timer(1.0, web.kill)
-        killer.start()
-        answers = deliver(web.port, first)
-        killer.join()
+        answers = deliver(web.port, first, answered=len(first) // 4, then=web.kill)
         redis.Redis.from_url(settings.CACHE_URL).flushall()
         web.start()
         answers += deliver(web.port, [*rest, *posts, *posts])
