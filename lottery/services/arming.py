@@ -6,7 +6,7 @@ before the transaction.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from common.canonical import canonical
-from common.db import array, ask, inside_transaction, schema_name
+from common.db import Rows, array, ask, inside_transaction, schema_name
 from lottery import bundles, content, keys, prf
 from lottery.beacon_settings import default_beacon
 from lottery.beacons import Beacon
@@ -46,6 +46,15 @@ def lock_games(numbers: Sequence[int], *, exclusive: bool = False) -> None:
     ask(
         f"SELECT {function}(hashtext(%s), n) FROM unnest(%s::int[]) AS n",  # noqa: S608 - one of two names
         [schema_name(), array(sorted(set(numbers)))],
+    )
+
+
+def lock_open_draws(campaign_ids: Collection[int]) -> Rows:
+    """Share the locks of the draws of these campaigns that are open, in order; ask for their ids, first in each row."""
+    return ask(
+        "SELECT n.id, pg_advisory_xact_lock_shared(hashtext(%s), n.id)::text FROM (SELECT d.id::int AS id FROM lottery_draw d"
+        " WHERE d.campaign_id = ANY(%s::bigint[]) AND d.state = 'open' ORDER BY d.id) AS n",
+        [schema_name(), array(campaign_ids)],
     )
 
 

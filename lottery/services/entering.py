@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from common.db import array, ask, bytes_array, inside_transaction, moments, pipelined, schema_name
+from common.db import array, ask, bytes_array, inside_transaction, moments, pipelined
 from ledger.services import HoldEnded, hold, void
 from lottery import keys
 from lottery.draw import Entry as Line, carried_ref, kin_of, ref_of, who_of
@@ -21,7 +21,7 @@ from lottery.errors import BadEntry, DrawState, KeysMissing, LimitReached, MayNo
 from lottery.keys import DrawKeys, DrawTable
 from lottery.models import Draw, Entry, FreeEntry
 from lottery.services import limits
-from lottery.services.arming import lock_games
+from lottery.services.arming import lock_games, lock_open_draws
 from lottery.told import EntryTold
 from staff.keys import brand_uuid
 
@@ -66,11 +66,7 @@ def ask_draws(campaign_ids: Collection[int], *, at: datetime) -> Callable[[], di
     """
     if not campaign_ids:
         return dict
-    locked = ask(
-        "SELECT n.id, pg_advisory_xact_lock_shared(hashtext(%s), n.id)::text FROM (SELECT d.id::int AS id FROM lottery_draw d"
-        " WHERE d.campaign_id = ANY(%s::bigint[]) AND d.state = 'open' ORDER BY d.id) AS n",
-        [schema_name(), array(campaign_ids)],
-    )
+    locked = lock_open_draws(campaign_ids)
     rows = ask(
         "SELECT DISTINCT ON (d.campaign_id) d.campaign_id, d.id"
         " FROM lottery_draw d JOIN lottery_campaign c ON c.id = d.campaign_id AND c.state IN ('open', 'closing')"
@@ -243,6 +239,7 @@ def _draw_keys(draw_id: int) -> DrawKeys:
 class _Look:
     """What is known once the lock of an open draw is held: an earlier entry of this request, and what a new one needs."""
 
+    close_at: datetime
     earlier: int | None
     number: int
     holder: tuple[UUID, UUID | None]
@@ -255,7 +252,7 @@ def _look(draw: DrawTable, account_id: int, request_id: str, *, at: datetime) ->
         lock_games([draw.draw_id])
         rows = ask(
             f"""
-            SELECT d.state, e.id, {_NEXT}, m.uuid, h.household
+            SELECT d.state, d.close_at, e.id, {_NEXT}, m.uuid, h.household
               FROM lottery_draw d
               LEFT JOIN lottery_entry e ON e.draw_id = d.id AND e.account_id = %s AND e.request_id = %s
                     AND e.request_id <> ''  -- or the index of requests would not do
@@ -264,10 +261,10 @@ def _look(draw: DrawTable, account_id: int, request_id: str, *, at: datetime) ->
             """,  # noqa: S608 - a constant of our own
             [account_id, request_id, account_id, draw.draw_id],
         )
-    [(state, earlier, number, person, household)] = rows()
-    if state != Draw.State.OPEN or at >= draw.close_at:
+    [(state, close_at, earlier, number, person, household)] = rows()
+    if state != Draw.State.OPEN or at >= close_at:
         raise DrawState(_("This draw does not take entries now."))
-    return _Look(earlier, number, (person, household) if person else (_pending(account_id), None))
+    return _Look(close_at, earlier, number, (person, household) if person else (_pending(account_id), None))
 
 
 @inside_transaction
@@ -320,7 +317,7 @@ def enter_by_points(
             cause_kind="draw",
             cause_id=look.number,
             at=at,
-            expires_at=draw.close_at + KEEP_HOLD,
+            expires_at=look.close_at + KEEP_HOLD,
         )
         ref = ref_of(draw.key, "points", held.pk)
         row = _Row(draw_id, account_id, weight, Entry.Source.POINTS, held.pk, ref, at, request_id)
