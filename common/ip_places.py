@@ -4,9 +4,7 @@ The file is named by the setting `IP_PLACES_FILE` and is read again when it was 
 and nothing fails. What is told is evidence of a province at best: gateways of mobile networks stand 200 km away.
 """
 
-import logging
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 
-LOOK_EVERY_S = 30.0
-log = logging.getLogger(__name__)
+from common.operator_file import Loaded, OperatorFile, Unusable
 
 
 class IpPlace(NamedTuple):
@@ -107,59 +104,25 @@ class XdbLocator:
 READERS: dict[str, Callable[[Path], IpLocator]] = {".mmdb": MmdbLocator, ".xdb": XdbLocator}
 
 
-class Loaded(NamedTuple):
-    """The file in use. ``error`` says why there is none."""
-
-    locator: IpLocator | None
-    path: str
-    modified: float
-    error: str = ""
+def _read(path: Path) -> IpLocator:
+    reader = READERS.get(path.suffix)
+    if reader is None:
+        raise Unusable("neither .mmdb nor .xdb")
+    return reader(path)
 
 
-_loaded = Loaded(None, "", 0.0)
-_looked_at = float("-inf")
-_loading = threading.Lock()
+_file = OperatorFile("the file of places of addresses", _read)
+forget = _file.forget
 
 
-def loaded() -> Loaded:
-    """Return the file in use; looks every half minute whether it was replaced."""
-    global _loaded, _looked_at
-    if time.monotonic() - _looked_at >= LOOK_EVERY_S and _loading.acquire(blocking=False):
-        try:
-            _loaded = _look(_loaded, settings.IP_PLACES_FILE)
-            _looked_at = time.monotonic()
-        finally:
-            _loading.release()
-    return _loaded
-
-
-def _look(present: Loaded, name: str) -> Loaded:
-    if not name:
-        return Loaded(None, "", 0.0)
-    path = Path(name)
-    try:
-        modified = path.stat().st_mtime
-        if (name, modified) == (present.path, present.modified):
-            return present
-        reader = READERS.get(path.suffix)
-        if reader is None:
-            return Loaded(None, name, modified, "neither .mmdb nor .xdb")
-        return Loaded(reader(path), name, modified)
-    except Exception as error:  # a damaged file must not stop a redemption
-        log.warning("the file of places of addresses cannot be read: %s", type(error).__name__)
-        kept = present if present.path == name else Loaded(None, name, 0.0)
-        return kept._replace(error=type(error).__name__)
+def loaded() -> Loaded[IpLocator]:
+    """Return the file in use. Never fails."""
+    return _file(settings.IP_PLACES_FILE)
 
 
 def locate(ip: str) -> IpPlace | None:
     """Return where an address seems to be, as the operator's file tells; None without one."""
-    locator = loaded().locator
+    locator = loaded().content
     if locator is None or not ip:
         return None
     return locator.locate(ip)
-
-
-def forget() -> None:
-    """Look at the file again at the next call."""
-    global _loaded, _looked_at
-    _loaded, _looked_at = Loaded(None, "", 0.0), float("-inf")

@@ -6,13 +6,10 @@ file that cannot be used leaves the one before it in use, or none; ``manage.py c
 """
 
 import json
-import logging
-import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import shapely
 from django.conf import settings
@@ -20,16 +17,15 @@ from shapely import MultiPolygon, Point, Polygon, STRtree
 from shapely.geometry.base import BaseGeometry
 
 from common import geo
+from common.operator_file import Loaded, OperatorFile, Unusable
 
-LOOK_EVERY_S = 30.0
 MOST_BYTES = 256 * 1024 * 1024
 MOST_TRIED = 60
 """Regions whose country is looked up to see whether the axes are swapped."""
 CODE_LENGTH = 20
-log = logging.getLogger(__name__)
 
 
-class BadPolygons(Exception):
+class BadPolygons(Unusable):
     """The file cannot be used; the text says why, and which feature is at fault, counted from 1."""
 
 
@@ -135,54 +131,16 @@ def _country(lat: float, lon: float) -> str:
 # --- the file in use ---------------------------------------------------------------------------------------------------
 
 
-class Loaded(NamedTuple):
-    """The polygons in use. ``error`` says why there are none, or why these are not the newest."""
-
-    polygons: Polygons | None = None
-    path: str = ""
-    modified: float = 0.0
-    error: str = ""
-
-
-_loaded = Loaded()
-_looked_at = float("-inf")
-_loading = threading.Lock()
-
-
-def loaded() -> Loaded:
-    """Return the file in use; looks every half minute whether it was replaced. Never fails."""
-    global _loaded, _looked_at
-    if time.monotonic() - _looked_at >= LOOK_EVERY_S and _loading.acquire(blocking=False):
-        try:
-            _loaded = _look(_loaded, settings.REGION_POLYGONS_FILE, settings.REGION_POLYGONS_PROPERTY)
-            _looked_at = time.monotonic()
-        finally:
-            _loading.release()
-    return _loaded
-
-
-def _look(present: Loaded, name: str, code_property: str) -> Loaded:
-    if not name:
-        return Loaded()
-    kept, modified = present.polygons if present.path == name else None, 0.0
-    try:
-        modified = Path(name).stat().st_mtime
-        if (name, modified) == (present.path, present.modified):
-            return present  # a bad file, too, is read once
-        return Loaded(read(Path(name), code_property), name, modified)
-    except Exception as error:  # a damaged file must not stop a redemption
-        told = str(error) if isinstance(error, BadPolygons) else type(error).__name__
-        log.warning("the file of polygons of regions is not used: %s", told)
-        return Loaded(kept, name, modified, told)
+def loaded() -> Loaded[Polygons]:
+    """Return the file in use. Never fails."""
+    return _file(settings.REGION_POLYGONS_FILE)
 
 
 def regions_at(lat: float, lon: float) -> list[str]:
     """Return the codes of the regions that hold a position, the smallest first; none without a file."""
-    polygons = loaded().polygons
+    polygons = loaded().content
     return polygons.at(lat, lon) if polygons else []
 
 
-def forget() -> None:
-    """Look at the file again at the next call."""
-    global _loaded, _looked_at
-    _loaded, _looked_at = Loaded(), float("-inf")
+_file = OperatorFile("the file of polygons of regions", lambda path: read(path, settings.REGION_POLYGONS_PROPERTY))
+forget = _file.forget

@@ -156,7 +156,7 @@ def _unit(lat: float, lon: float) -> tuple[float, float, float]:
 def _read_index(_schema: str) -> Index:
     wanted = Row.objects.filter(valid_to=None).order_by("id")
     split: set[int] = set()
-    if polygons.loaded().polygons is None:
+    if polygons.loaded().content is None:
         wanted = wanted.exclude(kind=Row.Kind.COUNTY)
     else:
         given = Territory.objects.filter(region__kind=Row.Kind.COUNTY).values_list("region__parent_id", flat=True)

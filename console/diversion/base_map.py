@@ -5,18 +5,18 @@ The operator names a file by `MAP_BASE`, read again when it was replaced, and wh
 """
 
 import json
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.templatetags.static import static
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
+
+from common.operator_file import Loaded, OperatorFile, Unusable
 
 CHINA = frozenset({"CN", "HK", "MO", "TW"})
 MOST_BYTES = 20_000_000
-log = logging.getLogger(__name__)
 
 
 class Base(NamedTuple):
@@ -27,16 +27,6 @@ class Base(NamedTuple):
     trouble: str = ""
 
 
-class _Kept(NamedTuple):
-    path: str
-    modified: float
-    content: bytes
-    trouble: str
-
-
-_kept = _Kept("", 0.0, b"", "")
-
-
 def base_for(codes: Iterable[str]) -> Base:
     """Return what lies under a map of these regions."""
     places = _("Names and positions of places: GeoNames, CC BY 4.0.")
@@ -44,37 +34,33 @@ def base_for(codes: Iterable[str]) -> Base:
     if settings.MAP_BASE == "none":
         return Base("", f"{own} {places}".strip())
     if settings.MAP_BASE:
-        content, trouble = supplied()
-        url = "/console/diversion/map/base.json" if content else ""
-        return Base(url, f"{own} {places}".strip() if content else places, trouble)
+        own_file = supplied()
+        url = "/console/diversion/map/base.json" if own_file.content else ""
+        return Base(url, f"{own} {places}".strip() if own_file.content else places, str(own_file.error))
     if any(code.split("-")[0] in CHINA for code in codes):
         return Base("", _("Places are shown by their centres, without borders.") + " " + places)
     return Base(static("build/world.json"), _("Outlines: Natural Earth.") + " " + places)
 
 
-def supplied() -> tuple[bytes, str]:
-    """Return the operator's GeoJSON, and else why there is none."""
-    global _kept
-    path = Path(settings.MAP_BASE)
-    try:
-        modified = path.stat().st_mtime
-        if (_kept.path, _kept.modified) != (str(path), modified):
-            _kept = _Kept(str(path), modified, *_checked(path))
-    except OSError as error:
-        _kept = _Kept(str(path), 0.0, b"", type(error).__name__)
-    return _kept.content, _kept.trouble
+def supplied() -> Loaded[bytes]:
+    """Return the operator's GeoJSON, if it is named and can be used."""
+    return _file("" if settings.MAP_BASE == "none" else settings.MAP_BASE)
 
 
-def _checked(path: Path) -> tuple[bytes, str]:
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > MOST_BYTES:
+        raise Unusable(gettext_lazy("the file is larger than 20 MB"))
     try:
-        if path.stat().st_size > MOST_BYTES:
-            return b"", _("the file is larger than 20 MB")
-        features = json.loads(path.read_bytes())["features"]
-        content = json.dumps({"type": "FeatureCollection", "features": [_feature(one) for one in features]})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        log.warning("the base map cannot be read")
-        return b"", _("the file is no GeoJSON collection of polygons")
-    return (content.encode(), "") if features else (b"", _("the file has no outlines"))
+        features = [_feature(one) for one in json.loads(path.read_bytes())["features"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unusable(gettext_lazy("the file is no GeoJSON collection of polygons")) from error
+    if not features:
+        raise Unusable(gettext_lazy("the file has no outlines"))
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+_file = OperatorFile("the base map", _read)
+forget = _file.forget
 
 
 def _feature(one: dict[str, Any]) -> dict[str, Any]:

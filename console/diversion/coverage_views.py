@@ -62,15 +62,15 @@ def ip_file(at: datetime) -> IpFile:
     if not file.path:
         return IpFile("none")
     replaced_at = datetime.fromtimestamp(file.modified, UTC) if file.modified else None
-    if file.locator is None:
-        return IpFile("unreadable", replaced_at=replaced_at, error=file.error)
-    made = file.locator.built_at or replaced_at or at
+    if file.content is None:
+        return IpFile("unreadable", replaced_at=replaced_at, error=str(file.error))
+    made = file.content.built_at or replaced_at or at
     return IpFile(
         "old" if at - made > OLD else "good",
-        file.locator.version,
-        file.locator.built_at,
+        file.content.version,
+        file.content.built_at,
         replaced_at,
-        file.error,
+        str(file.error),
         max((at - made).days, 0),
     )
 

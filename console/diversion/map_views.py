@@ -3,7 +3,6 @@
 from typing import Any
 
 from defusedcsv import csv
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
@@ -49,7 +48,7 @@ def diversion_map(request: HttpRequest) -> HttpResponse:
 @require_safe
 def outlines(_request: HttpRequest) -> HttpResponse:
     """Return the operator's outlines."""
-    content, _trouble = base_map.supplied() if settings.MAP_BASE not in {"", "none"} else (b"", "")
+    content = base_map.supplied().content
     if not content:
         raise Http404
     return HttpResponse(content, content_type="application/geo+json")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common import polygons
+from common import operator_file, polygons
 from common.polygons import BadPolygons
 
 Ring = list[list[float]]
@@ -38,7 +38,7 @@ HOLE = feature("CN-GD-01", square(113, 23, 114, 24))
 def file(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = write(tmp_path / "regions.geojson", GUANGDONG, HOLE)
     settings.REGION_POLYGONS_FILE = str(path)
-    monkeypatch.setattr(polygons, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(operator_file, "LOOK_EVERY_S", 0.0)
     polygons.forget()
     yield path
     polygons.forget()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 from django.test import Client
+from django.utils.translation import override
 
 from analytics.models import Tempering
 from brands.models import Brand
@@ -37,10 +38,10 @@ def based(settings: Any, tmp_path: Path) -> Iterator[Callable[[Any], None]]:
         path = tmp_path / "base.geojson"
         path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
         settings.MAP_BASE, settings.MAP_ATTRIBUTION = str(path), "审图号：GS(2026)0001号"
-        base_map._kept = base_map._Kept("", 0.0, b"", "")
+        base_map.forget()
 
     yield supply
-    base_map._kept = base_map._Kept("", 0.0, b"", "")
+    base_map.forget()
 
 
 def read(answer: Any) -> list[dict[str, str]]:
@@ -186,6 +187,15 @@ def test_a_bad_base_map_is_not_used(based: Callable[[Any], None], browse: Callab
     assert base_map.base_for(["FR-75"]).outlines == ""
     assert "The base map is not used" in page.content.decode()
     assert client.get("/console/diversion/map/base.json").status_code == 404
+
+
+def test_what_is_wrong_with_a_base_map_is_told_in_each_readers_language(based: Callable[[Any], None]) -> None:
+    based({"features": []})
+
+    with override("zh-hans"):
+        chinese = base_map.base_for(["FR-75"]).trouble
+    assert base_map.base_for(["FR-75"]).trouble == "the file has no outlines"
+    assert chinese == "文件中没有任何轮廓"
 
 
 def test_a_missing_base_map_is_told(settings: Any, brand: Brand) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from brands.models import Brand
 from channel.models import Region
-from common import geo, ip_places, issued
+from common import geo, ip_places, issued, operator_file
 from redemption import api, places
 from redemption.models import Scan, ScanPlace
 from redemption.rules import Door, Place
@@ -177,12 +177,12 @@ def test_a_position_that_is_not_the_devices_own_is_not_kept() -> None:
 def test_the_file_is_read_again_when_it_was_replaced(
     land: dict[str, Region], ip_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ip_places, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(operator_file, "LOOK_EVERY_S", 0.0)
     assert places.of_address("203.0.113.0/24").code == "CN-GD-01"
     assert places.of_address("198.51.100.0/24") is None
     assert places.of_address("no address") is None
     told = ip_places.loaded()
-    assert (told.locator.version, told.locator.built_at.year, told.error) == ("Tiny-City", 2026, "")
+    assert (told.content.version, told.content.built_at.year, told.error) == ("Tiny-City", 2026, "")
 
     write_mmdb(
         ip_file, "198.51.100.0", 24, {**RECORD, "subdivisions": [{"iso_code": "SC"}], "city": {}, "location": {}}
