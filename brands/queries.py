@@ -59,3 +59,9 @@ def base_url() -> str:
     if host is None:
         return str(settings.PUBLIC_BASE_URL)
     return f"{base.scheme}://{host.domain}" + (f":{base.port}" if base.port else "")
+
+
+def brands_named(schema: str | None) -> list[Brand]:
+    """Return the brand with this schema, or every brand, in the order of schemas; none if there is no such brand."""
+    brands = Brand.objects.exclude(schema_name=settings.PUBLIC_SCHEMA_NAME).order_by("schema_name")
+    return list(brands.filter(schema_name=schema) if schema else brands)

@@ -69,7 +69,7 @@ class LineForm(forms.Form):
 
 
 class _PaperForm(forms.Form):
-    """What every document of units says. The number that is proposed makes sending the form twice harmless."""
+    """What every document of goods says. The number that is proposed makes sending the form twice harmless."""
 
     number = forms.CharField(label=_("Number of the document"), max_length=80)
     happened_at = forms.DateTimeField(
@@ -185,7 +185,7 @@ class ContractForm(_DaysForm):
     field_order = ["number", "valid_from", "valid_to", "note"]
 
 
-class GoodsForm(forms.Form):
+class GoodsForm(_PaperForm):
     """A document of goods, typed, pasted, scanned or uploaded."""
 
     ACTS = (
@@ -200,14 +200,6 @@ class GoodsForm(forms.Form):
     partner = forms.CharField(
         label=_("Partner"), max_length=12, required=False, help_text=_("The number; not needed for a theft.")
     )
-    number = forms.CharField(label=_("Number of the document"), max_length=80)
-    happened_at = forms.DateTimeField(
-        label=_("When"),
-        required=False,
-        help_text=_("Empty: now."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-    )
-    reason = forms.CharField(label=_("Note"), max_length=300, required=False)
     items = forms.CharField(
         label=pgettext_lazy("goods", "Lines"),
         max_length=600_000,
@@ -218,6 +210,8 @@ class GoodsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 6, "class": "id", "autocomplete": "off", "spellcheck": "false"}),
     )
     file = forms.FileField(label=_("Or a CSV file"), required=False, help_text=_("Columns: item, condition."))
+
+    field_order = ["act", "partner", "number", "happened_at", "reason", "items", "file"]
 
 
 class NewForm(EditForm):

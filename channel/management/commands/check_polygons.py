@@ -7,8 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django_tenants.utils import get_tenant_model, schema_context
+from django_tenants.utils import tenant_context
 
+from brands.queries import brands_named
 from channel.models import Region
 from common import polygons
 
@@ -33,13 +34,13 @@ class Command(BaseCommand):
             raise CommandError(f"{name}: {error}") from error
         codes = set(found.codes)
         told: dict[str, Any] = {"regions": len(codes), "mended": sorted(found.mended), "brands": {}}
-        brands = get_tenant_model().objects.exclude(schema_name="public")
-        if options["brand"]:
-            brands = brands.filter(schema_name=options["brand"])
-        for schema in brands.values_list("schema_name", flat=True):
-            with schema_context(schema):
+        brands = brands_named(options["brand"])
+        if not brands:
+            raise CommandError("There is no such brand.")
+        for brand in brands:
+            with tenant_context(brand):
                 known = set(Region.objects.filter(valid_to=None).values_list("code", flat=True))
-            told["brands"][schema] = {
+            told["brands"][brand.schema_name] = {
                 "known": len(codes & known),
                 "unknown": sorted(codes - known)[:20],
                 "regions without a polygon": len(known - codes),

@@ -4,8 +4,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django_tenants.utils import get_tenant_model, schema_context
+from django_tenants.utils import tenant_context
 
+from brands.queries import brands_named
 from channel.regions import load
 from common.errors import DomainError
 
@@ -21,15 +22,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Load, and say how many."""
         countries = [code.strip().upper() for code in options["countries"].split(",") if code.strip()]
-        brands = get_tenant_model().objects.exclude(schema_name="public")
-        if options["brand"]:
-            brands = brands.filter(schema_name=options["brand"])
-        if not brands.exists():
+        brands = brands_named(options["brand"])
+        if not brands:
             raise CommandError("There is no such brand.")
-        for schema in brands.values_list("schema_name", flat=True):
-            with schema_context(schema):
+        for brand in brands:
+            with tenant_context(brand):
                 try:
                     count = load(countries)
                 except DomainError as error:
                     raise CommandError(error.detail) from error
-            self.stdout.write(f"{schema}: {count} regions")
+            self.stdout.write(f"{brand.schema_name}: {count} regions")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 from django.core.management.base import CommandParser
 from django.db import connection
@@ -10,6 +9,7 @@ from django_tenants.utils import tenant_context
 
 from analytics.rollups import compare_days, compare_hours
 from brands.models import Brand
+from brands.queries import brands_named
 from channel.custody import compare_custody
 from channel.papers import InProgress
 from common.clock import now
@@ -43,13 +43,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Go through the parts, slice by slice; a run that was broken off goes on where it stood."""
         connection.set_schema_to_public()
-        brands = Brand.objects.exclude(schema_name=settings.PUBLIC_SCHEMA_NAME).order_by("schema_name")
-        if options["schema"]:
-            brands = brands.filter(schema_name=options["schema"])
+        brands = brands_named(options["schema"])
         if not brands:
             raise CommandError("there is no such brand")
         wrong = 0
-        for brand in list(brands):
+        for brand in brands:
             with tenant_context(brand), advisory_lock(KIND) as free:
                 if not free:
                     raise CommandError(f"{brand.schema_name}: another {KIND} is at work")

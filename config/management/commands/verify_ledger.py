@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 from django.core.management.base import CommandParser
 from django.db import connection
 from django_tenants.utils import tenant_context
 
 from brands.models import Brand
+from brands.queries import brands_named
 from ledger import queries as ledger
 from ledger.queries import Fault
 from redemption import queries as redemption
@@ -27,12 +27,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Name the first bad row of each broken promise; exit 1 if there is one."""
         connection.set_schema_to_public()
-        brands = Brand.objects.exclude(schema_name=settings.PUBLIC_SCHEMA_NAME).order_by("schema_name")
-        if options["schema"]:
-            brands = brands.filter(schema_name=options["schema"])
+        brands = brands_named(options["schema"])
         if not brands:
             raise CommandError("there is no such brand")
-        faults = sum(self._verify(brand) for brand in list(brands))
+        faults = sum(self._verify(brand) for brand in brands)
         if faults:
             raise CommandError(f"{faults} broken", returncode=1)
 
