@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from django.db.models import QuerySet
 from django.utils.translation import get_language, gettext as _
 
-from analytics import casework, photos, release, replies as files
+from analytics import case_evidence, casework, photos, release, replies as files
 from analytics.models import Appeal, CaseAnswer, CasePhoto, CaseQuestion
 from analytics.photos import Photo
 from analytics.replies import Asked
@@ -129,8 +129,8 @@ def key_of(question: CaseQuestion, key: str) -> UUID:
 def answer(
     question: CaseQuestion, *, key: str, text: str, at: datetime, by: str, uploads: Sequence[Photo] = ()
 ) -> CaseAnswer:
-    """Keep an answer under its key, once. Raises what `analytics.casework.answer` raises."""
-    return casework.answer(question.pk, uuid=key_of(question, key), text=text, at=at, by=by, uploads=uploads)
+    """Keep an answer under its key, once. Raises what `analytics.case_evidence.answer` raises."""
+    return case_evidence.answer(question.pk, uuid=key_of(question, key), text=text, at=at, by=by, uploads=uploads)
 
 
 def appeal(partner: Partner, question: CaseQuestion, *, text: str, at: datetime, by: str) -> Appeal:

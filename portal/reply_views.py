@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from analytics import replies as files
-from analytics.casework import MOST_UPLOADS
+from analytics.case_evidence import MOST_UPLOADS
 from analytics.models import CaseQuestion
 from analytics.photos import MOST_BYTES, Photo, read_photo
 from common.clock import now

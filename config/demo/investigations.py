@@ -13,8 +13,8 @@ import PIL.Image
 import PIL.ImageDraw
 import qrcode
 
-from analytics import bundling, casework, replies
-from analytics.casework import Seen
+from analytics import bundling, case_evidence, casework, replies
+from analytics.case_evidence import Seen
 from analytics.models import Case
 from analytics.photos import Photo, Spot, read_photo
 from analytics.tasks import make_bundle
@@ -85,7 +85,7 @@ def _under_way(batch: Batch, person: User, *, at: datetime) -> None:
         spot=Spot(31.2272, 121.4921, 9.0),
         photos=(_picture(f"https://id.xilan.example/01/{batch.gtin_printed}/21/{serial}"),),
     )
-    casework.field_check(case.pk, uuid=CHECK, seen=seen, at=at - timedelta(hours=18), by=INVESTIGATOR)
+    case_evidence.field_check(case.pk, uuid=CHECK, seen=seen, at=at - timedelta(hours=18), by=INVESTIGATOR)
     if not case.questions.exists():
         _ask(case, at=at - timedelta(hours=2))
     if not case.bundles.exists():
@@ -102,7 +102,7 @@ def _ask(case: Case, *, at: datetime) -> None:
         found.pictures[:1],
     )
     chosen = found.chosen({one.key for part in parts for one in part})
-    casework.ask(case.pk, partner_id=case.distributor_id, text=QUESTION, released=chosen, at=at, by=INVESTIGATOR)
+    case_evidence.ask(case.pk, partner_id=case.distributor_id, text=QUESTION, released=chosen, at=at, by=INVESTIGATOR)
 
 
 def _picture(link: str) -> Photo:

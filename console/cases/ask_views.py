@@ -13,7 +13,7 @@ from django.utils.translation import get_language, gettext as _, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from analytics import case_queries, casework, release, replies
+from analytics import case_evidence, case_queries, release, replies
 from analytics.models import Case
 from brands.queries import brand_date
 from channel.models import Partner
@@ -67,7 +67,7 @@ def ask(request: HttpRequest, public_id: str) -> HttpResponse:
         if request.POST.get("step") == "send" and request.POST.get("digest") != digest:
             raise replies.EvidenceChanged
         if request.POST.get("step") == "send":
-            question = casework.ask(
+            question = case_evidence.ask(
                 case.pk, partner_id=case.distributor_id, text=text, released=rows, at=at, by=request.user.get_username()
             )
             said = _("The question is with the partner, who may answer until %(day)s.")

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from analytics import casework, photos
-from analytics.casework import Seen
+from analytics import case_evidence, photos
+from analytics.case_evidence import Seen
 from analytics.models import Case, CasePhoto
 from common.clock import now
 from common.errors import Conflict, DomainError, NotFound
@@ -44,7 +44,7 @@ def photo_add(request: HttpRequest) -> HttpResponse:
     form = PhotoForm(request.POST, request.FILES)
 
     def do(data: dict[str, Any]) -> None:
-        casework.add_photo(case.pk, photo=data["picture"][0], spot=form.spot(), at=now(), by=_by(request))
+        case_evidence.add_photo(case.pk, photo=data["picture"][0], spot=form.spot(), at=now(), by=_by(request))
 
     return act(request, case, ("photo_form", form), do, _("The photograph is kept, with its hash and the time."))
 
@@ -129,7 +129,7 @@ def check_send(request: HttpRequest) -> HttpResponse:
             spot=form.spot(), photos=tuple(data["pictures"]),
         )  # fmt: skip
         try:
-            casework.field_check(case.pk, uuid=data["uuid"], seen=seen, at=now(), by=_by(request))
+            case_evidence.field_check(case.pk, uuid=data["uuid"], seen=seen, at=now(), by=_by(request))
         except DomainError as error:
             form.add_error(None, error.detail)
             status = 409 if isinstance(error, Conflict) else 422

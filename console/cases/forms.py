@@ -7,7 +7,7 @@ from django import forms
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
-from analytics.casework import MOST_OF_ONE_CHECK
+from analytics.case_evidence import MOST_OF_ONE_CHECK
 from analytics.models import Case
 from analytics.photos import BadPhoto, Photo, Spot, read_photo
 from channel.models import Document

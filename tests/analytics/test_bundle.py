@@ -12,10 +12,10 @@ import pypdfium2
 import pytest
 from django.core.management import call_command
 
-from analytics import bundle, bundling, casework
+from analytics import bundle, bundling, case_evidence, casework
 from analytics.bundle import NoBundle, check, check_seal
 from analytics.bundle_content import plain
-from analytics.casework import Seen
+from analytics.case_evidence import Seen
 from analytics.models import CaseEntry, EvidenceBundle, ScanFinding
 from analytics.photos import Spot
 from brands.models import Brand
@@ -145,8 +145,8 @@ def make_evidence() -> Filed:
         label="NOT-OURS-1", shop="北京路茶城 3 号", invoice="INV-77", price=Decimal("88.50"), note=f"Owner said: {PHONE}",
         spot=Spot(39.9, 116.4, 8), photos=(photo("red"),),
     )  # fmt: skip
-    casework.field_check(found.case.pk, uuid=UUID(int=7), seen=seen, at=NOW, by="ina")
-    question = casework.ask(
+    case_evidence.field_check(found.case.pk, uuid=UUID(int=7), seen=seen, at=NOW, by="ina")
+    question = case_evidence.ask(
         found.case.pk,
         partner_id=found.goods.a.pk,
         text="How did these cases come to Hangzhou?",
@@ -154,7 +154,7 @@ def make_evidence() -> Filed:
         at=NOW,
         by="ina",
     )
-    casework.answer(question.pk, text=f"=Ask our driver, {PHONE}", at=NOW + timedelta(hours=1), by="portal.a")
+    case_evidence.answer(question.pk, text=f"=Ask our driver, {PHONE}", at=NOW + timedelta(hours=1), by="portal.a")
     return found
 
 

@@ -11,18 +11,11 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
-from analytics import case_queries, casework, photos
+from analytics import case_evidence, case_queries, casework, photos
+from analytics.case_desk import BadEntry, FileIsClosed, MovedMeanwhile
+from analytics.case_evidence import CheckDiffers, Seen
 from analytics.case_models import MOVES
-from analytics.casework import (
-    BadEntry,
-    CheckDiffers,
-    DeciderInvestigated,
-    FileIsClosed,
-    MovedMeanwhile,
-    NoSuchMove,
-    NotHeard,
-    Seen,
-)
+from analytics.casework import DeciderInvestigated, NoSuchMove, NotHeard
 from analytics.models import (
     Case,
     CaseDecision,
@@ -73,10 +66,10 @@ def put(filed: Filed, state: str) -> Case:
 
 
 def hear(filed: Filed) -> CaseQuestion:
-    asked = casework.ask(
+    asked = case_evidence.ask(
         filed.case.pk, partner_id=filed.goods.a.pk, text="Where did case 1 go?", released=[], at=NOW, by="lea"
     )
-    casework.answer(asked.pk, text="To our own shop.", at=NOW, by="shop-a")
+    case_evidence.answer(asked.pk, text="To our own shop.", at=NOW, by="shop-a")
     return asked
 
 
@@ -257,14 +250,14 @@ def test_photographs_of_old_files_are_deleted_and_their_hashes_stay(filed: Filed
 def check(filed: Filed, **values: object) -> FieldCheck:
     label = serials_of(filed.goods.labels(0))[1]
     seen = replace(Seen(label, "Tianhe 12", "INV-7", Decimal("39.90"), "", SPOT), **values)  # type: ignore[arg-type]
-    return casework.field_check(filed.case.pk, uuid=CHECK, seen=seen, at=NOW, by="ina")
+    return case_evidence.field_check(filed.case.pk, uuid=CHECK, seen=seen, at=NOW, by="ina")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_a_photograph_keeps_its_bytes_its_hash_and_the_servers_time(filed: Filed, kind: str) -> None:
     data = picture(kind=kind)
 
-    row = casework.add_photo(filed.case.pk, photo=read_photo(data), at=NOW, by="ina", spot=SPOT)
+    row = case_evidence.add_photo(filed.case.pk, photo=read_photo(data), at=NOW, by="ina", spot=SPOT)
 
     assert (bytes(row.sha256), row.size, row.at) == (hashlib.sha256(data).digest(), len(data), NOW)
     assert (row.lat, row.lon, row.accuracy_m) == (SPOT.lat, SPOT.lon, SPOT.accuracy_m)
@@ -274,7 +267,7 @@ def test_a_photograph_keeps_its_bytes_its_hash_and_the_servers_time(filed: Filed
 
 def test_the_same_bytes_are_one_photograph(filed: Filed) -> None:
     for colour in ("red", "red", "blue"):
-        casework.add_photo(filed.case.pk, photo=photo(colour), at=NOW, by="ina")
+        case_evidence.add_photo(filed.case.pk, photo=photo(colour), at=NOW, by="ina")
 
     assert CasePhoto.objects.count() == 2
 
@@ -331,7 +324,7 @@ def test_a_case_of_ours_is_no_hidden_code_though_it_may_read_like_one(
     filed: Filed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = elements.read(secrets_of(filed.goods.batch)[0])
-    monkeypatch.setattr(casework.elements, "read", lambda _text: reading)
+    monkeypatch.setattr(case_evidence.elements, "read", lambda _text: reading)
     case = filed.goods.cases[0]
 
     assert check(filed, label=case).label == case
@@ -342,7 +335,7 @@ def test_a_closed_file_takes_nothing_but_notes(filed: Filed) -> None:
 
     for act in (
         lambda: check(filed),
-        lambda: casework.add_photo(filed.case.pk, photo=photo(), at=NOW, by="ina"),
+        lambda: case_evidence.add_photo(filed.case.pk, photo=photo(), at=NOW, by="ina"),
         lambda: casework.assign(filed.case.pk, to=filed.lea, at=NOW, by="ana"),
         lambda: hear(filed),
     ):
@@ -362,10 +355,10 @@ def confirm(filed: Filed, by: str = "lea", days: int = 0) -> CaseDecision:
 
 
 def test_an_answer_is_kept_with_its_papers(filed: Filed) -> None:
-    asked = casework.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=NOW, by="lea")
+    asked = case_evidence.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=NOW, by="lea")
     paper = read_photo(b"%PDF-1.7 %%EOF", name="waybill.pdf", papers=True)
 
-    row = casework.answer(asked.pk, text="Here.", at=NOW + timedelta(days=12), by="shop-a", uploads=[paper])
+    row = case_evidence.answer(asked.pk, text="Here.", at=NOW + timedelta(days=12), by="shop-a", uploads=[paper])
 
     asked.refresh_from_db()
     assert asked.answer_by == date(2026, 12, 4)  # ten working days after Sunday 22 November
@@ -378,10 +371,10 @@ def test_nothing_is_confirmed_before_the_partner_was_heard(filed: Filed) -> None
 
     with pytest.raises(NotHeard):  # nobody was asked
         confirm(filed)
-    casework.ask(filed.case.pk, partner_id=filed.goods.b.pk, text="Yours?", released=[], at=NOW, by="lea")
+    case_evidence.ask(filed.case.pk, partner_id=filed.goods.b.pk, text="Yours?", released=[], at=NOW, by="lea")
     with pytest.raises(NotHeard):  # another partner was
         confirm(filed, days=40)
-    casework.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=NOW, by="lea")
+    case_evidence.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=NOW, by="lea")
     with pytest.raises(NotHeard):  # the answer may still come
         confirm(filed, days=12)
 
@@ -393,11 +386,11 @@ def test_nothing_is_confirmed_before_the_partner_was_heard(filed: Filed) -> None
 def test_an_answer_is_enough_and_a_new_question_waits_again(filed: Filed) -> None:
     put(filed, "field_check")
     hear(filed)
-    casework.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="And case 2?", released=[], at=NOW, by="lea")
+    case_evidence.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="And case 2?", released=[], at=NOW, by="lea")
 
     with pytest.raises(NotHeard):
         confirm(filed)
-    casework.answer(CaseQuestion.objects.latest("pk").pk, text="Sold.", at=NOW, by="shop-a")
+    case_evidence.answer(CaseQuestion.objects.latest("pk").pk, text="Sold.", at=NOW, by="shop-a")
 
     assert confirm(filed).decision == "confirmed"
 
@@ -413,7 +406,7 @@ def test_who_investigated_does_not_decide(filed: Filed) -> None:
     put(filed, "field_check")
     hear(filed)
     casework.assign(filed.case.pk, to=None, at=NOW, by="ana")
-    casework.add_photo(filed.case.pk, photo=photo(), at=NOW, by="pia")
+    case_evidence.add_photo(filed.case.pk, photo=photo(), at=NOW, by="pia")
 
     for name in ("ina", "pia"):  # once in charge; brought a photograph
         with pytest.raises(DeciderInvestigated):

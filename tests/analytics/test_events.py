@@ -4,8 +4,8 @@ import json
 from decimal import Decimal
 from uuid import UUID
 
-from analytics import casework
-from analytics.casework import Seen
+from analytics import case_evidence, casework
+from analytics.case_evidence import Seen
 from analytics.photos import Spot
 from brands.models import Brand
 from channel import telling
@@ -26,7 +26,7 @@ def test_a_check_is_told_after_the_decision_alone(brand: Brand) -> None:
         spot=Spot(23.13131, 113.26262, 12.0),
         photos=(),
     )
-    casework.field_check(filed.case.pk, uuid=UUID(int=7), seen=seen, at=NOW, by="ina")
+    case_evidence.field_check(filed.case.pk, uuid=UUID(int=7), seen=seen, at=NOW, by="ina")
     telling.tell_facts(at=NOW)
     assert not Event.objects.filter(biz_step="inspecting").exists()
 

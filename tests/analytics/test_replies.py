@@ -9,8 +9,8 @@ from uuid import uuid4
 import PIL.Image
 import pytest
 
-from analytics import casework, replies
-from analytics.casework import AnswerDiffers, NotToBeReleased, QuestionIsOver
+from analytics import case_evidence, casework, replies
+from analytics.case_evidence import AnswerDiffers, NotToBeReleased, QuestionIsOver
 from analytics.models import CaseAnswer, CaseEntry, CasePhoto, CaseQuestion, Inspector
 from analytics.photos import Spot, read_photo
 from analytics.replies import EvidenceChanged
@@ -35,7 +35,9 @@ def filed(brand: Brand) -> Filed:
 
 
 def ask(filed: Filed, *released: dict[str, Any]) -> CaseQuestion:
-    return casework.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=released, at=NOW, by="lea")
+    return case_evidence.ask(
+        filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=released, at=NOW, by="lea"
+    )
 
 
 def confirm(filed: Filed, days: int = 0, told: str = "") -> None:
@@ -53,27 +55,27 @@ def test_a_late_answer_is_kept_until_the_decision_and_marked(filed: Filed) -> No
     asked = ask(filed, SEEN)
     assert asked.answer_by == date(2026, 12, 4)
 
-    casework.answer(asked.pk, text="In time.", at=NOW + timedelta(days=12), by="shop-a")
+    case_evidence.answer(asked.pk, text="In time.", at=NOW + timedelta(days=12), by="shop-a")
     assert CaseEntry.objects.latest("pk").data["late"] is False
-    casework.answer(asked.pk, text="And more.", at=NOW + timedelta(days=20), by="shop-a")
+    case_evidence.answer(asked.pk, text="And more.", at=NOW + timedelta(days=20), by="shop-a")
     assert CaseEntry.objects.latest("pk").data["late"] is True
 
     confirm(filed, days=21)
     with pytest.raises(QuestionIsOver):
-        casework.answer(asked.pk, text="Still more.", at=NOW + timedelta(days=21), by="shop-a")
+        case_evidence.answer(asked.pk, text="Still more.", at=NOW + timedelta(days=21), by="shop-a")
 
 
 def test_an_answer_sent_twice_is_one_answer(filed: Filed) -> None:
     asked, uuid = ask(filed, SEEN), uuid4()
     waybill = read_photo(b"%PDF-1.7 %%EOF", papers=True)
-    first = casework.answer(asked.pk, text="Here.", at=NOW, by="shop-a", uploads=[waybill], uuid=uuid)
+    first = case_evidence.answer(asked.pk, text="Here.", at=NOW, by="shop-a", uploads=[waybill], uuid=uuid)
 
-    assert casework.answer(asked.pk, text=" Here.", at=NOW, by="shop-a", uploads=[waybill], uuid=uuid) == first
+    assert case_evidence.answer(asked.pk, text=" Here.", at=NOW, by="shop-a", uploads=[waybill], uuid=uuid) == first
     for other in ({"text": "There.", "uploads": [waybill]}, {"text": "Here.", "uploads": []}):
         with pytest.raises(AnswerDiffers):
-            casework.answer(asked.pk, **other, at=NOW, by="shop-a", uuid=uuid)
+            case_evidence.answer(asked.pk, **other, at=NOW, by="shop-a", uuid=uuid)
     with pytest.raises(AnswerDiffers):
-        casework.answer(ask(filed).pk, text="Here.", at=NOW, by="shop-a", uploads=[waybill], uuid=uuid)
+        case_evidence.answer(ask(filed).pk, text="Here.", at=NOW, by="shop-a", uploads=[waybill], uuid=uuid)
     assert (CaseAnswer.objects.count(), CasePhoto.objects.count()) == (1, 1)
 
 
@@ -167,7 +169,7 @@ def test_pictures_are_chosen_one_by_one_and_shown_without_what_the_camera_wrote(
     out = BytesIO()
     PIL.Image.new("RGB", (3_000, 20), "red").save(out, "JPEG", exif=exif, comment=b"Informant: Wang")
     assert b"Informant" in out.getvalue()
-    row = casework.add_photo(
+    row = case_evidence.add_photo(
         filed.case.pk, photo=read_photo(out.getvalue()), at=NOW, by="ina", spot=Spot(23.123457, 113.5, 5.0)
     )
 
@@ -183,7 +185,7 @@ def test_pictures_are_chosen_one_by_one_and_shown_without_what_the_camera_wrote(
 def test_what_was_chosen_is_released_and_nothing_else_can_be(filed: Filed) -> None:
     seen_away(filed, range(5))
     home(filed)
-    casework.add_photo(filed.case.pk, photo=photo(), at=NOW, by="ina")
+    case_evidence.add_photo(filed.case.pk, photo=photo(), at=NOW, by="ina")
     found = evidence(filed)
 
     rows = found.chosen({found.seen[0].key, found.cases[0].key})
@@ -209,7 +211,7 @@ def test_a_question_stands_open_overdue_answered_or_decided(filed: Filed) -> Non
     assert stands(0) == ("open", 10)
     assert stands(12) == ("open", 0)
     assert stands(15) == ("overdue", -1)
-    casework.answer(asked.pk, text="Here.", at=NOW, by="shop-a")
+    case_evidence.answer(asked.pk, text="Here.", at=NOW, by="shop-a")
     assert stands(0)[0] == "answered"
     confirm(filed, told="Seen in two cities.")
     assert stands(0)[0] == "decided"

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from analytics import casework
-from analytics.casework import Seen
+from analytics import case_evidence, casework
+from analytics.case_evidence import Seen
 from analytics.models import CasePhoto, FieldCheck
 from analytics.photos import Spot
 from common.clock import now
@@ -37,10 +37,12 @@ def investigated(filed: Filed) -> None:
     casework.move(pk, seen="new", to="field_check", at=at, by="ina")
     shop = Seen(serials_of(filed.goods.labels(0))[1], "天河一店，体育西路 12 号", "INV-2026-000777", None, "",
                 Spot(23.1291, 113.2644, 12), (photo("teal"), photo("olive")))  # fmt: skip
-    casework.field_check(pk, uuid=uuid4(), seen=shop, at=at, by="ina")
-    casework.add_photo(pk, photo=photo("navy"), at=at, by="ina", spot=Spot(23.13, 113.26, 8))
-    asked = casework.ask(pk, partner_id=filed.goods.a.pk, text="Where did case 1 go?", released=[], at=at, by="lea")
-    casework.answer(asked.pk, text="It went to our own shop in the old town.", at=at, by="shop-a")
+    case_evidence.field_check(pk, uuid=uuid4(), seen=shop, at=at, by="ina")
+    case_evidence.add_photo(pk, photo=photo("navy"), at=at, by="ina", spot=Spot(23.13, 113.26, 8))
+    asked = case_evidence.ask(
+        pk, partner_id=filed.goods.a.pk, text="Where did case 1 go?", released=[], at=at, by="lea"
+    )
+    case_evidence.answer(asked.pk, text="It went to our own shop in the old town.", at=at, by="shop-a")
     casework.open_cautions(pk, effect="hold_reward", at=at, by="ina", text="until it is decided")
     casework.note(pk, text="Two shops sell the same lot side by side.", at=at, by="ina")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analytics import casework
+from analytics import case_evidence, casework
 from analytics.models import CaseEntry, CasePhoto, CaseQuestion
 from channel.models import Partner
 from common.clock import now
@@ -32,7 +32,7 @@ def filed(browse: Browse) -> Filed:
         )  # fmt: skip
     ScanRoute.objects.update(market=["CN-430100"])
     for colour in ("red", "blue"):
-        casework.add_photo(found.case.pk, photo=photo(colour), at=now(), by="ina")
+        case_evidence.add_photo(found.case.pk, photo=photo(colour), at=now(), by="ina")
     return found
 
 

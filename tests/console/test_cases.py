@@ -7,7 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from analytics import casework
+from analytics import case_evidence, casework
 from analytics.models import Case, CaseDecision, CasePhoto, FieldCheck
 from common.clock import now
 from labels.queries import serials_of
@@ -115,7 +115,9 @@ def test_a_file_goes_its_way_over_the_pages(browse: Browse, filed: Filed) -> Non
     assert owner.post(address(filed, "/assign"), {"to": "ina", "due_on": "2026-12-04"}).status_code == 302
     assert ina.post(address(filed, "/move"), {"seen": "new", "to": "field_check"}).status_code == 302
     assert ina.post(address(filed, "/note"), {"text": "Two shops."}).status_code == 302
-    asked = casework.ask(filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=now(), by="lea")
+    asked = case_evidence.ask(
+        filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=now(), by="lea"
+    )
     decision = {
         "seen": "field_check",
         "decision": "confirmed",
@@ -127,7 +129,7 @@ def test_a_file_goes_its_way_over_the_pages(browse: Browse, filed: Filed) -> Non
     assert (early.status_code, CaseDecision.objects.count()) == (409, 0)
     assert "must be heard" in early.content.decode()
     assert "Seen.</textarea>" in early.content.decode()  # what was typed is kept
-    casework.answer(asked.pk, text="Here.", at=now(), by="shop-a")
+    case_evidence.answer(asked.pk, text="Here.", at=now(), by="shop-a")
     assert ina.post(address(filed, "/decide"), decision).status_code == 403
     assert lea.post(address(filed, "/decide"), decision).status_code == 302
     assert lea.post(address(filed, "/close"), {"seen": "confirmed"}).status_code == 302

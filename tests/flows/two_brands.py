@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from analytics import bundling, casework
+from analytics import bundling, case_evidence, casework
 from analytics.models import CodeFinding, FarmFinding
 from analytics.release import Picture, rows_of
 from brands.models import Brand
@@ -244,13 +244,15 @@ def _filed(asked: Partner) -> dict[str, str]:
         sent = ship(page, [Item(goods.cases[place])], source=None, destination=goods.a)
         found[name] = (case := casework.open_case(sent.document.pk, at=now(), by="ina")).public_id
         if place:
-            question = casework.ask(case.pk, partner_id=asked.pk, text="And this?", released=[], at=now(), by="ina")
+            question = case_evidence.ask(
+                case.pk, partner_id=asked.pk, text="And this?", released=[], at=now(), by="ina"
+            )
             found["decided_question"] = question.public_id
             casework.decide(case.pk, seen="new", decision="rejected", reason="A transfer.", at=now(), by="ada")
         else:
-            row = casework.add_photo(case.pk, photo=photo(), at=now(), by="ina")
+            row = case_evidence.add_photo(case.pk, photo=photo(), at=now(), by="ina")
             shown = rows_of(pictures=[Picture(row.public_id, row.sha256.hex(), now().date())])
-            question = casework.ask(
+            question = case_evidence.ask(
                 case.pk, partner_id=asked.pk, text="Where did it go?", released=shown, at=now(), by="ina"
             )
             found |= {"photo": row.public_id, "question": question.public_id}

@@ -20,8 +20,8 @@ import PIL.Image
 import pytest
 from django.test import Client
 
-from analytics import casework, replies as files
-from analytics.casework import Seen
+from analytics import case_evidence, casework, replies as files
+from analytics.case_evidence import Seen
 from analytics.models import CaseDecision, CasePhoto, CaseQuestion, Finding, FitRun, ShipmentScore
 from analytics.photos import Photo, Spot, bytes_of, read_photo
 from brands.models import Brand
@@ -79,17 +79,17 @@ def investigate(world: World) -> None:
         seen = Seen(
             world.case(0), FIELD_SHOP, INVOICE, note=PLAN, spot=Spot(LAT, 113.5, 4.0), photos=(snapshot("blue"),)
         )
-        casework.field_check(case.pk, uuid=uuid4(), seen=seen, at=at, by="ina")
-        photo = casework.add_photo(case.pk, photo=snapshot("red"), at=at, by="ina", spot=Spot(LAT, 113.5, 4.0))
+        case_evidence.field_check(case.pk, uuid=uuid4(), seen=seen, at=at, by="ina")
+        photo = case_evidence.add_photo(case.pk, photo=snapshot("red"), at=at, by="ina", spot=Spot(LAT, 113.5, 4.0))
         evidence = files.evidence_of(case, at=at, zone=zone)
         keys = {one.key for part in (evidence.seen, evidence.cases, evidence.papers) for one in part}
-        question = casework.ask(
+        question = case_evidence.ask(
             case.pk, partner_id=world.north.pk, text="Where did these go?", at=at, by="ina",
             released=evidence.chosen(keys | {f"picture:{photo.public_id}"}),
         )  # fmt: skip
         if place:
             paper = read_photo(b"%PDF-1.7 own waybill %%EOF", name="waybill.pdf", papers=True)
-            casework.answer(question.pk, text="To our own shop.", at=at, by="ning", uploads=[paper])
+            case_evidence.answer(question.pk, text="To our own shop.", at=at, by="ning", uploads=[paper])
             casework.decide(
                 case.pk, seen="field_check", decision="confirmed", reason=REASON, penalty=REASON,
                 told="Nine packs in one city.", at=at, by="lea",
@@ -351,5 +351,7 @@ def test_nothing_of_others_is_ever_told(
     released = waits.released
     assert [row["city"] for row in released if row["kind"] == "seen"] == ["Shenzhen"]  # of Zhuhai four devices speak
     small = next(row for row in released if row["kind"] == "seen") | {"city": "Zhuhai Quiet Quarter", "packs": 4}
-    casework.ask(waits.case_id, partner_id=world.north.pk, text="And there?", released=[small], at=world.at, by="ina")
+    case_evidence.ask(
+        waits.case_id, partner_id=world.north.pk, text="And there?", released=[small], at=world.at, by="ina"
+    )
     assert "Quiet Quarter" in found_in(questions(world, client), wanted)

@@ -8,7 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from analytics import casework, release
+from analytics import case_evidence, casework, release
 from analytics.models import Appeal, Case, CaseAnswer, CasePhoto, CaseQuestion
 from analytics.photos import Photo, read_photo
 from brands.models import Brand
@@ -32,11 +32,11 @@ def filed(brand: Brand) -> Filed:
 
 @pytest.fixture
 def asked(filed: Filed) -> CaseQuestion:
-    casework.add_photo(filed.case.pk, photo=photo(), at=NOW, by="ina")
-    casework.add_photo(filed.case.pk, photo=photo("blue"), at=NOW, by="ina")
+    case_evidence.add_photo(filed.case.pk, photo=photo(), at=NOW, by="ina")
+    case_evidence.add_photo(filed.case.pk, photo=photo("blue"), at=NOW, by="ina")
     shown, _other = CasePhoto.objects.order_by("pk")
     rows = release.rows_of(pictures=[release.Picture(shown.public_id, bytes(shown.sha256).hex(), NOW.date())])
-    return casework.ask(
+    return case_evidence.ask(
         filed.case.pk, partner_id=filed.goods.a.pk, text="Where did case 1 go?", released=[SEEN, CASE, *rows],
         at=now() - timedelta(days=1), by="lea",
     )  # fmt: skip
@@ -142,7 +142,7 @@ def test_what_cannot_be_kept_comes_back_with_what_was_typed(
 
 
 def test_after_the_last_day_it_is_taken_and_marked(filed: Filed, client: Client) -> None:
-    late = casework.ask(
+    late = case_evidence.ask(
         filed.case.pk, partner_id=filed.goods.a.pk, text="Where?", released=[], at=now() - timedelta(days=20), by="lea"
     )
 
@@ -218,7 +218,7 @@ def test_photos_are_read_for_their_kind_not_their_name() -> None:
 def test_the_last_one_asked_waits_last(filed: Filed, asked: CaseQuestion) -> None:
     from portal.replies import waiting
 
-    later = casework.ask(
+    later = case_evidence.ask(
         filed.case.pk, partner_id=filed.goods.a.pk, text="And case 2?", released=[], at=now(), by="lea"
     )
     assert isinstance(filed.goods.a, Partner)
