@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils.functional import cached_property
 
 from brands.queries import brand_date
-from common.db import array, ask, schema_name
+from common.db import Rows, array, ask, schema_name
 from common.errors import Conflict, Invalid
 from ledger.lots import NEVER, ended, take
 from ledger.models import MAX_AMOUNT, Account, Cause, Kind
@@ -167,6 +167,7 @@ class Book:
     sides: dict[int, Side]
     systems: dict[int, str]
     today: date
+    asked_lots: Rows | None = None
     debts: dict[int, Side] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -175,12 +176,9 @@ class Book:
     @cached_property
     def lots(self) -> dict[int, dict[date, int]]:
         """The lots of the locked holders, read when first needed."""
-        holders = [side.id for side in self.sides.values() if side.kind == Account.Kind.HOLDER]
+        holders = [side.id for side in self.sides.values() if side.kind == HOLDER]
         lots: dict[int, dict[date, int]] = {account: {} for account in holders}
-        rows = ask(
-            'SELECT account_id, expires_on, "left" FROM ledger_lot WHERE account_id = ANY(%s::bigint[]) AND "left" <> 0',
-            [array(holders)],
-        )
+        rows = self.asked_lots or _ask_lots(array(holders))
         for account, day, left in rows():
             lots[account][day] = left
         return lots
@@ -268,6 +266,11 @@ def lock(ids: Iterable[int], *, at: datetime) -> Book:
 
     Raises `UnknownAccount`.
     """
+    return ask_lock(ids, at=at)()
+
+
+def ask_lock(ids: Iterable[int], *, at: datetime, with_lots: bool = False) -> Callable[[], Book]:
+    """Send what `lock` does, and ask for the lots as they are under the lock. What is returned raises as `lock`."""
     units = {account: unit for account, (unit, _) in systems().items()}
     wanted = {i for i in ids if i not in units}
     text = array(sorted(wanted))
@@ -278,16 +281,28 @@ def lock(ids: Iterable[int], *, at: datetime) -> Book:
         " ORDER BY id FOR NO KEY UPDATE",
         [text, text],
     )
-    sides = {row[0]: Side._make(row) for row in rows()}
-    missing = wanted - sides.keys()
-    if missing:
-        found = ask(
-            "SELECT id, unit FROM ledger_account WHERE id = ANY(%s::bigint[]) AND kind = 'system'", [array(missing)]
-        )
-        units.update(found())
-        if missing - units.keys():
-            raise UnknownAccount
-    return Book(sides, units, brand_date(at))
+    lots = _ask_lots(text) if with_lots else None  # a statement of its own: what the lock waited for is seen
+
+    def locked() -> Book:
+        sides = {row[0]: Side._make(row) for row in rows()}
+        missing = wanted - sides.keys()
+        if missing:
+            found = ask(
+                "SELECT id, unit FROM ledger_account WHERE id = ANY(%s::bigint[]) AND kind = 'system'", [array(missing)]
+            )
+            units.update(found())
+            if missing - units.keys():
+                raise UnknownAccount
+        return Book(sides, units, brand_date(at), lots)
+
+    return locked
+
+
+def _ask_lots(accounts: str) -> Rows:
+    return ask(
+        'SELECT account_id, expires_on, "left" FROM ledger_lot WHERE account_id = ANY(%s::bigint[]) AND "left" <> 0',
+        [accounts],
+    )
 
 
 def post_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:

@@ -4,7 +4,7 @@ Holds come before accounts in the lock order. Errors live in `ledger.posting` be
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from brands.queries import brand_date
-from common.db import array, inside_transaction
+from common.db import array, ask, inside_transaction
 from common.errors import Conflict, NotFound
 from common.ids import new_public_id
 from ledger import posting
@@ -39,6 +39,7 @@ from ledger.posting import (
     UnknownAccount,
     WrongSides,
     ask_awards,
+    ask_lock,
     available,
     check_amount,
     entries_of,
@@ -73,6 +74,7 @@ __all__ = [
     "WrongSides",
     "anchor",
     "ask_awards",
+    "ask_hold",
     "close",
     "expire_holds",
     "expire_lots",
@@ -250,10 +252,7 @@ def hold(
         if (first.amount, first.expires_at) != (amount, expires_at):
             raise CauseReused
         return first
-    _check_open(side)
-    free = available(side, book.lots[account_id], side.posted, book.today)
-    if amount > free:
-        raise BalanceTooLow(account_id=account_id, available=max(free, 0))
+    _check_room(book, side, amount)
     _change_held(Counter({account_id: amount}))
     return Hold.objects.create(
         account_id=account_id,
@@ -263,6 +262,33 @@ def hold(
         created_at=at,
         expires_at=expires_at,
     )
+
+
+@inside_transaction
+def ask_hold(account_id: int, *, amount: int, at: datetime) -> Callable[..., int]:
+    """Lock an account and ask for all that a hold needs, as part of what the caller asks for anyway.
+
+    What is returned, read after `pipelined`, checks and sends the hold (``cause_kind``, ``cause_id``, ``expires_at``) and
+    returns its id, waiting for nothing. It raises as `hold` does, but for a cause that holds something of the account:
+    then the hold's key is broken, and `IntegrityError` raised.
+    """
+    check_amount(amount)
+    locked = ask_lock([account_id], at=at, with_lots=True)
+    numbers = ask("SELECT nextval(pg_get_serial_sequence('ledger_hold', 'id'))", [])
+
+    def reserve(*, cause_kind: str, cause_id: int, expires_at: datetime) -> int:
+        book = locked()
+        _check_room(book, _holder(book, account_id), amount)
+        [(number,)] = numbers()
+        _change_held(Counter({account_id: amount}))
+        ask(
+            "INSERT INTO ledger_hold (id, account_id, amount, settled, cause_id, cause_kind, state, created_at, expires_at)"
+            " VALUES (%s, %s, %s, 0, %s, %s, 'open', %s, %s)",
+            [number, account_id, amount, cause_id, CAUSES[cause_kind], at, expires_at],
+        )
+        return number
+
+    return reserve
 
 
 @inside_transaction
@@ -508,6 +534,14 @@ def _check_open(side: Side) -> None:
         raise AccountClosed
 
 
+def _check_room(book: Book, side: Side, amount: int) -> None:
+    """Raise unless an account is open and has so much to spend."""
+    _check_open(side)
+    free = available(side, book.lots[side.id], side.posted, book.today)
+    if amount > free:
+        raise BalanceTooLow(account_id=side.id, available=max(free, 0))
+
+
 def _set_status(account_id: int, status: str, at: datetime) -> None:
     side = _holder(lock([account_id], at=at), account_id)
     if side.status == Account.Status.CLOSED:
@@ -522,12 +556,11 @@ def _note(account_id: int, status: str, at: datetime) -> None:
 
 
 def _change_held(changes: Counter[int]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ledger_account a SET held = a.held + v.net"
-            " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net) WHERE a.id = v.id",
-            [array(changes), array(changes.values())],
-        )
+    ask(
+        "UPDATE ledger_account a SET held = a.held + v.net"
+        " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net) WHERE a.id = v.id",
+        [array(changes), array(changes.values())],
+    )
 
 
 def _lock_hold(hold_id: int) -> Hold:

@@ -1,25 +1,27 @@
 """Entries of draws: by a redemption, a losing play, points, or free; taken back while the draw is open.
 
 Locks, in the one order: the draw's advisory lock (shared), limit counters, then accounts by the ledger. The state of the
-draw under the lock decides; ``at`` is only recorded.
+draw under the lock decides; ``at`` is only recorded. What is entered one by one locks and looks in one round trip, and
+writes in another.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from common.db import array, ask, bytes_array, inside_transaction, moments, pipelined
-from ledger.services import HoldEnded, hold, void
+from ledger.services import HoldEnded, ask_hold, void
 from lottery import keys
 from lottery.draw import Entry as Line, carried_ref, kin_of, ref_of, who_of
 from lottery.errors import BadEntry, DrawState, KeysMissing, LimitReached, MayNotTakePart, NoSuchDraw, NoSuchEntry
-from lottery.keys import DrawKeys, DrawTable
-from lottery.models import Draw, Entry, FreeEntry
+from lottery.keys import DrawKeys
+from lottery.models import Draw, Entry
 from lottery.services import limits
 from lottery.services.arming import lock_games, lock_open_draws
 from lottery.told import EntryTold
@@ -139,15 +141,15 @@ def write(rows: Sequence[_Row], tables: Collection[DrawKeys]) -> list[Entry]:
         return []
     with pipelined():
         numbers, names = _ask_numbers(len(rows)), ask_holders([row.account_id for row in rows])
-    return _insert(rows, numbers(), names(), tables)
+    return _ask_insert(rows, numbers(), names(), tables)()
 
 
-def _insert(
+def _ask_insert(
     rows: Sequence[_Row],
     numbers: Sequence[int],
     names: Mapping[int, tuple[UUID, UUID | None]],
     tables: Collection[DrawKeys],
-) -> list[Entry]:
+) -> Callable[[], list[Entry]]:
     table_of = {draw_id: table for found in tables for draw_id, table in found.draws.items()}
     entries = []
     for number, row in zip(numbers, rows, strict=True):
@@ -196,8 +198,12 @@ def _insert(
             moments(entry.at for entry in entries),
         ],
     )
-    there = {number for (number,) in added()}
-    return [entry for entry in entries if entry.pk in there]
+
+    def written() -> list[Entry]:
+        there = {number for (number,) in added()}
+        return [entry for entry in entries if entry.pk in there]
+
+    return written
 
 
 def _ask_numbers(n: int) -> Callable[[], list[int]]:
@@ -235,52 +241,62 @@ def _draw_keys(draw_id: int) -> DrawKeys:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What is known once the lock of an open draw is held: an earlier entry of this request, and what a new one needs."""
+class _Look(NamedTuple):
+    """How a draw stands under its lock, an earlier entry of this request, and what a new one needs."""
 
+    state: str
     close_at: datetime
     earlier: int | None
     number: int
-    holder: tuple[UUID, UUID | None]
+    person: UUID | None
+    household: UUID | None
 
 
 @inside_transaction
-def _look(draw: DrawTable, account_id: int, request_id: str, *, at: datetime) -> _Look:
-    """Take the draw's lock and look, in one round trip. Raises `DrawState` if it is not open."""
-    with pipelined():
-        lock_games([draw.draw_id])
-        rows = ask(
-            f"""
-            SELECT d.state, d.close_at, e.id, {_NEXT}, m.uuid, h.household
-              FROM lottery_draw d
-              LEFT JOIN lottery_entry e ON e.draw_id = d.id AND e.account_id = %s AND e.request_id = %s
-                    AND e.request_id <> ''  -- or the index of requests would not do
-              LEFT JOIN members_member m ON m.account_id = %s LEFT JOIN lottery_household h ON h.index = m.phone_index
-             WHERE d.id = %s
-            """,  # noqa: S608 - a constant of our own
-            [account_id, request_id, account_id, draw.draw_id],
-        )
-    [(state, close_at, earlier, number, person, household)] = rows()
-    if state != Draw.State.OPEN or at >= close_at:
-        raise DrawState(_("This draw does not take entries now."))
-    return _Look(close_at, earlier, number, (person, household) if person else (_pending(account_id), None))
+def _ask_look(draw_id: int, account_id: int, request_id: str) -> Callable[[], _Look]:
+    """Ask for what a request needs to know. To be sent last: what it waited for, a twin of it perhaps, is seen then."""
+    rows = ask(
+        f"""
+        SELECT d.state, d.close_at, e.id, {_NEXT}, m.uuid, h.household
+          FROM lottery_draw d
+          LEFT JOIN lottery_entry e ON e.draw_id = d.id AND e.account_id = %s AND e.request_id = %s
+                AND e.request_id <> ''  -- or the index of requests would not do
+          LEFT JOIN members_member m ON m.account_id = %s LEFT JOIN lottery_household h ON h.index = m.phone_index
+         WHERE d.id = %s
+        """,  # noqa: S608 - a constant of our own
+        [account_id, request_id, account_id, draw_id],
+    )
+    return lambda: _Look._make(rows()[0])
+
+
+def _holder(look: _Look, account_id: int) -> tuple[UUID, UUID | None]:
+    return (look.person, look.household) if look.person else (_pending(account_id), None)
 
 
 @inside_transaction
 def _lock_open(draw: Draw, at: datetime) -> None:
     """Take the draw's lock and look whether it is open. Raises `DrawState`."""
     lock_games([draw.pk])
-    state = Draw.objects.values_list("state", flat=True).get(pk=draw.pk)
-    if state != Draw.State.OPEN or at >= draw.close_at:
+    _check_open(Draw.objects.values_list("state", flat=True).get(pk=draw.pk), draw.close_at, at)
+
+
+def _check_open(state: str, close_at: datetime, at: datetime) -> None:
+    if state != Draw.State.OPEN or at >= close_at:
         raise DrawState(_("This draw does not take entries now."))
 
 
+def _act(found: DrawKeys, subjects: Mapping[str, bytes] | None, at: datetime) -> limits.Act:
+    return limits.Act(found.campaign_id, "entry", at, found.zone, subjects or {}, found.terms.limits)
+
+
 @inside_transaction
-def _count(found: DrawKeys, subjects: Mapping[str, bytes], at: datetime) -> None:
-    act = limits.Act(found.campaign_id, "entry", at, found.zone, subjects, found.terms.limits)
-    if not all(limits.count([act])):
-        raise LimitReached
+def _standing(entry_id: int, source: Entry.Source, weight: int) -> Entry:
+    """Return the entry of a request that was sent before, and undo what was counted again. Raises `BadEntry`."""
+    entry = Entry.objects.get(pk=entry_id)
+    if (entry.source, entry.weight) != (source, weight):
+        raise BadEntry(_("This request was sent before with other content."))
+    transaction.set_rollback(True)
+    return entry
 
 
 def enter_by_points(
@@ -304,24 +320,24 @@ def enter_by_points(
     if excluded:
         raise MayNotTakePart
     with transaction.atomic(durable=True):
-        look = _look(draw, account_id, request_id, at=at)
+        with pipelined():
+            lock_games([draw_id])
+            counted = limits.ask_count([_act(found, subjects, at)])
+            reserve = ask_hold(account_id, amount=weight * terms.points_price, at=at)
+            looked = _ask_look(draw_id, account_id, request_id)
+        look = looked()
+        _check_open(look.state, look.close_at, at)
         if look.earlier is not None:
-            earlier = Entry.objects.get(pk=look.earlier)
-            if (earlier.source, earlier.weight) != (Entry.Source.POINTS, weight):
-                raise BadEntry(_("This request was sent before with other content."))
-            return earlier
-        _count(found, subjects or {}, at)
-        held = hold(
-            account_id=account_id,
-            amount=weight * terms.points_price,
-            cause_kind="draw",
-            cause_id=look.number,
-            at=at,
-            expires_at=look.close_at + KEEP_HOLD,
-        )
-        ref = ref_of(draw.key, "points", held.pk)
-        row = _Row(draw_id, account_id, weight, Entry.Source.POINTS, held.pk, ref, at, request_id)
-        return _insert([row], [look.number], {account_id: look.holder}, [found])[0]
+            return _standing(look.earlier, Entry.Source.POINTS, weight)
+        if not all(counted()):
+            raise LimitReached
+        with pipelined():
+            hold_id = reserve(cause_kind="draw", cause_id=look.number, expires_at=look.close_at + KEEP_HOLD)
+            ref = ref_of(draw.key, "points", hold_id)
+            row = _Row(draw_id, account_id, weight, Entry.Source.POINTS, hold_id, ref, at, request_id)
+            written = _ask_insert([row], [look.number], {account_id: _holder(look, account_id)}, [found])
+        [entry] = written()
+    return entry
 
 
 def enter_free(
@@ -342,16 +358,26 @@ def enter_free(
     if excluded:
         raise MayNotTakePart
     with transaction.atomic(durable=True):
-        look = _look(draw, account_id, request_id, at=at)
+        with pipelined():
+            lock_games([draw_id])
+            counted = limits.ask_count([_act(found, subjects, at)])
+            free = ask(
+                "INSERT INTO lottery_freeentry (draw_id, account_id, request_id, at) VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING RETURNING id",
+                [draw_id, account_id, f"{account_id}/{request_id}"[:100], at],
+            )
+            looked = _ask_look(draw_id, account_id, request_id)
+        look = looked()
+        _check_open(look.state, look.close_at, at)
         if look.earlier is not None:
-            return Entry.objects.get(pk=look.earlier)
-        _count(found, subjects or {}, at)
-        free = FreeEntry.objects.create(
-            draw_id=draw_id, account_id=account_id, request_id=f"{account_id}/{request_id}"[:100], at=at
-        )
-        ref = ref_of(draw.key, "free", free.pk)
-        row = _Row(draw_id, account_id, weight, Entry.Source.FREE, free.pk, ref, at, request_id)
-        return _insert([row], [look.number], {account_id: look.holder}, [found])[0]
+            return _standing(look.earlier, Entry.Source.FREE, weight)
+        if not all(counted()):
+            raise LimitReached
+        [(free_id,)] = free()
+        ref = ref_of(draw.key, "free", free_id)
+        row = _Row(draw_id, account_id, weight, Entry.Source.FREE, free_id, ref, at, request_id)
+        [entry] = _ask_insert([row], [look.number], {account_id: _holder(look, account_id)}, [found])()
+    return entry
 
 
 def cancel(entry_id: int, *, account_id: int, at: datetime) -> Entry:

@@ -2,14 +2,12 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-
-from common.db import array, bytes_array, inside_transaction
+from common.db import array, ask, bytes_array, inside_transaction
 from lottery.models import LimitUse
 from lottery.rules import Limit
 
@@ -57,27 +55,37 @@ def _since(period: str, at: datetime, zone: str) -> datetime | None:
 @inside_transaction
 def count(acts: Sequence[Act]) -> list[bool]:
     """Count acts against their limits; return which, in turn, stay within every one. What is refused is given back."""
+    return ask_count(acts)()
+
+
+def ask_count(acts: Sequence[Act]) -> Callable[[], list[bool]]:
+    """Send what `count` does. What is returned, read after `pipelined`, gives back what is refused."""
     wanted: dict[Key, int] = defaultdict(int)
     keys = [act.counters() for act in acts]
     for own in keys:
         for key in {key for key, _most in own}:
             wanted[key] += 1
     if not wanted:
-        return [True] * len(acts)
-    before = {key: used - wanted[key] for key, used in _add(wanted).items()}
-    unused: dict[Key, int] = defaultdict(int)
-    allowed = []
-    for own in keys:
-        fits = all(before[key] < most for key, most in own)
-        allowed.append(fits)
-        for key in {key for key, _most in own}:
-            if fits:
-                before[key] += 1
-            else:
-                unused[key] += 1
-    if unused:
-        _give_back(unused)
-    return allowed
+        return lambda: [True] * len(acts)
+    added = _ask_added(wanted)
+
+    def counted() -> list[bool]:
+        before = {key: used - wanted[key] for key, used in added().items()}
+        unused: dict[Key, int] = defaultdict(int)
+        allowed = []
+        for own in keys:
+            fits = all(before[key] < most for key, most in own)
+            allowed.append(fits)
+            for key in {key for key, _most in own}:
+                if fits:
+                    before[key] += 1
+                else:
+                    unused[key] += 1
+        if unused:
+            _give_back(unused)
+        return allowed
+
+    return counted
 
 
 def uncount(act: Act) -> None:
@@ -106,31 +114,29 @@ def _columns(amounts: Mapping[Key, int]) -> list[str]:
 _NEW = "unnest(%s::bigint[], %s::smallint[], %s::bytea[], %s::timestamptz[], %s::int[]) AS n (campaign_id, act, subject, since, used)"
 
 
-def _add(amounts: Mapping[Key, int]) -> dict[Key, int]:
+def _ask_added(amounts: Mapping[Key, int]) -> Callable[[], dict[Key, int]]:
     utc = {(key[0], key[1], key[2], key[3].timestamp() if key[3] else None): key for key in amounts}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO lottery_limituse AS l (campaign_id, act, subject, since, used)
-            SELECT * FROM {_NEW} ORDER BY campaign_id, act, subject, since
-                ON CONFLICT (campaign_id, act, subject, since) DO UPDATE SET used = l.used + excluded.used
-            RETURNING campaign_id, act, subject, since, used
-            """,  # noqa: S608 - a constant of our own
-            _columns(amounts),
-        )
-        return {
-            utc[campaign, act, bytes(subject), since.timestamp() if since else None]: used
-            for campaign, act, subject, since, used in cursor.fetchall()
-        }
+    rows = ask(
+        f"""
+        INSERT INTO lottery_limituse AS l (campaign_id, act, subject, since, used)
+        SELECT * FROM {_NEW} ORDER BY campaign_id, act, subject, since
+            ON CONFLICT (campaign_id, act, subject, since) DO UPDATE SET used = l.used + excluded.used
+        RETURNING campaign_id, act, subject, since, used
+        """,  # noqa: S608 - a constant of our own
+        _columns(amounts),
+    )
+    return lambda: {
+        utc[campaign, act, bytes(subject), since.timestamp() if since else None]: used
+        for campaign, act, subject, since, used in rows()
+    }
 
 
 def _give_back(amounts: Mapping[Key, int]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE lottery_limituse l SET used = l.used - n.used FROM {_NEW}
-             WHERE l.campaign_id = n.campaign_id AND l.act = n.act AND l.subject = n.subject
-               AND l.since IS NOT DISTINCT FROM n.since
-            """,  # noqa: S608 - likewise
-            _columns(amounts),
-        )
+    ask(
+        f"""
+        UPDATE lottery_limituse l SET used = l.used - n.used FROM {_NEW}
+         WHERE l.campaign_id = n.campaign_id AND l.act = n.act AND l.subject = n.subject
+           AND l.since IS NOT DISTINCT FROM n.since
+        """,  # noqa: S608 - likewise
+        _columns(amounts),
+    )

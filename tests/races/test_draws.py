@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from ledger.models import Hold
 from lottery import keys
 from lottery.errors import DrawState
-from lottery.models import BudgetSlot, Campaign, Claim, Draw, Entry, Play
-from lottery.services import Ask, advance, cancel, enter_by_points
+from lottery.models import BudgetSlot, Campaign, Claim, Draw, Entry, LimitUse, Play
+from lottery.services import Ask, advance, cancel, enter_by_points, enter_free, subject_of
 from lottery.services.drawing import close_draw, settle_holds
 from tests.environment import BRAND
 from tests.lottery import world
@@ -104,6 +104,31 @@ def test_one_label_played_by_many_is_played_once(real_commits):
     assert sum(not isinstance(result, Exception) for result in results) == 1
     assert Claim.objects.count() == 1
     assert sum(BudgetSlot.objects.filter(budget__tier__campaign=campaign).values_list("left", flat=True)) == 3
+
+
+def test_one_request_sent_many_times_at_once_enters_once(real_commits):
+    """Everyone gets the same entry, counted once; for points, one hold."""
+    keys.forget()
+    limits = [{"act": "entry", "subject": "member", "period": "all", "most": 2}]
+    _campaign, [draw] = world.open_draws(
+        world.tier(1, 1, use="draw"), terms={"enter": world.ENTER_ALL, "limits": limits}
+    )
+    member = world.rich_member("+8613800200001")
+    asked = {
+        "account_id": member.account_id,
+        "at": world.OPENS,
+        "subjects": {"member": subject_of("member", member.uuid.bytes)},
+    }
+    works = [lambda: enter_by_points(draw.pk, weight=2, request_id="twin", **asked)] * 8
+    works += [lambda: enter_free(draw.pk, request_id="free", **asked)] * 8
+
+    results = together(real_commits, works)
+
+    assert [one for one in results if not isinstance(one, Entry)] == []
+    assert [len({one.pk for one in some}) for some in (results[:8], results[8:])] == [1, 1]
+    assert Entry.objects.count() == 2
+    assert Hold.objects.get(state="open").cause_id == results[0].pk
+    assert LimitUse.objects.get().used == 2
 
 
 def test_64_enter_while_the_draw_closes(real_commits):
