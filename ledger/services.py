@@ -279,7 +279,7 @@ def ask_hold(account_id: int, *, amount: int, at: datetime) -> Callable[..., int
     def reserve(*, cause_kind: str, cause_id: int, expires_at: datetime) -> int:
         book = locked()
         _check_room(book, _holder(book, account_id), amount)
-        [(number,)] = numbers()
+        number = int(numbers()[0][0])
         _change_held(Counter({account_id: amount}))
         ask(
             "INSERT INTO ledger_hold (id, account_id, amount, settled, cause_id, cause_kind, state, created_at, expires_at)"

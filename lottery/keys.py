@@ -7,7 +7,7 @@ two persons arm it, nothing lists winners, and keys appear in no log (docs/algor
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -19,7 +19,7 @@ from common.db import schema_name
 from common.keys import hkdf
 from lottery import prf
 from lottery.beacon_settings import default_beacon
-from lottery.models import Campaign, Commitment, Draw, Pool, PrizeTier
+from lottery.models import Campaign, Commitment, Draw, Pool, PoolRange, PrizeTier
 from lottery.rules import Terms
 from staff.keys import brand_key, brand_uuid
 from staff.models import BrandKey
@@ -55,6 +55,7 @@ class Game:
     zone: str
     key: bytes
     pools: Mapping[int, PoolTable]
+    ranges: Sequence[tuple[int, int, int]]  # of labels, from the first to before the second, each with its pool's id
     tiers: Mapping[int, PrizeTier]
     budgets: Mapping[int, int]
     terms: Terms
@@ -113,6 +114,14 @@ def draws_with(draw_id: int) -> DrawKeys | None:
         if ident[:2] == brand and found.draws and draw_id in found.draws.draws and until > time.monotonic():
             return found.draws
     return None
+
+
+def may_count(campaign_ids: Iterable[int]) -> bool:
+    """Return whether one of these campaigns has limits, or is not known in this process."""
+    for found in map(kept, campaign_ids):
+        if found is None or any(part and part.terms.limits for part in (found.game, found.draws)):
+            return True
+    return False
 
 
 def load(campaign_ids: Collection[int]) -> None:
@@ -199,12 +208,18 @@ def _game(campaign: Campaign) -> Game | None:
         zone=campaign.zone,
         key=key,
         pools={pool.pk: _table(campaign, pool, key) for pool in campaign.pools.all()},
+        ranges=_ranges(campaign),
         tiers={tier.tier: tier for tier in tiers},
         budgets={tier.tier: tier.budget.pk for tier in tiers},
         terms=Terms.read(campaign.terms, beacon=default_beacon()),
         version=_version(campaign),
         commitments=tuple(bytes(one.hash).hex() for one in made),
     )
+
+
+def _ranges(campaign: Campaign) -> list[tuple[int, int, int]]:
+    rows = PoolRange.objects.filter(campaign=campaign).order_by("label_range").values_list("label_range", "pool_id")
+    return [(span.lower, span.upper, pool_id) for span, pool_id in rows]
 
 
 def _table(campaign: Campaign, pool: Pool, key: bytes) -> PoolTable:

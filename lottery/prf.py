@@ -168,8 +168,11 @@ def tier_of(value: int, label_no: int, limits: Sequence[Threshold]) -> int | Non
 
 def tiers_of(key: bytes, tag: bytes, labels: Sequence[int], limits: Sequence[Threshold]) -> list[int | None]:
     """Return the tier that each label wins, None if none; the cipher is set up once."""
-    values = numbers_of(key, tag, labels).tolist() if labels else []
-    return [tier_of(value, label, limits) for value, label in zip(values, labels, strict=True)]
+    highest = max((limit for limit in limits if limit is not None), default=None)
+    if highest is None or not labels:
+        return [None] * len(labels)
+    drawn = zip(numbers_of(key, tag, labels).tolist(), labels, strict=True)
+    return [tier_of(value, label, limits) if value <= highest[0] else None for value, label in drawn]
 
 
 def tier_counts(key: bytes, tag: bytes, spans: Sequence[Span], limits: Sequence[Threshold]) -> list[int]:

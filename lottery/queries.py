@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from common.db import array, ask
+from common.db import array, ask, bytes_array
 from lottery.beacon_settings import default_beacon
 from lottery.draw import who_of
 from lottery.models import Campaign, Claim, Draw, Entry, Exclusion, Play, PrizeTier
@@ -171,6 +171,17 @@ def excluded(*, phones: Collection[bytes] = (), devices: Collection[bytes] = ())
     return {bytes(index) for index in Exclusion.objects.filter(by, removed_at=None).values_list("index", flat=True)}
 
 
+def ask_excluded_devices(devices: Collection[bytes]) -> Callable[[], set[bytes]]:
+    """Ask which of these device marks take part in nothing."""
+    if not devices:
+        return set
+    rows = ask(
+        "SELECT index FROM lottery_exclusion WHERE by = 'device' AND removed_at IS NULL AND index = ANY(%s::bytea[])",
+        [bytes_array(devices)],
+    )
+    return lambda: {bytes(index) for (index,) in rows()}
+
+
 def excluded_names(draw: Draw, key: bytes) -> list[str]:
     """Return, sorted, the names that excluded members would have in a draw: its hash stops exclusions invented later."""
     phones = Exclusion.objects.filter(by=Exclusion.By.PHONE, removed_at=None, added_at__lte=draw.close_at)
@@ -187,23 +198,26 @@ class Person(NamedTuple):
     excluded: bool
 
 
-def ask_people(account_ids: Collection[int]) -> Callable[[], dict[int, Person]]:
+def ask_people(account_ids: Collection[int], *, only_excluded: bool = False) -> Callable[[], dict[int, Person]]:
     """Ask for the members of these accounts; accounts of nobody we know yet are missing."""
     rows = ask(
-        """
+        f"SELECT * FROM ({_PEOPLE}) AS people WHERE is_out" if only_excluded else _PEOPLE,  # noqa: S608 - our own
+        [array(account_ids)],
+    )
+    return lambda: {row[0]: Person(*row[1:]) for row in rows()}
+
+
+_PEOPLE = """
         SELECT m.account_id, m.uuid, m.phone_index, h.household,
                EXISTS (SELECT FROM lottery_exclusion x WHERE x.by = 'phone' AND x.removed_at IS NULL
                         AND x.index = m.phone_index)
                OR h.household IS NOT NULL AND EXISTS (
                    SELECT FROM lottery_household o
                      JOIN lottery_exclusion x ON x.by = 'phone' AND x.removed_at IS NULL AND x.index = o.index
-                    WHERE o.household = h.household)
+                    WHERE o.household = h.household) AS is_out
           FROM members_member m LEFT JOIN lottery_household h ON h.index = m.phone_index
          WHERE m.account_id = ANY(%s::bigint[])
-        """,
-        [array(account_ids)],
-    )
-    return lambda: {row[0]: Person(*row[1:]) for row in rows()}
+"""
 
 
 # --- what was told -----------------------------------------------------------------------------------------------------

@@ -33,10 +33,14 @@ class Won:
     games: Games = NO_GAMES
 
 
-def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
+def pick_winners(
+    cases: Sequence[Case], *, in_turn: bool, beside: Callable[[Sequence[Case]], None] | None = None
+) -> Won:
     """Write the redemptions of those who win, within caps and budgets.
 
     The first attempt at a label in the batch goes first; should the offer be exhausted for it, the next one is tried.
+    ``beside`` is called with all who may win to send what else is asked about them, which may lock what comes after
+    budgets, in the same round trip; it is not called where more labels and budgets would have to be locked behind it.
     Raises `lottery.BudgetShort` if a slot of a budget runs short: roll back and call again with ``in_turn``, which
     locks all slots first and is exact to the last point.
     """
@@ -52,7 +56,8 @@ def pick_winners(cases: Sequence[Case], *, in_turn: bool) -> Won:
             first.setdefault(case.label_no, case)
         turn = list(first.values())
         _find_or_make_holders(turn, at=at)
-        won, lost = (_claim_in_turn if in_turn else _claim_at_once)(turn, slot)
+        last = len(turn) == len(waiting)
+        won, lost = _claim_in_turn(turn, slot) if in_turn else _claim_at_once(turn, slot, beside if last else None)
         winners += won
         gone = {case.label_no for case in lost}
         if lost:
@@ -69,12 +74,16 @@ def last_at(cases: Iterable[Case]) -> datetime:
     return max(case.attempt.at for case in cases)
 
 
-def _claim_at_once(turn: Sequence[Case], slot: int) -> tuple[list[Case], list[Case]]:
+def _claim_at_once(
+    turn: Sequence[Case], slot: int, beside: Callable[[Sequence[Case]], None] | None
+) -> tuple[list[Case], list[Case]]:
     """Let all try at once. Without caps it takes one round trip: for all who may win, what those who do not is given back."""
     capped = any(_use(case) for case in turn)
     with pipelined():
         free = _ask_redemptions(turn)
         taking = None if capped else _ask_points(turn, slot)
+        if beside and not capped:
+            beside(turn)
     taken = {label_no for (label_no,) in free()}
     won = [case for case in turn if case.label_no in taken]
     lost = [case for case in turn if case.label_no not in taken]

@@ -4,44 +4,74 @@ Who takes part is decided here: a member, a phone, a device and a household are 
 staff, partners and their households win nothing. `lottery.services` does the rest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from brands.queries import brand_date
 from common.db import inside_transaction, pipelined
-from lottery import queries, services as lottery
+from lottery import keys, queries, services as lottery
 from lottery.keys import Live
 from lottery.models import Draw, Entry, Play
 from lottery.queries import Person
 from members.models import Member
+from members.queries import Holder
 from redemption.facts import Case
 from redemption.paying import Won, last_at, slot_for
 from redemption.receipts import Games
 from staff.vault import blind_indexes
 
 
-@inside_transaction
-def play_games(won: Won, live: Live) -> Won:
-    """Play the games of redeemed labels and enter them into the open draws. Raises `lottery.KeysMissing`."""
-    winners = [case for case in won.cases if case.holder and case.label_no is not None]
-    if not winners:
-        return won
-    with pipelined():
-        people_of = queries.ask_people({case.holder.account_id for case in winners if case.holder})
-        seats_of = lottery.ask_seats([case.label_no or 0 for case in winners], live.games, at=last_at(winners))
-        draws_of = lottery.ask_draws(live.draws, at=min(case.attempt.at for case in winners))
-    people, seats, draws = people_of(), seats_of(), draws_of()
-    devices = {case.device for case in winners if case.device} if seats or draws else set()
-    out = queries.excluded(devices=devices)
-    played = lottery.play(_asks(winners, people, out), seats) if seats else {}
-    entries = lottery.enter(_enters(winners, people, out, played), draws) if draws else {}
-    games = Games(
-        plays={label_no: one.told for label_no, one in played.items()},
-        entries={label_no: tuple(found) for label_no, found in entries.items()},
-    )
-    return replace(won, played=played, games=games)
+class _Asked(NamedTuple):
+    people: Callable[[], Mapping[int, Person]]
+    excluded_devices: Callable[[], Collection[bytes]]
+    seats: Callable[[], Mapping[int, lottery.Seat]]
+    draws: Callable[[], Mapping[int, int]]
+
+
+class Playing:
+    """The games and draws of one transaction of redemptions."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        # Without limits it does not matter who somebody is, unless they are excluded.
+        self._counted = keys.may_count((*live.games, *live.draws))
+        self._asked: _Asked | None = None
+
+    @inside_transaction
+    def ask(self, cases: Sequence[Case]) -> None:
+        """Lock games and draws, and ask all that `play` needs for those of these cases that win: within `pipelined`."""
+        self._asked = self._ask(cases)
+
+    def _ask(self, cases: Sequence[Case]) -> _Asked:
+        accounts = {case.holder.account_id for case in cases if case.holder}
+        return _Asked(
+            queries.ask_people(accounts, only_excluded=not self._counted),
+            queries.ask_excluded_devices({case.device for case in cases if case.device}),
+            lottery.ask_seats([case.label_no or 0 for case in cases], self._live.games, at=last_at(cases)),
+            lottery.ask_draws(self._live.draws, at=min(case.attempt.at for case in cases)),
+        )
+
+    @inside_transaction
+    def play(self, won: Won) -> Won:
+        """Play the games of redeemed labels and enter them into the open draws. Raises `lottery.KeysMissing`."""
+        winners = [case for case in won.cases if case.holder and case.label_no is not None]
+        if not winners:
+            return won
+        asked = self._asked
+        if asked is None:
+            with pipelined():
+                asked = self._ask(winners)
+        seats, draws = asked.seats(), asked.draws()
+        takers = _takers(winners, asked.people(), asked.excluded_devices(), counted=self._counted)
+        played = lottery.play(_asks(takers), seats) if seats else {}
+        entries = lottery.enter(_enters(takers, played), draws) if draws else {}
+        games = Games(
+            plays={label_no: one.told for label_no, one in played.items()},
+            entries={label_no: tuple(found) for label_no, found in entries.items()},
+        )
+        return replace(won, played=played, games=games)
 
 
 def enter_for_points(
@@ -70,7 +100,7 @@ def _who(member: Member, cookie: str | None) -> _Who:
     """Return under what a member is counted, and whether they take part at all."""
     person = queries.ask_people([member.account_id])().get(member.account_id)
     device = blind_indexes([cookie], purpose="cookie")[0] if cookie else None
-    out = queries.excluded(devices=[device]) if device else set()
+    out = queries.ask_excluded_devices([device] if device else [])()
     return {
         "subjects": _subjects(person, member.account_id, device),
         "excluded": bool(out) or (person is not None and person.excluded),
@@ -85,42 +115,58 @@ def _id_of(draw: str) -> int:
     return found
 
 
-def _asks(cases: Iterable[Case], people: Mapping[int, Person], out: set[bytes]) -> list[lottery.Ask]:
-    cases = list(cases)
-    slot = slot_for(cases[0])
+class _Taker(NamedTuple):
+    """One who redeemed: under what they are counted, if anything is, and whether they take part in nothing."""
+
+    case: Case
+    holder: Holder
+    subjects: Mapping[str, bytes]
+    excluded: bool
+
+
+def _takers(
+    cases: Iterable[Case], people: Mapping[int, Person], out: Collection[bytes], *, counted: bool
+) -> list[_Taker]:
+    takers = []
+    for case in cases:
+        if case.holder:
+            person = people.get(case.holder.account_id)
+            subjects = _subjects(person, case.holder.account_id, case.device) if counted else {}
+            takers.append(_Taker(case, case.holder, subjects, _is_out(case, person, out)))
+    return takers
+
+
+def _asks(takers: Sequence[_Taker]) -> list[lottery.Ask]:
+    slot = slot_for(takers[0].case)
     return [
         lottery.Ask(
-            label_no=case.label_no or 0,
-            scan_id=case.scan_id,
-            account_id=case.holder.account_id,
-            member_id=case.holder.member_id,
-            at=case.attempt.at,
-            slot=slot,
-            door=case.attempt.door,
-            subjects=_subjects(people.get(case.holder.account_id), case.holder.account_id, case.device),
-            excluded=_is_out(case, people.get(case.holder.account_id), out),
+            case.label_no or 0,
+            case.scan_id,
+            holder.account_id,
+            holder.member_id,
+            case.attempt.at,
+            slot,
+            case.attempt.door,
+            subjects,
+            excluded,
         )
-        for case in cases
-        if case.holder
+        for case, holder, subjects, excluded in takers
     ]
 
 
-def _enters(
-    cases: Iterable[Case], people: Mapping[int, Person], out: set[bytes], played: Mapping[int, lottery.Played]
-) -> list[lottery.Enter]:
+def _enters(takers: Iterable[_Taker], played: Mapping[int, lottery.Played]) -> list[lottery.Enter]:
     return [
         lottery.Enter(
             label_no=case.label_no or 0,
-            account_id=case.holder.account_id,
+            account_id=holder.account_id,
             at=case.attempt.at,
             product_id=case.product_id,
             door=case.attempt.door,
             lost=(one := played.get(case.label_no or 0)) is not None and one.outcome == Play.Outcome.NO_PRIZE,
-            subjects=_subjects(people.get(case.holder.account_id), case.holder.account_id, case.device),
-            excluded=_is_out(case, people.get(case.holder.account_id), out),
+            subjects=subjects,
+            excluded=excluded,
         )
-        for case in cases
-        if case.holder
+        for case, holder, subjects, excluded in takers
     ]
 
 
@@ -136,7 +182,7 @@ def _subjects(person: Person | None, account_id: int, device: bytes | None) -> d
     return {kind: lottery.subject_of(kind, value) for kind, value in subjects.items()}
 
 
-def _is_out(case: Case, person: Person | None, out: set[bytes]) -> bool:
+def _is_out(case: Case, person: Person | None, out: Collection[bytes]) -> bool:
     # A label whose points are stopped plays as before, and wins nothing.
     return (
         case.is_stopped or (person is not None and person.excluded) or (case.device is not None and case.device in out)

@@ -36,7 +36,7 @@ from redemption.facts import Case, ask_labels, ask_routed, cases_of, find_people
 from redemption.models import Redemption, Reversal, Scan, ScanPlace, WasThatYou
 from redemption.paying import Won, last_at, pick_winners, share
 from redemption.places import PlaceRow, locate, of_fix, write_places
-from redemption.playing import play_games
+from redemption.playing import Playing
 from redemption.receipts import Made, Told, receipts_of, too_many_tries
 from redemption.record import told, write
 from redemption.routes import tell_scans
@@ -275,9 +275,10 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_tur
     running = lottery_keys.live(last_at(cases))
     with transaction.atomic(durable=True):
         fresh = _open(desk, cases)
-        won = pick_winners(fresh, in_turn=in_turn)
-        if running:
-            won = play_games(won, running)
+        playing = Playing(running) if running else None
+        won = pick_winners(fresh, in_turn=in_turn, beside=playing.ask if playing else None)
+        if playing:
+            won = playing.play(won)
         share(fresh, won.cases)
         scans, failures = write(fresh, won)
     desk.answer(fresh, _receipts(fresh, won, scans))

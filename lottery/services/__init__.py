@@ -73,7 +73,7 @@ from lottery.services.entering import (
 from lottery.services.filing import due_on, file_done
 from lottery.services.limits import subject_of
 from lottery.services.planning import bring_document, save_step, start_plan
-from lottery.services.playing import Ask, Played, ask_seats, play, transfers_of
+from lottery.services.playing import Ask, Played, Seat, ask_seats, play, transfers_of
 from lottery.services.points import (
     BUDGET_ACT,
     NewAward,
@@ -128,6 +128,7 @@ __all__ = [
     "NotYet",
     "Played",
     "Reading",
+    "Seat",
     "Use",
     "advance",
     "advance_due",

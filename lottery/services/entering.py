@@ -7,7 +7,6 @@ writes in another.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -32,8 +31,7 @@ _NEXT = "nextval(pg_get_serial_sequence('lottery_entry', 'id'))"
 _PENDING = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122, name space of identifiers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enter:
+class Enter(NamedTuple):
     """One label just redeemed, that may enter draws. ``lost``: its play won nothing. See `playing.Ask` for the rest."""
 
     label_no: int
@@ -42,12 +40,11 @@ class Enter:
     product_id: int | None = None
     door: str = "web"
     lost: bool = False
-    subjects: Mapping[str, bytes] = field(default_factory=dict)
+    subjects: Mapping[str, bytes] = limits.NOBODY
     excluded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """An entry about to be written."""
 
     draw_id: int
@@ -286,7 +283,7 @@ def _check_open(state: str, close_at: datetime, at: datetime) -> None:
 
 
 def _act(found: DrawKeys, subjects: Mapping[str, bytes] | None, at: datetime) -> limits.Act:
-    return limits.Act(found.campaign_id, "entry", at, found.zone, subjects or {}, found.terms.limits)
+    return limits.Act(found.campaign_id, "entry", at, found.zone, subjects or limits.NOBODY, found.terms.limits)
 
 
 @inside_transaction

@@ -5,12 +5,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from common.db import array, ask, bytes_array, inside_transaction
 from lottery.models import LimitUse
 from lottery.rules import Limit
 
+NOBODY: Mapping[str, bytes] = MappingProxyType({})  # who is counted where nothing is
 Key = tuple[int, int, bytes, datetime | None]
 _ACTS = {"play": LimitUse.Act.PLAY, "entry": LimitUse.Act.ENTRY, "win": LimitUse.Act.WIN}
 

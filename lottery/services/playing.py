@@ -6,9 +6,10 @@ written, so that the label's own unique key lets one play.
 """
 
 import logging
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,14 +29,15 @@ from lottery.services.budgets import BudgetShort, Hand, Need, ask_take
 from lottery.told import PlayTold, Prize
 
 log = logging.getLogger(__name__)
-_O, _R = Play.Outcome, Play.Reason
+_R = Play.Reason
+NO_PRIZE, WON, POINTS_ONLY = map(int, (Play.Outcome.NO_PRIZE, Play.Outcome.WON, Play.Outcome.POINTS_ONLY))
+_TOLD = {int(outcome): outcome.name.lower() for outcome in Play.Outcome}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(NamedTuple):
     """One label just redeemed. ``slot``: where its need starts (0..15). ``subjects``: who is counted, by kind.
 
-    ``door``: one of `lottery.rules.DOORS`. ``excluded``: the caller knows that this person takes part in nothing (`lottery.queries.excluded`).
+    ``door``: one of `lottery.rules.DOORS`. ``excluded``: the caller knows that this person takes part in nothing.
     """
 
     label_no: int
@@ -45,12 +47,11 @@ class Ask:
     at: datetime
     slot: int
     door: str = "web"
-    subjects: Mapping[str, bytes] = field(default_factory=dict)
+    subjects: Mapping[str, bytes] = limits.NOBODY
     excluded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(NamedTuple):
     """What a label's play came to. ``prize``: the tier's row if it won; ``play_id``: cause of a transfer of points."""
 
     play_id: int
@@ -74,22 +75,21 @@ class Seat(NamedTuple):
 
 @dataclass(slots=True)
 class _Turn:
-    """One label on its way through a play."""
+    """One label on its way through a play. ``prize`` is there if it won."""
 
     ask: Ask
     game: Game
     seat: Seat
-    tier: int | None = None
-    outcome: int = _O.NO_PRIZE
-    reason: int = _R.NONE
+    outcome: int = NO_PRIZE
+    reason: int = 0
+    prize: PrizeTier | None = None
     over_budget: bool = False
 
-    @property
-    def prize(self) -> PrizeTier | None:
-        return self.game.tiers[self.tier] if self.outcome == _O.WON and self.tier else None
-
     def only_points(self, reason: int) -> None:
-        self.outcome, self.reason = _O.POINTS_ONLY, reason
+        self.outcome, self.reason, self.prize = POINTS_ONLY, int(reason), None
+
+    def win(self, prize: PrizeTier) -> None:
+        self.outcome, self.prize = WON, prize
 
 
 @inside_transaction
@@ -98,22 +98,34 @@ def ask_seats(
 ) -> Callable[[], dict[int, Seat]]:
     """Lock the games of these campaigns against their end, and ask which labels play in them.
 
-    What is returned, read after `pipelined`, tells the seat of each label whose game is open, or was halted before its end.
+    What is returned, read after `pipelined`, tells the seat of each label whose game is open, or was halted before its
+    end. Raises `KeysMissing` if a game was not loaded.
     """
     if not campaign_ids:
         return dict
     lock_games([-campaign for campaign in campaign_ids])
     rows = send(
         """
-            SELECT l.label_no, c.id, r.pool_id, c.state FROM unnest(%s::bigint[]) AS l (label_no)
-              JOIN lottery_poolrange r ON r.label_range @> l.label_no
-              JOIN lottery_campaign c ON c.id = r.campaign_id AND c.id = ANY(%s::bigint[])
-                                     AND (c.state = 'open' OR c.state = 'halted' AND c.closes_at > %s)
-             ORDER BY c.state = 'open', c.id
-            """,
-        [array(label_nos), array(campaign_ids), at],
+        SELECT id, state FROM lottery_campaign
+         WHERE id = ANY(%s::bigint[]) AND kind IN ('instant', 'both')
+           AND (state = 'open' OR state = 'halted' AND closes_at > %s)
+         ORDER BY state = 'open', id
+        """,
+        [array(campaign_ids), at],
     )
-    return lambda: {label: Seat(*seat) for label, *seat in rows()}
+    return lambda: _seats(sorted(label_nos), rows())
+
+
+def _seats(label_nos: Sequence[int], states: Sequence[tuple[int, str]]) -> dict[int, Seat]:
+    """Return the seats of sorted labels: of several games the last of ``states`` has it. Ranges are as published."""
+    seats: dict[int, Seat] = {}
+    games = _games(dict(states))
+    for campaign_id, state in states:
+        for first, beyond, pool_id in games[campaign_id].ranges if campaign_id in games else ():
+            start = bisect_left(label_nos, first)
+            own = label_nos[start : bisect_left(label_nos, beyond, start)]
+            seats.update(dict.fromkeys(own, Seat(campaign_id, pool_id, state)))
+    return seats
 
 
 @inside_transaction
@@ -170,14 +182,15 @@ def _games(states: Mapping[int, str]) -> dict[int, Game]:
 
 def _limit(turns: Sequence[_Turn]) -> None:
     """Over a limit points are paid, and the label plays for nothing: its unit goes to the reserve."""
-    counted = [turn for turn in turns if turn.outcome != _O.POINTS_ONLY and turn.game.terms.limits]
+    _count("play", [turn for turn in turns if turn.outcome != POINTS_ONLY and turn.game.terms.limits])
+
+
+def _count(act: str, turns: Sequence[_Turn]) -> None:
     acts = [
-        limits.Act(
-            turn.game.campaign_id, "play", turn.ask.at, turn.game.zone, turn.ask.subjects, turn.game.terms.limits
-        )
-        for turn in counted
+        limits.Act(turn.game.campaign_id, act, turn.ask.at, turn.game.zone, turn.ask.subjects, turn.game.terms.limits)
+        for turn in turns
     ]
-    for turn, allowed in zip(counted, limits.count(acts), strict=True):
+    for turn, allowed in zip(turns, limits.count(acts), strict=True):
         if not allowed:
             turn.only_points(_R.LIMIT)
 
@@ -185,21 +198,14 @@ def _limit(turns: Sequence[_Turn]) -> None:
 def _evaluate(turns: Sequence[_Turn]) -> None:
     by_pool: dict[int, list[_Turn]] = defaultdict(list)
     for turn in turns:
-        if turn.outcome != _O.POINTS_ONLY:
+        if turn.outcome != POINTS_ONLY:
             by_pool[turn.seat.pool_id].append(turn)
     for pool_id, own in by_pool.items():
-        for turn, tier in zip(own, own[0].game.tiers_of(pool_id, [turn.ask.label_no for turn in own]), strict=True):
-            turn.tier = tier
+        game = own[0].game
+        for turn, tier in zip(own, game.tiers_of(pool_id, [turn.ask.label_no for turn in own]), strict=True):
             if tier is not None:
-                turn.outcome = _O.WON
-    winners = [turn for turn in turns if turn.outcome == _O.WON and turn.game.terms.limits]
-    acts = [
-        limits.Act(turn.game.campaign_id, "win", turn.ask.at, turn.game.zone, turn.ask.subjects, turn.game.terms.limits)
-        for turn in winners
-    ]
-    for turn, allowed in zip(winners, limits.count(acts), strict=True):
-        if not allowed:
-            turn.only_points(_R.LIMIT)
+                turn.win(game.tiers[tier])
+    _count("win", [turn for turn in turns if turn.prize and turn.game.terms.limits])
 
 
 def _take_and_write(turns: Sequence[_Turn]) -> dict[int, Played]:
@@ -209,25 +215,27 @@ def _take_and_write(turns: Sequence[_Turn]) -> dict[int, Played]:
     """
     if not turns:
         return {}
-    winners = [turn for turn in turns if turn.outcome == _O.WON and turn.tier is not None]
-    needs = {id(turn): Need(turn.game.budgets[turn.tier or 0], turn.ask.slot, 1) for turn in winners}
+    needs = [
+        (turn, prize.tier, Need(turn.game.budgets[prize.tier], turn.ask.slot, 1))
+        for turn in turns
+        if (prize := turn.prize) is not None
+    ]
     with pipelined():
-        if winners:
+        if needs:
             send("SAVEPOINT taking", [])
-        taking = ask_take(needs.values())
+        taking = ask_take(need for *_turn, need in needs)
         written = _ask_written(turns)
     try:
         taking()
     except BudgetShort:
         send("ROLLBACK TO SAVEPOINT taking", [])
-        hand = Hand(need.budget_id for need in needs.values())
-        for turn in winners:
-            need = needs[id(turn)]
+        hand = Hand(need.budget_id for *_turn, need in needs)
+        for turn, tier, need in needs:
             if hand.covers(need):
                 hand.take(need)
             else:
                 turn.over_budget = True
-                log.critical("a prize is over budget", extra={"campaign": turn.game.public_id, "tier": turn.tier})
+                log.critical("a prize is over budget", extra={"campaign": turn.game.public_id, "tier": tier})
         hand.save()
         written = _ask_written(turns)
     return written()
@@ -240,21 +248,7 @@ def _ask_written(turns: Sequence[_Turn]) -> Callable[[], dict[int, Played]]:
 
 def _ask_plays(turns: Sequence[_Turn]) -> Rows:
     """Write the plays; ask for their labels and ids."""
-    rows = [
-        (
-            turn.game.campaign_id,
-            turn.ask.label_no,
-            turn.ask.scan_id,
-            turn.ask.account_id,
-            turn.seat.pool_id,
-            turn.prize.pk if turn.prize else None,
-            int(turn.outcome),
-            int(turn.reason),
-            turn.game.version,
-            turn.over_budget,
-        )
-        for turn in turns
-    ]
+    asks, games, seats = zip(*[(turn.ask, turn.game, turn.seat) for turn in turns], strict=True)
     return send(
         """
             INSERT INTO lottery_play (campaign_id, label_no, scan_id, account_id, pool_id, tier_id, outcome, reason,
@@ -264,31 +258,43 @@ def _ask_plays(turns: Sequence[_Turn]) -> Rows:
              ORDER BY 1, 2
             RETURNING label_no, id
             """,
-        [*(array(column) for column in zip(*rows, strict=True)), moments(turn.ask.at for turn in turns)],
+        [
+            array([seat.campaign_id for seat in seats]),
+            array([one.label_no for one in asks]),
+            array([one.scan_id for one in asks]),
+            array([one.account_id for one in asks]),
+            array([seat.pool_id for seat in seats]),
+            array([turn.prize.pk if turn.prize else None for turn in turns]),
+            array([turn.outcome for turn in turns]),
+            array([turn.reason for turn in turns]),
+            array([game.version for game in games]),
+            array([turn.over_budget for turn in turns]),
+            moments(one.at for one in asks),
+        ],
     )
 
 
 def _played(turns: Sequence[_Turn], ids: Mapping[int, int], claims: Mapping[int, str]) -> dict[int, Played]:
-    return {
-        turn.ask.label_no: Played(
-            ids[turn.ask.label_no],
-            turn.ask.label_no,
-            turn.ask.account_id,
-            turn.game.campaign_id,
-            turn.outcome,
-            turn.reason,
-            turn.prize,
-            turn.over_budget,
-            _told(turn, claims.get(turn.ask.label_no)),
-        )
-        for turn in turns
-    }
+    lost: dict[tuple[int, int], PlayTold] = {}  # who won nothing is told the same as others of their game
+    played: dict[int, Played] = {}
+    for turn in turns:
+        one, game = turn.ask, turn.game
+        told = None if turn.prize else lost.get((game.campaign_id, turn.outcome))
+        if told is None:
+            told = _told(turn, claims.get(one.label_no))
+            if turn.prize is None:
+                lost[game.campaign_id, turn.outcome] = told
+        played[one.label_no] = Played(
+            ids[one.label_no], one.label_no, one.account_id, game.campaign_id,
+            turn.outcome, turn.reason, turn.prize, turn.over_budget, told,
+        )  # fmt: skip
+    return played
 
 
 def _told(turn: _Turn, claim: str | None) -> PlayTold:
     tier = turn.prize
     prize = Prize(tier.tier, tier.kind, tier.name, tier.name_zh, tier.points) if tier else None
-    return PlayTold(_O(turn.outcome).name.lower(), turn.game.public_id, *turn.game.names, prize, claim)
+    return PlayTold(_TOLD[turn.outcome], turn.game.public_id, *turn.game.names, prize, claim)
 
 
 def _ask_claims(turns: Sequence[_Turn]) -> Callable[[], dict[int, str]]:

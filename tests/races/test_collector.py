@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from django.conf import LazySettings
@@ -134,10 +134,10 @@ def test_one_poisoned_among_sixty_three_good_fails_alone(real_commits: Brand, mo
     poisoned = attempts[17].request_id
     whole = paying.pick_winners
 
-    def pick_winners(cases: list[Case], *, in_turn: bool) -> paying.Won:
+    def pick_winners(cases: list[Case], **how: Any) -> paying.Won:
         if any(case.attempt.request_id == poisoned for case in cases):
             raise ZeroDivisionError
-        return whole(cases, in_turn=in_turn)
+        return whole(cases, **how)
 
     monkeypatch.setattr(services, "pick_winners", pick_winners)
 
