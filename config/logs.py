@@ -6,12 +6,14 @@ from typing import Any
 
 import structlog
 
-ALLOWED_KEYS = frozenset(
-    {
-        "event", "level", "logger", "timestamp", "request_id", "request", "code", "user_id", "schema", "task", "task_id",
-        "job", "outcome", "batch", "count", "duration_ms", "error", "exc_type", "where", "message_id", "queue", "port",
-    }
-)  # fmt: skip
+from common.db import schema_name
+
+# What a line of ours may name by `extra`: public ids of rows, tiers by number, and how many.
+NAMED = frozenset({"draw", "campaign", "tier", "claim", "count"})
+ALLOWED_KEYS = NAMED | {
+    "event", "level", "logger", "timestamp", "request_id", "request", "code", "user_id", "schema", "task", "task_id",
+    "job", "outcome", "batch", "duration_ms", "error", "exc_type", "where", "message_id", "queue", "port",
+}  # fmt: skip
 
 
 def keep_allowed(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -27,6 +29,13 @@ def keep_allowed(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return {key: value for key, value in event.items() if key in ALLOWED_KEYS}
 
 
+def name_the_brand(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say for which brand a line of ours is, whoever writes it: a door, a task or a command."""
+    if not NAMED.isdisjoint(event):
+        event.setdefault("schema", schema_name())
+    return event
+
+
 def _place(error: BaseException) -> list[str]:
     places, trace = [], error.__traceback__
     while trace is not None:
@@ -36,30 +45,36 @@ def _place(error: BaseException) -> list[str]:
     return places[-12:]
 
 
-def configure(options: dict[str, Any]) -> None:
-    """Send structlog and the standard library through one JSON formatter."""
-    shared: list[structlog.types.Processor] = [
+def _shared() -> list[structlog.types.Processor]:
+    return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+
+
+def formatter() -> logging.Formatter:
+    """Return what makes one line of JSON of a record, structlog's or the standard library's."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*_shared(), structlog.stdlib.ExtraAdder(allow=NAMED), name_the_brand],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            keep_allowed,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+
+
+def configure(options: dict[str, Any]) -> None:
+    """Send structlog and the standard library through one JSON formatter."""
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                keep_allowed,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
+    handler.setFormatter(formatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(options.get("level", "INFO"))

@@ -1,7 +1,7 @@
 """The wizard's steps as forms. A step is kept as it was typed, so each form is made from the plan's own texts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import available_timezones
@@ -177,7 +177,7 @@ def batches_offered() -> QuerySet[Batch, Batch]:
 class PrizeForm(forms.Form):
     """One kind of prize. The dearest becomes tier 1 by itself."""
 
-    use = forms.ChoiceField(label=gettext_lazy("Won by"), choices=PrizeTier.Use.choices)
+    use = forms.ChoiceField(label=gettext_lazy("Won by"), choices=PrizeTier.Use.choices, initial=PrizeTier.Use.INSTANT)
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=PrizeTier.Kind.choices, initial=PrizeTier.Kind.GOODS)
     name = forms.CharField(label=gettext_lazy("Name in English"), max_length=80)
     name_zh = forms.CharField(label=gettext_lazy("Name in Chinese"), max_length=40)
@@ -203,6 +203,7 @@ class PrizeForm(forms.Form):
             (2, gettext_lazy("document seen by staff")),
             (3, gettext_lazy("in person, or by a notary")),
         ],
+        initial=0,
     )
     alternates = forms.IntegerField(
         label=gettext_lazy("Alternates"),
@@ -216,21 +217,27 @@ class PrizeForm(forms.Form):
         super().__init__(*args, **kwargs)
         if kind != Campaign.Kind.BOTH:
             use = self.fields["use"]
-            use.required, use.widget = False, forms.HiddenInput()
-            self._use = kind
-        else:
-            self._use = ""
+            use.disabled, use.initial, use.widget = True, kind, forms.HiddenInput()
 
     def clean(self) -> dict[str, Any]:
         """Ask for points where they are the prize, and only there."""
         data = super().clean() or {}
-        data["use"] = self._use or data.get("use")
         is_points = data.get("kind") == PrizeTier.Kind.POINTS
         if is_points and not data.get("points") and "points" not in self.errors:
             self.add_error("points", ValidationError(_("Say how many points this prize is.")))
         if not is_points:
             data["points"] = None
         return data
+
+
+class PrizeRows(forms.BaseFormSet):  # type: ignore[type-arg]  # takes no argument when it runs
+    """All prizes of a campaign; rows after the first that nobody filled in are none."""
+
+    def clean(self) -> None:
+        """See that what can be scratched has something under it."""
+        uses = {row.cleaned_data.get("use") for row in self.forms if hasattr(row, "cleaned_data")}
+        if not any(self.errors) and self.form_kwargs.get("kind") == Campaign.Kind.BOTH and uses == {"draw"}:
+            raise ValidationError(_("Every prize here is won by a draw: add one that is won at once."))
 
 
 class CurrencyForm(forms.Form):
@@ -394,8 +401,10 @@ class DatesForm(forms.Form):
     )
     bits = forms.IntegerField(label=gettext_lazy("Bits of chance in them"), min_value=1, max_value=1000, required=False)
 
-    def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: str, uses: Collection[str] | None = None, **kwargs: Any) -> None:
+        """Take what prizes are won by (``uses``), where that is known already."""
         super().__init__(*args, **kwargs)
+        self._uses = uses if kind == Campaign.Kind.BOTH else None
         unused: Sequence[str] = ()
         if kind == Campaign.Kind.INSTANT:
             unused = ("first_close", "times", "every_days", "reserve", "beacon", "event", "bits")
@@ -417,6 +426,12 @@ class DatesForm(forms.Form):
         if data.get("reserve") and closes and first and first < closes:
             text = _("A second-chance draw closes after the game: only then it is known what nobody won.")
             self.add_error("first_close", ValidationError(text))
+        if self._uses is not None and data.get("reserve") and "draw" in self._uses:
+            text = _("The second chance has no prizes of its own. Take out those won by a draw, or this tick.")
+            self.add_error("reserve", ValidationError(text))
+        if self._uses is not None and not data.get("reserve") and "draw" not in self._uses:
+            text = _("The draw has no prize: add one that is won by a draw, or let it give what nobody won.")
+            self.add_error("reserve", ValidationError(text))
         if data.get("times", 1) and (data.get("times") or 1) > 1 and not data.get("every_days"):
             self.add_error("every_days", ValidationError(_("Say how many days lie between the draws.")))
         if data.get("beacon") == "manual":

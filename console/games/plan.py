@@ -42,7 +42,12 @@ TYPED = ("goal", "labels", "prizes", "doors", "dates", "law", "texts", "cost")
 WRITTEN = "written"  # beside the steps: a mark of the game that the rows say
 Data = MultiValueDict[str, str]
 Prizes = forms.formset_factory(
-    steps.PrizeForm, extra=0, min_num=1, max_num=steps.MOST_PRIZES, absolute_max=steps.MOST_PRIZES
+    steps.PrizeForm,
+    formset=steps.PrizeRows,
+    extra=0,
+    min_num=1,
+    max_num=steps.MOST_PRIZES,
+    absolute_max=steps.MOST_PRIZES,
 )
 Limits = forms.formset_factory(
     steps.LimitForm, extra=0, min_num=1, max_num=steps.MOST_LIMITS, absolute_max=steps.MOST_LIMITS
@@ -75,7 +80,7 @@ class Step:
         if self.rows is None or not self.rows.is_bound:
             return []
         self.rows.is_valid()
-        return [row.cleaned_data for row in self.rows.forms if hasattr(row, "cleaned_data")]
+        return [row.cleaned_data for row in self.rows.forms if getattr(row, "cleaned_data", None)]
 
 
 @dataclass
@@ -119,7 +124,9 @@ class Draft:
         if name == "doors":
             return Step(steps.DoorsForm(data, kind=self.kind), Limits(data, prefix="limits"))
         if name == "dates":
-            return Step(steps.DatesForm(data, kind=self.kind))
+            prizes = self.step("prizes")
+            uses = {row["use"] for row in prizes.said_rows} if prizes.is_sound else None
+            return Step(steps.DatesForm(data, kind=self.kind, uses=uses))
         if name == "law":
             return Step(steps.LawForm(data, places=self.places, currency=self.currency))
         if name == "texts":

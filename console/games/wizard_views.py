@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.datastructures import MultiValueDict
@@ -14,6 +15,7 @@ from common.clock import now
 from common.errors import DomainError
 from common.money import major_of
 from common.tables import csv_response
+from console.games.forms import LimitForm, PrizeForm
 from console.games.outlook import outlook, text_of
 from console.games.plan import STEPS, TYPED, Draft
 from lottery import services
@@ -25,7 +27,7 @@ from staff import approvals
 from staff.models import Approval, User
 from staff.permissions import allowed, staff_view
 
-_ROWS = {"prizes": "prizes", "doors": "limits"}
+_ROWS: dict[str, tuple[str, type[Form]]] = {"prizes": ("prizes", PrizeForm), "doors": ("limits", LimitForm)}
 _FOLLOWS = "/console/games/{}/plan/{}"
 WITNESS_BYTES = 32
 
@@ -83,7 +85,7 @@ def step(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
         return redirect(_FOLLOWS.format(public_id, name))
     typed = _typed(request)
     if "add" in request.POST:
-        typed = _one_more(typed, _ROWS.get(name, ""))
+        typed = _one_more(typed, name)
     draft = _keep(request, campaign, name, typed)
     if draft is None:
         return redirect(f"/console/games/{public_id}")
@@ -108,13 +110,18 @@ def _keep(request: HttpRequest, campaign: Campaign, name: str, typed: dict[str, 
     return draft_of(campaign)
 
 
-def _one_more(typed: dict[str, list[str]], prefix: str) -> dict[str, list[str]]:
-    """Return what was typed with one more row, or the same where the step has no rows."""
+def _one_more(typed: dict[str, list[str]], step: str) -> dict[str, list[str]]:
+    """Return what was typed with one more row as its form begins, or the same where the step has no rows."""
+    if step not in _ROWS:
+        return typed
+    prefix, form = _ROWS[step]
     name = f"{prefix}-TOTAL_FORMS"
     count = (typed.get(name) or ["1"])[0]
-    if not prefix or not count.isdecimal() or len(count) > 3:
+    if not count.isdecimal() or len(count) > 3:
         return typed
-    return {**typed, name: [str(int(count) + 1)]}
+    usual = {key: field.initial for key, field in form.base_fields.items() if field.initial is not None}
+    begun = {f"{prefix}-{int(count)}-{key}": [str(value)] for key, value in usual.items()}
+    return {**typed, name: [str(int(count) + 1)], **begun}
 
 
 @staff_view("lottery.edit")

@@ -232,7 +232,7 @@ def publish_draw(draw_id: int, *, at: datetime) -> Draw:
         draw.state, draw.published_at = Draw.State.PUBLISHED, at
         draw.save(update_fields=["state", "published_at"])
         bundles.write_edition(draw, key=key, at=at)
-        log.info("a draw was published", extra={"draw": draw.public_id, "claims": len(claims)})
+        log.info("a draw was published", extra={"draw": draw.public_id, "count": len(claims)})
         on_step("publish begun")
     return draw
 
@@ -337,11 +337,11 @@ def advance_due(*, at: datetime) -> list[str]:
     """
     due = Draw.objects.filter(state__in=Draw.UNDER_WAY) | Draw.objects.filter(state=Draw.State.OPEN, close_at__lte=at)
     published = []
-    for draw_id in due.order_by("close_at", "pk").values_list("pk", flat=True):
+    for draw_id, public_id in due.order_by("close_at", "pk").values_list("pk", "public_id"):
         try:
             draw = advance(draw_id, at=at)
         except Exception:  # whatever it is: others are due as well
-            log.critical("a draw stands still", extra={"draw": draw_id}, exc_info=True)
+            log.critical("a draw stands still", extra={"draw": public_id}, exc_info=True)
             continue
         if draw.state == Draw.State.PUBLISHED:
             published.append(draw.public_id)

@@ -31,9 +31,10 @@ def on_step(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Leased:
-    """A payment that is ours for a while. ``again``: somebody may have asked before."""
+    """A payment that is ours for a while. ``claim``: the public id of what is paid. ``again``: somebody may have asked before."""
 
     payout_id: int
+    claim: str
     order: Order
     tries: int
     again: bool
@@ -59,11 +60,19 @@ def pay_one(payout_id: int, adapter: Payer, *, at: datetime) -> bool:
     except OSError as error:  # TimeoutError among them: nobody knows whether money moved
         _unknown(leased, type(error).__name__, at=at)
         return False
-    on_step("answered")
-    if isinstance(answer, Declined):
-        _declined(leased, answer, at=at)
+    except Exception as error:  # a fault of the adapter: nobody knows either, and others are due as well
+        log.exception("the adapter of the payer failed", extra={"claim": leased.claim})
+        _unknown(leased, type(error).__name__, at=at)
         return False
-    return _paid(leased.payout_id, answer, at=at, by=SYSTEM)
+    on_step("answered")
+    match answer:
+        case Paid():
+            return _paid(leased.payout_id, answer, at=at, by=SYSTEM)
+        case Declined():
+            _declined(leased, answer, at=at)
+        case _:  # neither of the two: as good as none
+            _unknown(leased, "bad_answer", at=at)
+    return False
 
 
 def _lease(payout_id: int, *, at: datetime) -> _Leased | None:
@@ -83,7 +92,7 @@ def _lease(payout_id: int, *, at: datetime) -> _Leased | None:
     claim = Claim.objects.get(pk=row.claim_id)
     told = details_of(claim)
     order = Order(row.key, row.amount, row.currency, told.get("payee", ""), told.get("name", ""))
-    return _Leased(row.pk, order, row.tries + 1, again=row.state != State.WAITING)
+    return _Leased(row.pk, claim.public_id, order, row.tries + 1, again=row.state != State.WAITING)
 
 
 def _unknown(leased: _Leased, problem: str, *, at: datetime) -> None:
@@ -91,13 +100,13 @@ def _unknown(leased: _Leased, problem: str, *, at: datetime) -> None:
     Payout.objects.filter(pk=leased.payout_id, state=State.ASKED).update(
         state=State.UNKNOWN, problem=problem[:60], due_at=at + wait
     )
-    log.warning("whether a prize was paid is unknown", extra={"payout": leased.payout_id})
+    log.warning("whether a prize was paid is unknown", extra={"claim": leased.claim})
 
 
 def _declined(leased: _Leased, answer: Declined, *, at: datetime) -> None:
     del at
     Payout.objects.filter(pk=leased.payout_id, state=State.ASKED).update(state=State.FAILED, problem=answer.code[:60])
-    log.error("the payer refused a prize", extra={"payout": leased.payout_id})
+    log.error("the payer refused a prize", extra={"claim": leased.claim})
 
 
 def _paid(payout_id: int, answer: Paid, *, at: datetime, by: str) -> bool:
@@ -121,7 +130,8 @@ def _move(claim_id: int, *, at: datetime, by: str) -> None:
     except ClaimState:
         if by != SYSTEM:
             raise
-        log.critical("a prize was paid whose claim had ended", extra={"claim": claim_id})
+        public_id = Claim.objects.values_list("public_id", flat=True).get(pk=claim_id)
+        log.critical("a prize was paid whose claim had ended", extra={"claim": public_id})
 
 
 def pay_again(claim_id: int, *, at: datetime) -> Payout:

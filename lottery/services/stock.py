@@ -105,7 +105,7 @@ def take(claim: Claim, *, at: datetime) -> bool:
         .first()
     )
     if row is None:
-        log.error("the stock of vouchers is empty", extra={"tier": claim.tier_id})
+        log.error("the stock of vouchers is empty", extra={"claim": claim.public_id, "tier": claim.tier.tier})
         return False
     row.claim, row.taken_at = claim, at
     row.save(update_fields=["claim", "taken_at"])

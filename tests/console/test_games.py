@@ -192,6 +192,54 @@ def test_what_is_wrong_is_named_and_what_was_typed_stays(clock: Clock) -> None:
     assert told["Location"] == games.step(campaign, "publish")
 
 
+def test_one_more_prize_is_no_fault_before_it_is_filled_in(clock: Clock) -> None:
+    batch = make_batch(count=20)
+    client = games.client_of("mia")
+    campaign = games.plan(client, [batch], OPENS)
+
+    client.post(games.step(campaign, "prizes"), {**games.prizes(games.prize()), "add": "1"})
+    opened = client.get(games.step(campaign, "prizes"))
+
+    rows = opened.context["rows"]
+    assert [row.errors for row in rows.forms] == [{}, {}]
+    fresh = {f"prizes-1-{field.name}": field.value() or "" for field in rows.forms[1]}
+    assert fresh["prizes-1-claim_days"] == "30"
+    kept = client.post(games.step(campaign, "prizes"), {**games.prizes(games.prize(), {}), **fresh})
+    assert kept.status_code == 302  # left blank, it is none
+    assert list(campaign.tiers.values_list("name", flat=True)) == ["Tea set"]
+    named = client.post(
+        games.step(campaign, "prizes"), {**games.prizes(games.prize(), {}), **fresh, "prizes-1-name": "A"}
+    )
+    assert named.status_code == 422
+
+
+@pytest.mark.parametrize(("use", "reserve"), [("draw", "on"), ("instant", "")])
+def test_a_draw_gives_its_own_prizes_or_those_that_nobody_won(clock: Clock, use: str, reserve: str) -> None:
+    batch = make_batch(count=20)
+    client = games.client_of("mia")
+    campaign = games.plan(client, [batch], OPENS)
+    more = games.prize(use=use, name="Teapot", quantity="1")
+    client.post(games.step(campaign, "prizes"), games.prizes(games.prize(), more))
+
+    refused = client.post(games.step(campaign, "dates"), games.dates(OPENS, reserve=reserve))
+    taken = client.post(games.step(campaign, "dates"), games.dates(OPENS, reserve="" if reserve else "on"))
+
+    assert refused.status_code == 422
+    assert list(refused.context["form"].errors) == ["reserve"]
+    assert taken.status_code == 302
+
+
+def test_a_game_to_be_scratched_has_something_under_it(clock: Clock) -> None:
+    client = games.client_of("mia")
+    client.post("/console/games/new", games.goal())
+    campaign = Campaign.objects.latest("pk")
+
+    refused = client.post(games.step(campaign, "prizes"), games.prizes(games.prize(use="draw")))
+
+    assert refused.status_code == 422
+    assert "add one that is won at once" in refused.content.decode()
+
+
 @pytest.mark.parametrize(
     ("step", "typed", "field"),
     [

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -35,6 +36,10 @@ class Bank:
             self.books[order.key] += order.amount
         if fault == "lost after":
             raise TimeoutError
+        if fault == "broken":
+            raise KeyError("reference")
+        if fault:
+            return cast("Paid", None)
         return Paid(f"B-{order.key.hex[:8]}")
 
     def look_up(self, key: UUID) -> Paid | None:
@@ -80,6 +85,27 @@ def test_a_call_without_an_answer_is_unknown_and_asked_again_under_the_same_key(
     assert (second, third) == (False, True)
     assert bank.books == {key: 8_800}
     assert Claim.objects.get(pk=claim.pk).state == "done"
+
+
+@pytest.mark.parametrize("fault", ["broken", "no answer of ours"])
+def test_a_fault_of_the_adapter_is_no_answer_and_holds_up_no_other(
+    claim: Claim, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank = Bank(fault)
+    found = one_prize("cash", price=1_000)
+    other = claiming.claim_prize(
+        found.pk, member=winner(found), given={"name": "李", "payee": "li@example.com"}, at=TOLD
+    )
+    monkeypatch.setattr(paying, "payer", lambda: bank)
+
+    paid = paying.pay_due(at=TOLD)
+
+    assert paid == 1
+    assert Payout.objects.get(claim=claim).state == "unknown"
+    assert Payout.objects.get(claim=other).state == "paid"
+    assert claim.public_id in {getattr(record, "claim", "") for record in caplog.records}
+    assert ask(claim, bank, LATER)
+    assert bank.books[claim.payout.key] == 8_800
 
 
 def test_nobody_asks_while_somebody_does(claim: Claim) -> None:
