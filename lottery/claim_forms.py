@@ -10,10 +10,10 @@ from lottery.claims import LONGEST, REASONS, Asked
 from lottery.models import Claim, ClaimDocument, PrizeTier
 
 FIELD_LABELS = {
-    "name": _("Name"),
+    "name": pgettext_lazy("winner", "Name"),
     "phone": _("Phone for the courier"),
     "region": _("Province, city, district"),
-    "address": _("Address"),
+    "address": pgettext_lazy("winner", "Address"),
     "postcode": _("Postcode"),
     "payee": _("Account to pay to"),
     "tax_no": _("Tax number"),

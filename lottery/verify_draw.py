@@ -402,7 +402,10 @@ def check_draw(report, files, key, options):
     same = root["draw"] == rules["draw"] == result["draw"] and root["rules"] == rules_hash.hex()
     report.require(same, "one draw", "rules, root and result are not of one draw")
     if options.get("root") is not None:
-        report.require(options["root"] == files["root.json"], "saved root", "another root was published before: FRAUD")
+        saved = json.loads(options["root"])
+        if not isinstance(saved, dict) or saved.get("draw") != root["draw"] or not isinstance(saved.get("root"), str):
+            raise Unreadable("the saved root is not one of this draw")
+        report.require(saved == root, "saved root", "another root was published before: FRAUD")
     covered = check_seals(report, read_json(files["seals.json"], "seals.json"), key)
     declared = read_json(files["seals.json"], "seals.json")["declared"]
 
@@ -797,6 +800,8 @@ def _options(arguments):
             names.append(word)
     if len(names) != 1:
         raise Unreadable("name one bundle")
+    if not re.fullmatch("[0-9a-f]{64}", options.get("key", "0" * 64)):
+        raise Unreadable("--key: 64 hexadecimal digits in small letters are asked for")
     if "receipt" in options:
         options["receipt"] = json.loads(_read(options["receipt"], 1 << 20))
     if "root" in options:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common.clock import now
@@ -116,12 +116,12 @@ def _steps(claim: Claim) -> list[tuple[str, bool, bool]]:
     if claim.state in Claim.ENDED_WITHOUT or claim.tier.kind in PrizeTier.AT_ONCE:
         return []
     names = {
-        "won": _("Won"),
-        "claimed": _("Claimed"),
-        "checked": _("Checked"),
-        "approved": _("Approved"),
-        "sent": _("Paid") if claim.tier.kind == PrizeTier.Kind.CASH else _("Sent"),
-        "done": _("Received"),
+        "won": pgettext("prize", "Won"),
+        "claimed": pgettext("prize", "Claimed"),
+        "checked": pgettext("prize", "Checked"),
+        "approved": pgettext("prize", "Approved"),
+        "sent": pgettext("prize", "Paid") if claim.tier.kind == PrizeTier.Kind.CASH else pgettext("prize", "Sent"),
+        "done": pgettext("prize", "Received"),
     }
     here = {"notified": "won", "paid": "sent"}.get(claim.state, claim.state)
     place = STEPS.index(here)

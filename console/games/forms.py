@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.utils.translation import get_language, gettext as _, gettext_lazy
+from django.utils.translation import get_language, gettext as _, gettext_lazy, pgettext_lazy
 
 from common.money import DECIMALS
 from labels.models import Batch, Product
@@ -251,11 +251,11 @@ class LimitForm(forms.Form):
 
     most = forms.IntegerField(label=gettext_lazy("At most"), min_value=1, max_value=10**6, required=False)
     act = forms.ChoiceField(
-        label=gettext_lazy("Of"),
+        label=pgettext_lazy("limit", "Of"),
         choices=[("play", gettext_lazy("plays")), ("entry", gettext_lazy("entries")), ("win", gettext_lazy("wins"))],
     )
     subject = forms.ChoiceField(
-        label=gettext_lazy("For each"),
+        label=pgettext_lazy("limit", "For each"),
         choices=[
             ("member", gettext_lazy("member")),
             ("phone", gettext_lazy("telephone number")),
@@ -265,8 +265,12 @@ class LimitForm(forms.Form):
         ],
     )
     period = forms.ChoiceField(
-        label=gettext_lazy("In"),
-        choices=[("day", gettext_lazy("a day")), ("hour", gettext_lazy("an hour")), ("all", gettext_lazy("all"))],
+        label=pgettext_lazy("limit", "In"),
+        choices=[
+            ("day", gettext_lazy("a day")),
+            ("hour", gettext_lazy("an hour")),
+            ("all", pgettext_lazy("limit", "all")),
+        ],
     )
 
 

@@ -1,6 +1,6 @@
 """What stands beside every step of the wizard: cost and odds, the way of the cost as a chart, the checklist, the dry run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from lottery.costs import Figures, Spent, spending
 from lottery.models import Campaign, PrizeTier
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70.0, 520.0, 14.0, 180.0
+_APART = 16.0  # between two lines of text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,17 @@ def band(way: Sequence[Spent], *, budget: int | None, found: Figures, currency: 
         budget_y=y_of(budget) if budget is not None else None,
         end_x=x_of(end) if end else None,
         end_y=y_of(budget) if end and budget is not None else None,
-        ends=[Tick(y_of(value), f"{major_of(value, currency):,.0f}") for value in sorted({way[-1].low, way[-1].middle, way[-1].high})],
+        ends=[Tick(y_of(value), f"{major_of(value, currency):,.0f}") for value in _apart(way[-1], y_of)],
         x_ticks=[Tick(x_of(way[at].on), date_format(way[at].on, pgettext("date format", "j M"))) for at in marks],
         y_ticks=[Tick(y_of(0) - (_BOTTOM - _TOP) * n / 4, f"{top * n // 4:,}") for n in range(5)],
     )  # fmt: skip
+
+
+def _apart(last: Spent, y_of: Callable[[int], float]) -> list[int]:
+    """Return what is written at the end of the line: low, middle and high, or the middle where they would overlap."""
+    ends = [last.low, last.middle, last.high]
+    heights = [y_of(value) for value in ends]
+    return ends if min(heights[0] - heights[1], heights[1] - heights[2]) >= _APART else [last.middle]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Item:
     due_days: int | None = None
     before_days: int | None = None
     field: str = ""
+    currency: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -128,6 +129,7 @@ def _item(place: str, as_of: str, row: Mapping[str, Any], facts: Facts, sign_off
         row.get("due_days"),
         row.get("before_days"),
         row.get("field", ""),
+        row.get("currency", ""),
     )
 
 

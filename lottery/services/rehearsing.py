@@ -189,12 +189,13 @@ def _report(campaign: Campaign, stage: _Stage, won: dict[str, int], seed: UUID) 
 
 
 def _expected(units: int, labels: int, scans: int) -> dict[str, float]:
-    """Return mean and the ends of the 95 % interval of a hypergeometric count, by the normal approximation."""
+    """Return mean and the counts that end the 95 % interval of a hypergeometric one, by the normal approximation."""
     mean = scans * units / labels
     rest = (labels - scans) / (labels - 1) if labels > 1 else 0.0
     deviation = math.sqrt(max(mean * (1 - units / labels) * rest, 0.0))
-    low, high = max(0.0, mean - _SEEN_95 * deviation - 0.5), mean + _SEEN_95 * deviation + 0.5
-    return {"mean": round(mean, 2), "low": round(low, 2), "high": round(high, 2), "deviation": round(deviation, 4)}
+    low = math.ceil(max(0.0, mean - _SEEN_95 * deviation - 0.5))
+    high = math.floor(mean + _SEEN_95 * deviation + 0.5)
+    return {"mean": round(mean, 2), "low": low, "high": high, "deviation": round(deviation, 4)}
 
 
 def _bars(found: dict[str, float]) -> list[dict[str, Any]]:

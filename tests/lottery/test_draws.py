@@ -283,6 +283,30 @@ def test_the_proof_holds(proof, capsys, at):
     assert check(proof, capsys, "--key", "00" * 32)[0] == 1
 
 
+def test_a_saved_root_is_compared_and_accuses_nobody_by_mistake(proof, tmp_path, capsys):
+    whole = json.loads(verify_draw.unpack(proof.read_bytes())["root.json"])
+    saved = {
+        "as saved": json.dumps(whole, indent=1) + "\n",
+        "a second root": json.dumps({**whole, "root": "00" * 32}),
+        "of another draw": json.dumps({**whole, "draw": "00" * 16}),
+        "no root": '{"a": 1}',
+        "no object": "[]",
+        "no JSON": "root",
+    }
+    found = {}
+    for name, text in saved.items():
+        (tmp_path / "saved.json").write_text(text)
+        found[name] = check(proof, capsys, "--root", tmp_path / "saved.json")
+
+    assert [code for code, _said in found.values()] == [3, 1, 2, 2, 2, 2]
+    assert "FRAUD" in found["a second root"][1]["message"]
+    assert "FRAUD" not in found["of another draw"][1]["message"]
+
+
+def test_a_key_that_is_none_is_refused(proof, capsys):
+    assert check(proof, capsys, "--key", "zz")[0] == 2
+
+
 def test_the_verifier_runs_alone(proof, tmp_path):
     """Without Django, without us: an isolated interpreter in an empty folder."""
     program = tmp_path / "verify_draw.py"
