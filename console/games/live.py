@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
+from django.utils.formats import date_format
+from django.utils.translation import pgettext
 
 from common.charts import LineChart, line_chart
-from common.templatetags.show import day
 from lottery.models import Campaign, Entry, Play, PrizeTier
 
 _RATE_WINDOW = timedelta(days=7)
@@ -147,6 +149,6 @@ def _chart(days: Sequence[tuple[date, int, int]]) -> LineChart | None:
     return line_chart(
         [plays for _on, plays, _wins in days],
         [wins for _on, _plays, wins in days],
-        [day(on) for on, _plays, _wins in days],
-        every=max(1, len(days) // 5),
+        [date_format(on, pgettext("date format", "j M")) for on, _plays, _wins in days],
+        every=ceil(len(days) / 5),
     )
