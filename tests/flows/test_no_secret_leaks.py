@@ -101,11 +101,30 @@ def needles(canaries: dict[str, str]) -> dict[bytes, str]:
     return found
 
 
+SHORTEST = 8  # bytes of the shortest needle
+
+
 def searcher(canaries: dict[str, str]) -> Search:
-    """Return a function that names what it finds in a sink."""
+    """Return a function that names what it finds in a sink.
+
+    There are tens of thousands of needles: each place of the sink is asked once, by its first bytes, for all of them.
+    """
     wanted = needles(canaries)
-    pattern = re.compile(b"|".join(re.escape(needle) for needle in sorted(wanted, key=len, reverse=True)))
-    return lambda sink: {wanted[hit] for hit in set(pattern.findall(sink))}
+    heads: dict[bytes, list[bytes]] = {}
+    for needle in wanted:
+        assert len(needle) >= SHORTEST, needle
+        heads.setdefault(needle[:SHORTEST], []).append(needle)
+
+    def find(sink: bytes) -> set[str]:
+        return {
+            wanted[needle]
+            for at in range(len(sink) - SHORTEST + 1)
+            if (head := sink[at : at + SHORTEST]) in heads
+            for needle in heads[head]
+            if sink.startswith(needle, at)
+        }
+
+    return find
 
 
 # --- the places -----------------------------------------------------------------------------------------------------------
