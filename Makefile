@@ -27,7 +27,7 @@ run:  ## start the whole system with demo data; Ctrl-C stops it, the data stay
 
 test:  ## run every test, WORKERS=3 files side by side (ARGS="tests/ledger -k post" for some)
 	@$(BOOTSTRAP) runtime dev
-	@unset PORT VAR HOST; exec $(IN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@unset PORT VAR HOST; exec $(IN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2 $(ARGS)
 
 check:  ## linters, types, floors, migrations, translations, security scanners
 	@$(BOOTSTRAP) runtime dev

@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,24 @@ from tests.environment import BRAND, CLUSTER, DATABASE, STRANGER, TEMPLATE, embe
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 NOW = datetime(2026, 11, 22, 2, 42, tzinfo=UTC)
+# About how many times as long as the usual test one of these takes.
+HEAVY = {"runtime/test_run.py": 200, "faults": 20, "races": 20, "browser": 20, "flows": 10, "runtime": 5}
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first: one that begins last would run alone to the end."""
+    tests = Path(__file__).parent
+
+    def weight(path: Path) -> int:
+        inside = path.relative_to(tests) if tests in path.parents else path
+        return next((HEAVY[str(part)] for part in (inside, *inside.parents) if str(part) in HEAVY), 1)
+
+    totals = Counter[Path]()
+    for item in items:
+        totals[item.path] += weight(item.path)
+    items.sort(key=lambda item: (-totals[item.path], str(item.path)))
 
 
 @pytest.fixture(scope="session")
