@@ -1,6 +1,7 @@
 """The world of the tests: one brand and one stranger brand, one consumer, one retailer, one stranger."""
 
 import itertools
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -121,7 +122,7 @@ def real_commits(django_db_blocker: pytest.FixtureRequest) -> Iterator[Brand]:
 
 @pytest.fixture
 def reachable_folder() -> Iterator[Path]:
-    """A folder that the unprivileged user of PostgreSQL can enter (pytest's own cannot)."""
-    with tempfile.TemporaryDirectory(prefix="zhenbiao-kill-") as name:
+    """A folder that the unprivileged user of PostgreSQL can enter (pytest's own cannot), where the run keeps its data."""
+    with tempfile.TemporaryDirectory(prefix="kill-", dir=os.environ["VAR"]) as name:
         Path(name).chmod(0o755)
         yield Path(name)
