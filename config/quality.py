@@ -317,7 +317,7 @@ def main(names: list[str]) -> int:
     if names == ["messages"]:
         collect_messages(ROOT)
         return 0
-    failed = []
+    failed: list[str] = []
 
     def run(name: str) -> None:
         started = time.monotonic()
