@@ -75,6 +75,18 @@ def _text(value: object) -> str:
     return "NULL" if value is None else str(value)
 
 
+def texts(values: Iterable[str]) -> str:
+    """Return texts as the text of a PostgreSQL array, to be cast: ``%s::text[]``."""
+    values = values if isinstance(values, list | tuple) else list(values)
+    if values and values.count(values[0]) == len(values):
+        return "{" + ",".join([_quoted(values[0])] * len(values)) + "}"
+    return "{" + ",".join(map(_quoted, values)) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + (text.replace("\\", "\\\\").replace('"', '\\"') if '"' in text or "\\" in text else text) + '"'
+
+
 def bytes_array(values: Iterable[bytes]) -> str:
     """Return byte strings as the text of a PostgreSQL array, to be cast: ``%s::bytea[]``."""
     return "{" + ",".join(['"\\\\x' + value.hex() + '"' for value in values]) + "}"
@@ -148,6 +160,27 @@ def _of_brand(statement: str, schema: str) -> tuple[str, list[str]]:
         return f"${names.index(name) + 1}"
 
     return f"/* {schema} */ {_PLACE.sub(number, statement)}", names
+
+
+def commit_unhurried() -> None:
+    """Let this thread's commits return before they are on disk, until its connection closes.
+
+    For a thread whose work is acknowledged by its last transaction alone: the log is written in order, so that once a
+    commit marked by `hurried` has returned, all that was committed before it, by whomever, is on disk as well.
+    """
+    database = _connected()
+    if getattr(database, "unhurried", None) is not database.connection:
+        database.connection.execute("SET synchronous_commit = off")
+        database.unhurried = database.connection
+
+
+@inside_transaction
+def hurried() -> None:
+    """Have this transaction's commit return once it is on disk, as every commit does but for `commit_unhurried`."""
+    ask(f"SELECT {HURRIED}", [])
+
+
+HURRIED = "set_config('synchronous_commit', NULL, true)"  # for one transaction: as the server has it
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from brands.phone_numbers import Number, number_called
 from common.clock import now
 from common.collector import Collector
+from common.db import commit_unhurried
 from common.errors import DomainError
 from sms_gateway import inbound
 from sms_gateway.doors import IncomingText, Line, Reply
@@ -121,6 +122,7 @@ def decide_many(
     heard = [_heard(one.new, line) for one, line in zip(claimed, lines, strict=True)]
     replies = _together_or_alone(_handler(), heard) if heard else []
     outcomes: list[Said | Exception] = [reply if isinstance(reply, Exception) else None for reply in replies]
+    at = clock()
     decisions = {
         place: Decision(
             id=claimed[place].id,
@@ -129,7 +131,7 @@ def decide_many(
             carrier=claimed[place].new.carrier,
             body=claimed[place].new.body,
             reply=reply,
-            at=clock(),
+            at=at,
         )
         for place, reply in enumerate(replies)
         if not isinstance(reply, Exception)
@@ -184,6 +186,7 @@ def _handler() -> Callable[[Sequence[IncomingText]], Sequence[Reply | Exception 
 
 
 def _run(_kind: str, coming: Sequence[_Coming]) -> Sequence[bool]:
+    commit_unhurried()
     _take_in(coming)
     return [True] * len(coming)
 

@@ -7,7 +7,7 @@ answer, since only the first is kept. Who speaks is decided by the first conditi
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -16,7 +16,18 @@ from django.db import transaction
 from django.db.models import F
 
 from brands.queries import brand_date
-from common.db import array, ask, bytes_array, inside_transaction, moments
+from common.db import (
+    HURRIED,
+    Rows,
+    array,
+    ask,
+    bytes_array,
+    hurried,
+    inside_transaction,
+    moments,
+    pipelined,
+    texts,
+)
 from sms_gateway import spending
 from sms_gateway.backoff import MOST_TRIES, next_try
 from sms_gateway.doors import OptOut, Purpose, Reply
@@ -79,9 +90,19 @@ def keep_many(news: Sequence[New]) -> list[Kept]:
 
     A message whose answer no budget would allow is kept, and parked: nothing is decided, so nothing is used up.
     """
+    indexes = vault.blind_indexes(new.sender or "" for new in news)
+    asked = _priced(news, indexes)
+    needs = {request_id: need for request_id, need in asked.items() if need is not None}
     with transaction.atomic(durable=True):
-        fresh = _insert(news)
-        over = _without_budget([new for new in news if new.request_id in fresh])
+        with pipelined():
+            if not all(new.inline for new in news):  # their carriers may be answered before anything is decided
+                hurried()
+            written = _ask_kept(news, indexes)
+            room = spending.ask_room(list(needs.values()), day=brand_date(news[0].at))
+        fresh = {f"{carrier}:{message_id}": row for row, carrier, message_id in written()}
+        over = {request_id: spending.COUNTRY for request_id, need in asked.items() if need is None}
+        over |= {request_id: f"budget_{limit}" for request_id, limit in zip(needs, room(), strict=True) if limit}
+        over = {request_id: problem for request_id, problem in over.items() if request_id in fresh}
         if over:
             _park(over, fresh)
     kept = []
@@ -105,10 +126,9 @@ def keep_many(news: Sequence[New]) -> list[Kept]:
     return kept
 
 
-def _insert(news: Sequence[New]) -> dict[str, int]:
+def _ask_kept(news: Sequence[New], indexes: Sequence[bytes]) -> Rows:
     rows = [uuid.uuid4() for _ in news]
-    senders = [new.sender or "" for new in news]
-    written = ask(
+    return ask(
         """
         INSERT INTO sms_gateway_inboundmessage
                (uuid, carrier, message_id, number, from_cipher, from_index, body_cipher, body_mac, received_at, state,
@@ -125,41 +145,36 @@ def _insert(news: Sequence[New]) -> dict[str, int]:
         """,
         [
             array(rows),
-            [new.carrier for new in news],
-            [new.message_id for new in news],
-            [new.number for new in news],
-            bytes_array(vault.seal_each(senders, rows, field=FROM_FIELD)),
-            bytes_array(
-                index if sender else b"" for sender, index in zip(senders, vault.blind_indexes(senders), strict=True)
-            ),
+            texts(new.carrier for new in news),
+            texts(new.message_id for new in news),
+            texts(new.number for new in news),
+            bytes_array(vault.seal_each([new.sender or "" for new in news], rows, field=FROM_FIELD)),
+            bytes_array(index if new.sender else b"" for new, index in zip(news, indexes, strict=True)),
             bytes_array(vault.seal_each([new.body for new in news], rows, field=TEXT_FIELD)),
             bytes_array(vault.blind_indexes([new.body for new in news], purpose="sms.text")),
             moments(new.received_at for new in news),
             moments(new.at + LEASE for new in news),
-            array(_ReplyState.NONE if new.inline else _ReplyState.OUTBOX for new in news),
-            array(str(new.opt_out or "") or '""' for new in news),
+            texts(_ReplyState.NONE if new.inline else _ReplyState.OUTBOX for new in news),
+            texts(new.opt_out or "" for new in news),
         ],
     )
-    return {f"{carrier}:{message_id}": row for row, carrier, message_id in written()}
 
 
-def _without_budget(news: Sequence[New]) -> dict[str, str]:
-    """Return why the answer to a message would not be paid for, for those for which it would not."""
-    paid = [(new.request_id, new.sender) for new in news if new.sender and not new.opt_out]
-    needs = dict(
-        zip(
-            [request_id for request_id, _sender in paid],
-            spending.needs_of([(sender, USUAL_PARTS) for _request_id, sender in paid]),
-            strict=True,
-        )
-    )
-    closed = {request_id: spending.COUNTRY for request_id, need in needs.items() if need is None}
-    asked = {request_id: need for request_id, need in needs.items() if need is not None}
-    over = spending.without_room(list(asked.values()), day=brand_date(news[0].at)) if asked else []
-    return closed | {request_id: f"budget_{limit}" for request_id, limit in zip(asked, over, strict=True) if limit}
+def _priced(news: Sequence[New], indexes: Sequence[bytes]) -> dict[str, spending.Need | None]:
+    """Return what an answer as short as most takes, by request id, for messages that may get one."""
+    paid = [
+        (new.request_id, (new.sender, USUAL_PARTS), index)
+        for new, index in zip(news, indexes, strict=True)
+        if new.sender and not new.opt_out
+    ]
+    if not paid:
+        return {}
+    ids, wanted, known = zip(*paid, strict=True)
+    return dict(zip(ids, spending.needs_of(wanted, known), strict=True))
 
 
 def _park(over: dict[str, str], ids: dict[str, int]) -> None:
+    hurried()
     for request_id, problem in over.items():
         InboundMessage.objects.filter(pk=ids[request_id]).update(
             state=_State.PARKED, problem=problem, reply_state=_ReplyState.SILENT, silence=problem[:20]
@@ -209,15 +224,41 @@ def conclude_many(decisions: Sequence[Decision]) -> list[tuple[str, str] | None]
     A message decided before keeps its first answer. A reply that may not be said (no budget, a loop, no number to send
     it to) is not said, and the row says why.
     """
+    try:
+        return _conclude(decisions, in_turn=False)
+    except _OverLimit:  # seldom: where there was no room already, messages were parked
+        return _conclude(decisions, in_turn=True)
+
+
+class _OverLimit(Exception):
+    """A reply passes a limit: nothing was written."""
+
+
+def _conclude(decisions: Sequence[Decision], *, in_turn: bool) -> list[tuple[str, str] | None]:
+    """Keep what was decided, as if no limit were passed, or (``in_turn``) once it is known which replies pass one.
+
+    Raises `_OverLimit`.
+    """
     with transaction.atomic(durable=True):
         rows = _lock([decision.id for decision in decisions])
         todo = [decision for decision in decisions if rows[decision.id].state != _State.DECIDED]
         todo = list({decision.id: decision for decision in todo}.values())
         silences = _silences(todo, rows)
-        replies = [_Spoken(decision, rows[decision.id]) for decision in todo if not silences[decision.id]]
-        replies = _paid(replies, silences)
-        made = _write_replies(replies)
-        _mark_decided(todo, rows, silences, made)
+        replies = _priced_replies(todo, rows, silences)
+        # A reply sent by itself later is paid for when it is sent.
+        paid = [spoken for spoken in replies if not spoken.later]
+        needs, at = [spoken.need for spoken in paid], paid[0].decision.at if paid else None
+        if in_turn and at:
+            for spoken, limit in zip(paid, spending.take(needs, day=brand_date(at), at=at), strict=True):
+                if limit:
+                    silences[spoken.decision.id] = f"budget_{limit}"
+            replies = [spoken for spoken in replies if not silences[spoken.decision.id]]
+        with pipelined():
+            over = spending.ask_take(needs, day=brand_date(at)) if at and not in_turn else list
+            if todo:
+                _write_told(todo, rows, silences, {spoken.decision.id: spoken for spoken in replies})
+        if any(over()):
+            raise _OverLimit
         if any(spoken.later for spoken in replies):
             transaction.on_commit(push_relay)
     said = {spoken.decision.id: (str(spoken.uuid), spoken.text) for spoken in replies if not spoken.later}
@@ -236,29 +277,26 @@ class _Row(NamedTuple):
     opt_out: str
 
 
+@dataclass(slots=True)
 class _Spoken:
     """A reply on its way: its own id and price, and whether it goes out later, by itself."""
 
-    __slots__ = ("decision", "later", "need", "parts", "text", "to", "uuid")
-
-    def __init__(self, decision: Decision, row: _Row) -> None:
-        reply = decision.reply
-        if reply is None or decision.sender is None:
-            raise ValueError("a reply without a text or a number is silenced before")
-        self.decision = decision
-        self.uuid = uuid.uuid4()
-        self.text = fold(reply.body)
-        self.parts = parts_of(self.text).count
-        self.later = row.reply_state == _ReplyState.OUTBOX
-        self.to = decision.sender
-        self.need: spending.Need | None = None
+    decision: Decision
+    uuid: uuid.UUID
+    text: str
+    parts: int
+    need: spending.Need
+    later: bool
 
 
 @inside_transaction
 def _lock(ids: Sequence[int]) -> dict[int, _Row]:
     rows = ask(
-        "SELECT id, uuid, state, reply_state, from_index, opt_out FROM sms_gateway_inboundmessage"
-        " WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+        f"""
+        WITH commit AS MATERIALIZED (SELECT {HURRIED})
+        SELECT id, uuid, state, reply_state, from_index, opt_out FROM commit, sms_gateway_inboundmessage m
+         WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE OF m
+        """,  # noqa: S608 - our own words
         [array(ids)],
     )
     return {row[0]: _Row(*row) for row in rows()}
@@ -313,100 +351,76 @@ def _loops(sender: bytes, mac: bytes, at: datetime, *, among: set[tuple[bytes, b
     return len(times) >= SAME_ERROR_MOST or any(time > at - SAME_ERROR_AGAIN for time in times if time)
 
 
-def _paid(replies: list[_Spoken], silences: dict[int, str]) -> list[_Spoken]:
-    """Take each reply's price; a reply sent by itself later is paid for when it is sent."""
-    paid = []
-    needs = spending.needs_of([(spoken.to, spoken.parts) for spoken in replies])
-    for spoken, need in zip(replies, needs, strict=True):
-        spoken.need = need
-        if need is None:
-            silences[spoken.decision.id] = spending.COUNTRY
-        else:
-            paid.append(spoken)
-    now_said = [spoken for spoken in paid if not spoken.later]
-    if not now_said:
-        return paid
-    at = now_said[0].decision.at
-    over = spending.take([spoken.need for spoken in now_said if spoken.need], day=brand_date(at), at=at)
-    for spoken, limit in zip(now_said, over, strict=True):
-        if limit:
-            silences[spoken.decision.id] = f"budget_{limit}"
-    return [spoken for spoken in paid if not silences[spoken.decision.id]]
-
-
-def _write_replies(replies: Sequence[_Spoken]) -> dict[int, int]:
-    """Write the replies as messages; return the row of each by the row of the message that it answers."""
-    if not replies:
-        return {}
-    numbers, uuids = [spoken.to for spoken in replies], [spoken.uuid for spoken in replies]
-    written = ask(
-        """
-        INSERT INTO sms_gateway_outboundmessage
-               (uuid, to_cipher, to_index, body_cipher, purpose, language, template, state, priority, attempts, due_at,
-                problem, number, carrier, carrier_ref, parts, cost, created_at, sent_at)
-        SELECT uuid, to_cipher, to_index, body_cipher, 'reply', language, '', state, %s, attempts, at, '', number,
-               carrier, '', parts, cost, at, CASE WHEN attempts = 1 THEN at END
-          FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::text[], %s::text[], %s::int[],
-                      %s::text[], %s::text[], %s::int[], %s::bigint[], %s::timestamptz[])
-               AS new (uuid, to_cipher, to_index, body_cipher, language, state, attempts, number, carrier, parts, cost,
-                       at)
-        RETURNING uuid, id
-        """,
-        [
-            PRIORITY[OutboundMessage.Purpose.REPLY],
-            array(uuids),
-            bytes_array(vault.seal_each(numbers, uuids, field=TO_FIELD)),
-            bytes_array(vault.blind_indexes(numbers)),
-            bytes_array(vault.seal_each([spoken.text for spoken in replies], uuids, field=BODY_FIELD)),
-            [spoken.decision.reply.language for spoken in replies if spoken.decision.reply],
-            array("waiting" if spoken.later else "sent" for spoken in replies),
-            array(0 if spoken.later else 1 for spoken in replies),
-            [spoken.decision.number for spoken in replies],
-            ["" if spoken.later else spoken.decision.carrier for spoken in replies],
-            array(spoken.parts for spoken in replies),
-            array(0 if spoken.later or not spoken.need else spoken.need.amount for spoken in replies),
-            moments(spoken.decision.at for spoken in replies),
-        ],
+def _priced_replies(decisions: Sequence[Decision], rows: Mapping[int, _Row], silences: dict[int, str]) -> list[_Spoken]:
+    """Return the replies that may be said, with what they take; of the others ``silences`` then tells why not."""
+    said = [(one, fold(one.reply.body)) for one in decisions if one.reply and not silences[one.id]]
+    parts = [parts_of(text).count for _one, text in said]
+    needs = spending.needs_of(
+        [(one.sender or "", count) for (one, _text), count in zip(said, parts, strict=True)],
+        [rows[one.id].from_index or b"" for one, _text in said],
     )
-    ids = dict(written())
-    return {spoken.decision.id: ids[spoken.uuid] for spoken in replies}
+    replies = []
+    for (one, text), count, need in zip(said, parts, needs, strict=True):
+        if need is None:
+            silences[one.id] = spending.COUNTRY
+        else:
+            later = rows[one.id].reply_state == _ReplyState.OUTBOX
+            replies.append(_Spoken(one, uuid.uuid4(), text, count, need, later))
+    return replies
 
 
-def _mark_decided(
-    decisions: Sequence[Decision],
-    rows: dict[int, _Row],
-    silences: dict[int, str],
-    made: dict[int, int],
+@inside_transaction
+def _write_told(
+    decisions: Sequence[Decision], rows: Mapping[int, _Row], silences: Mapping[int, str], replies: Mapping[int, _Spoken]
 ) -> None:
-    if not decisions:
-        return
+    """Write the replies as messages, and what was decided beside each message that came: one statement."""
+    spoken = [replies.get(one.id) for one in decisions]
+    kept = [rows[one.id].uuid for one in decisions]
+    named = [reply.uuid if reply else row for reply, row in zip(spoken, kept, strict=True)]
+    said = [reply if reply and not reply.later else None for reply in spoken]
     ask(
         """
+        WITH told AS MATERIALIZED (
+             SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bytea[], %s::text[], %s::bytea[], %s::uuid[],
+                                  %s::bytea[], %s::bytea[], %s::bytea[], %s::text[], %s::text[], %s::int[], %s::bigint[],
+                                  %s::text[])
+                           AS n (id, at, body_cipher, silence, error_mac, reply, to_cipher, to_index, text_cipher,
+                                 language, number, parts, cost, carrier)),
+        made AS (
+             INSERT INTO sms_gateway_outboundmessage
+                    (uuid, to_cipher, to_index, body_cipher, purpose, language, template, state, priority, attempts,
+                     due_at, problem, number, carrier, carrier_ref, parts, cost, created_at, sent_at)
+             SELECT reply, to_cipher, to_index, text_cipher, 'reply', language, '',
+                    CASE WHEN carrier = '' THEN 'waiting' ELSE 'sent' END, %s::int, (carrier <> '')::int, at, '', number,
+                    carrier, '', parts, cost, at, CASE WHEN carrier <> '' THEN at END
+               FROM told WHERE reply IS NOT NULL
+             RETURNING id, uuid)
         UPDATE sms_gateway_inboundmessage AS m
-           SET state = 'decided', decided_at = d.at, problem = '', body_cipher = d.body_cipher, silence = d.silence,
-               reply_id = d.reply_id, error_mac = nullif(d.error_mac, ''::bytea),
-               reply_state = CASE WHEN d.silence <> '' THEN 'silent' WHEN m.reply_state = 'none' THEN 'inline'
+           SET state = 'decided', decided_at = t.at, problem = '', body_cipher = t.body_cipher, silence = t.silence,
+               reply_id = made.id, error_mac = nullif(t.error_mac, ''::bytea),
+               reply_state = CASE WHEN t.silence <> '' THEN 'silent' WHEN m.reply_state = 'none' THEN 'inline'
                                   ELSE m.reply_state END
-          FROM unnest(%s::bigint[], %s::timestamptz[], %s::bytea[], %s::text[], %s::bigint[], %s::bytea[])
-               AS d (id, at, body_cipher, silence, reply_id, error_mac)
-         WHERE m.id = d.id
+          FROM told t LEFT JOIN made ON made.uuid = t.reply
+         WHERE m.id = t.id
         """,
         [
-            array(decision.id for decision in decisions),
-            moments(decision.at for decision in decisions),
+            array(one.id for one in decisions),
+            moments(one.at for one in decisions),
+            bytes_array(vault.seal_each([mask_codes(one.body) for one in decisions], kept, field=TEXT_FIELD)),
+            texts(silences[one.id][:20] for one in decisions),
             bytes_array(
-                vault.seal_each(
-                    [mask_codes(decision.body) for decision in decisions],
-                    [rows[decision.id].uuid for decision in decisions],
-                    field=TEXT_FIELD,
-                )
+                _error_mac(one.reply) if one.reply and one.reply.purpose is Purpose.ERROR else b"" for one in decisions
             ),
-            array(silences[decision.id][:20] or '""' for decision in decisions),
-            array(made.get(decision.id) for decision in decisions),
-            bytes_array(
-                _error_mac(decision.reply) if decision.reply and decision.reply.purpose is Purpose.ERROR else b""
-                for decision in decisions
-            ),
+            array(reply and reply.uuid for reply in spoken),
+            bytes_array(vault.seal_each([one.sender or "" for one in decisions], named, field=TO_FIELD)),
+            bytes_array(rows[one.id].from_index or b"" for one in decisions),
+            bytes_array(vault.seal_each([reply.text if reply else "" for reply in spoken], named, field=BODY_FIELD)),
+            texts(one.reply.language if one.reply else "" for one in decisions),
+            texts(one.number for one in decisions),
+            array(reply.parts if reply else 0 for reply in spoken),
+            array(reply.need.amount if reply else 0 for reply in said),
+            texts(reply.decision.carrier if reply else "" for reply in said),  # none: it goes out later
+            PRIORITY[OutboundMessage.Purpose.REPLY],
         ],
     )
 
@@ -414,6 +428,7 @@ def _mark_decided(
 def fail(row_id: int, problem: str, *, at: datetime) -> None:
     """Keep that deciding failed: again after a growing while, at most five times, then parked with its reason."""
     with transaction.atomic(durable=True):
+        hurried()
         row = InboundMessage.objects.select_for_update(no_key=True).get(pk=row_id)
         if row.state != _State.NEW:
             return

@@ -5,14 +5,14 @@ never cut. Limits are multiplied by `FAILURE_BUDGET_SCALE` in the demo and in te
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from common.db import array, ask, inside_transaction, schema_name
+from common.db import Rows, array, ask, inside_transaction, schema_name
 from common.errors import Conflict, NotFound
 from common.kept import Kept
 from common.phone import region_of
@@ -76,11 +76,11 @@ def need_of(e164: str, parts: int) -> Need | None:
     return need
 
 
-def needs_of(wanted: Sequence[tuple[str, int]]) -> list[Need | None]:
-    """Return `need_of` for each pair of number and parts."""
+def needs_of(wanted: Sequence[tuple[str, int]], indexes: Iterable[bytes] = ()) -> list[Need | None]:
+    """Return `need_of` for each pair of number and parts. ``indexes``: the numbers' blind indexes, if they are known."""
     prices = _rules().prices
-    indexes = vault.blind_indexes(e164 for e164, _parts in wanted)
-    return [_need(prices, e164, parts, index) for (e164, parts), index in zip(wanted, indexes, strict=True)]
+    known = indexes or vault.blind_indexes(e164 for e164, _parts in wanted)
+    return [_need(prices, e164, parts, index) for (e164, parts), index in zip(wanted, known, strict=True)]
 
 
 def _need(prices: dict[str, int], e164: str, parts: int, index: bytes) -> Need | None:
@@ -93,31 +93,30 @@ def _need(prices: dict[str, int], e164: str, parts: int, index: bytes) -> Need |
     )
 
 
-def without_room(needs: Sequence[Need], *, day: date) -> list[str]:
-    """Return for each need whose limit it would pass now ("" if none). Takes nothing."""
-    keys = sorted({key for need in needs for key in need.keys})
-    spent = _spent(keys, day)
-    rules = _rules()
-    return [_first_over(rules, need, spent) for need in needs]
-
-
-def _first_over(rules: _Rules, need: Need, spent: dict[Key, int]) -> str:
-    for key in need.keys:
-        limit = rules.limit(key)
-        if limit is not None and spent.get(key, 0) + need.amount > limit:
-            return key[0]
-    return ""
-
-
-def _spent(keys: Sequence[Key], day: date) -> dict[Key, int]:
-    if not keys:
-        return {}
+def ask_room(needs: Sequence[Need], *, day: date) -> Callable[[], list[str]]:
+    """Ask for each need whose limit it would pass now ("" if none). Takes nothing."""
+    if not needs:
+        return list
+    keys, rules = sorted({key for need in needs for key in need.keys}), _rules()
     rows = ask(
         "SELECT subject, key_index, spent FROM sms_gateway_spending"
         " WHERE day = %s AND (subject, key_index) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
         [day, array(subject for subject, _ in keys), _texts(which for _, which in keys)],
     )
-    return {(subject, which): spent for subject, which, spent in rows()}
+
+    def over() -> list[str]:
+        spent = defaultdict(int, _by_key(rows()))
+        return [_first_over(rules, need, spent) for need in needs]
+
+    return over
+
+
+def _first_over(rules: _Rules, need: Need, spent: Mapping[Key, int]) -> str:
+    for key in need.keys:
+        limit = rules.limit(key)
+        if limit is not None and spent[key] + need.amount > limit:
+            return key[0]
+    return ""
 
 
 @inside_transaction
@@ -127,31 +126,50 @@ def take(needs: Sequence[Need], *, day: date, at: datetime) -> list[str]:
     One statement in the order of the keys locks and adds; a second gives back what would pass a limit, so that nobody
     else ever sees it taken.
     """
-    if not needs:
-        return []
-    wanted: dict[Key, int] = defaultdict(int)
-    for need in needs:
-        for key in need.keys:
-            wanted[key] += need.amount
-    keys = sorted(wanted)
-    spent = _add(keys, [wanted[key] for key in keys], day)
-    for key in keys:
-        spent[key] -= wanted[key]
-    rules, refusals = _rules(), []
-    for need in needs:
-        over = _first_over(rules, need, spent)
-        refusals.append(over)
-        if not over:
-            for key in need.keys:
-                spent[key] += need.amount
+    refusals = ask_take(needs, day=day)()
     refused = [(need, over) for need, over in zip(needs, refusals, strict=True) if over]
     if refused:
         _refuse(refused, day, at)
     return refusals
 
 
-def _add(keys: Sequence[Key], amounts: Sequence[int], day: date) -> dict[Key, int]:
-    rows = ask(
+@inside_transaction
+def ask_take(needs: Sequence[Need], *, day: date) -> Callable[[], list[str]]:
+    """Take all needs, and ask as `take` which limit each passes: if one passes any, the transaction must not stand."""
+    if not needs:
+        return list
+    wanted: dict[Key, int] = defaultdict(int)
+    for need in needs:
+        for key in need.keys:
+            wanted[key] += need.amount
+    keys, rules = sorted(wanted), _rules()
+    rows = _add(keys, [wanted[key] for key in keys], day)
+
+    def refusals() -> list[str]:
+        spent = _by_key(rows())
+        if not any((limit := rules.limit(key)) is not None and spent[key] > limit for key in keys):
+            return [""] * len(needs)
+        for key in keys:
+            spent[key] -= wanted[key]
+        return [_taken(rules, need, spent) for need in needs]
+
+    return refusals
+
+
+def _taken(rules: _Rules, need: Need, spent: dict[Key, int]) -> str:
+    over = _first_over(rules, need, spent)
+    if not over:
+        for key in need.keys:
+            spent[key] += need.amount
+    return over
+
+
+def _by_key(rows: Iterable[tuple[str, str, int]]) -> dict[Key, int]:
+    return {(subject, which): spent for subject, which, spent in rows}
+
+
+def _add(keys: Sequence[Key], amounts: Sequence[int], day: date) -> Rows:
+    return ask(
         """
         INSERT INTO sms_gateway_spending (day, subject, key_index, spent, refused)
         SELECT %s, subject, key_index, amount, 0
@@ -163,7 +181,6 @@ def _add(keys: Sequence[Key], amounts: Sequence[int], day: date) -> dict[Key, in
         """,
         [day, array(subject for subject, _ in keys), _texts(which for _, which in keys), array(amounts)],
     )
-    return {(subject, which): spent for subject, which, spent in rows()}
 
 
 def _refuse(refused: Sequence[tuple[Need, str]], day: date, at: datetime) -> None:

@@ -40,12 +40,13 @@ def seal_bytes(data: bytes, *, field: str, row: UUID) -> bytes:
 
 def seal_each(texts: Iterable[str], rows: Iterable[UUID], *, field: str) -> list[bytes]:
     """Encrypt the texts of many rows, each as `seal` does; the key is fetched once."""
-    cipher, prefix = AESGCM(brand_key(BrandKey.Kind.DATA)), _aad_of(field)
-    sealed = []
-    for text, row in zip(texts, rows, strict=True):
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed.append(_VERSION + nonce + cipher.encrypt(nonce, text.encode(), prefix + row.bytes))
-    return sealed
+    encrypt, prefix, texts = AESGCM(brand_key(BrandKey.Kind.DATA)).encrypt, _aad_of(field), list(texts)
+    random = os.urandom(_NONCE_BYTES * len(texts))
+    nonces = [random[start : start + _NONCE_BYTES] for start in range(0, len(random), _NONCE_BYTES)]
+    return [
+        _VERSION + nonce + encrypt(nonce, text.encode(), prefix + row.bytes)
+        for nonce, text, row in zip(nonces, texts, rows, strict=True)
+    ]
 
 
 def unseal(blob: bytes, *, field: str, row: UUID) -> str:
@@ -69,10 +70,10 @@ def blind_index(text: str, *, purpose: str = "phone") -> bytes:
 
 def blind_indexes(texts: Iterable[str], *, purpose: str = "phone") -> list[bytes]:
     """Return the blind index of each text; the key is fetched once."""
-    begun = hmac.new(brand_key(BrandKey.Kind.INDEX), purpose.encode() + b"\x00", hashlib.sha256)
+    begin = hmac.new(brand_key(BrandKey.Kind.INDEX), purpose.encode() + b"\x00", hashlib.sha256).copy
     indexes = []
     for text in texts:
-        mac = begun.copy()
+        mac = begin()
         mac.update(text.encode())
         indexes.append(mac.digest()[:INDEX_BYTES])
     return indexes
