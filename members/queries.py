@@ -50,17 +50,24 @@ def phones_of(member_ids: Collection[int]) -> dict[int, str]:
     return {pk: vault.unseal(bytes(cipher), field=PHONE_FIELD, row=row) for pk, cipher, row in rows()}
 
 
-def languages_at(phones: Collection[str]) -> dict[str, str]:
-    """Return which language the members of those of the numbers (E.164) that have one have chosen. One statement."""
+class Known(NamedTuple):
+    """What an answer to a member's message needs: the language chosen ("" if none was), and the account."""
+
+    language: str
+    account_id: int
+
+
+def known_at(phones: Collection[str]) -> dict[str, Known]:
+    """Return those of the numbers (E.164) that have a member. One statement."""
     index_of = indexes_of(phones)
     if not index_of:
         return {}
     rows = ask(
-        "SELECT phone_index, language FROM members_member WHERE phone_index = ANY (%s::bytea[])",
+        "SELECT phone_index, language, account_id FROM members_member WHERE phone_index = ANY (%s::bytea[])",
         [bytes_array(index_of.values())],
     )
-    found = dict(rows())
-    return {phone: found[index] for phone, index in index_of.items() if found.get(index)}
+    found = {index: Known(language, account_id) for index, language, account_id in rows()}
+    return {phone: found[index] for phone, index in index_of.items() if index in found}
 
 
 def members_at(phones: Collection[str]) -> dict[str, Holder]:

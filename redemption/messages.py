@@ -7,6 +7,7 @@ with the brand before them; page and voice leave the brand out.
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -57,22 +58,21 @@ def say(receipt: Receipt, language: str, door: Door | str) -> str:
 
     What the label won follows; in a message, which draw it entered only where that makes it no dearer.
     """
-    with translation.override(django_language(language)):
-        values = _Values(receipt, door)
-        said = _said(key_of(receipt), values, door)
-        if receipt.play is not None:
-            said = added(said, _said(play_key_of(receipt.play), values, door))
-        if receipt.entries:
-            first = min(entry.close_at for entry in receipt.entries)
-            longer = added(said, _said("news_entered", values | {"date": _day(first)}, door))
-            if door != Door.SMS or parts_of(longer).count == parts_of(said).count:
-                said = longer
-        return said
+    values = _Values(receipt, door, django_language(language))
+    said = _said(key_of(receipt), values)
+    if receipt.play is not None:
+        said = added(said, _said(play_key_of(receipt.play), values), values.language)
+    if receipt.entries:
+        first = min(entry.close_at for entry in receipt.entries)
+        longer = added(said, _said("news_entered", values.also(date=first)), values.language)
+        if door != Door.SMS or parts_of(longer).count == parts_of(said).count:
+            said = longer
+    return said
 
 
-def added(text: str, sentence: str) -> str:
-    """Return an answer with a further sentence, in the present language."""
-    end = "。" if translation.get_language() == "zh-hans" else ". "
+def added(text: str, sentence: str, language: str) -> str:
+    """Return an answer with a further sentence; both in ``language``, a catalogue's."""
+    end = "。" if language == "zh-hans" else ". "
     return text.rstrip("。. ") + end + sentence
 
 
@@ -83,9 +83,7 @@ def say_try_later(language: str, door: Door | str) -> str:
 
 def say_text(key: str, language: str, door: Door | str = Door.SMS, **values: Any) -> str:
     """Return one of `redemption.texts`, with the brand's own values filled in. A ``date`` is given as one."""
-    with translation.override(django_language(language)):
-        known = {"brand": connection.tenant.message_name, "hotline": _hotline(door)}
-        return _said(key, known | {name: _shown(value) for name, value in values.items()}, door)
+    return _said(key, _Values(None, door, django_language(language)).also(**values))
 
 
 def group_receipt(receipt_no: str) -> str:
@@ -101,112 +99,132 @@ def spoken_digits(digits: str, language: str, *, group: int = 4) -> str:
     return ", ".join(" ".join(part) for part in groups)
 
 
-def _said(key: str, values: dict[str, Any], door: Door | str) -> str:
-    text = TEXTS[key]
-    words = wording.words_of(key, int(values[text.count_by] or 0) if text.count_by else 0)
-    said = words.format_map(values)
-    if door == Door.SMS:
-        return wording.folded(said)
-    brand = _("{brand}: ").format_map(values)
-    rest = said.removeprefix(brand)
-    rest = rest[:1].upper() + rest[1:]
-    return _aloud(rest) if door == Door.VOICE else rest
-
-
-def _aloud(text: str) -> str:
-    """Return a text as it is read out: no words in capitals, which would be spelled, and no signs."""
-    text = re.sub(r"\b[A-Z]{4,}\b", lambda word: word.group().capitalize(), text)
-    if translation.get_language() == "zh-hans":
-        return text.replace("+", "加")
-    return text.replace("+", "plus ")
-
-
 class _Values(dict[str, Any]):
-    """What the texts name, each worked out when a text names it."""
+    """What the texts name in one language, each worked out when a text names it."""
 
-    def __init__(self, receipt: Receipt, door: Door | str) -> None:
+    def __init__(self, receipt: Receipt | None, door: Door | str, language: str) -> None:
         super().__init__()
-        self.receipt, self.door = receipt, door
+        self._receipt, self.door, self.language = receipt, door, language
+
+    @property
+    def receipt(self) -> Receipt:
+        if self._receipt is None:
+            raise KeyError("this text tells of no receipt")
+        return self._receipt
+
+    @property
+    def is_chinese(self) -> bool:
+        return self.language == "zh-hans"
+
+    def also(self, **values: Any) -> "_Values":
+        """Return them with others; a date is given as one."""
+        both = _Values(self._receipt, self.door, self.language)
+        both.update(self)
+        both.update({name: self.day(value) if isinstance(value, date) else value for name, value in values.items()})
+        return both
+
+    def day(self, moment: datetime | date | None) -> str:
+        """Return a day as short messages write it: that of the brand's zone."""
+        if moment is None:
+            return ""
+        return _day(moment.astimezone(brand_zone()).date() if isinstance(moment, datetime) else moment, self.language)
 
     def __missing__(self, name: str) -> Any:
         """Work out a value and keep it."""
-        self[name] = value = _VALUES[name](self.receipt, self.door)
+        self[name] = value = _VALUES[name](self)
         return value
 
 
-def _product(receipt: Receipt, _door: Door | str) -> str:
-    product, chinese = receipt.product, translation.get_language() == "zh-hans"
-    return (product.name_zh if chinese else product.name) if product else ""
+def _said(key: str, values: _Values) -> str:
+    text, door, language = TEXTS[key], values.door, values.language
+    words = wording.words_of(key, language, int(values[text.count_by] or 0) if text.count_by else 0)
+    said = words.format_map(values)
+    if door == Door.SMS:
+        return wording.folded(said)
+    rest = said.removeprefix(wording.brand_before(language).format_map(values))
+    rest = rest[:1].upper() + rest[1:]
+    return _aloud(rest, language) if door == Door.VOICE else rest
 
 
-def _prize(receipt: Receipt) -> str:
-    prize = receipt.play.prize if receipt.play else None
-    return prize.in_language(translation.get_language()) if prize else ""
+def _aloud(text: str, language: str) -> str:
+    """Return a text as it is read out: no words in capitals, which would be spelled, and no signs."""
+    text = re.sub(r"\b[A-Z]{4,}\b", lambda word: word.group().capitalize(), text)
+    return text.replace("+", "加" if language == "zh-hans" else "plus ")
 
 
-def _date(receipt: Receipt, _door: Door | str) -> str:
+def _brand(values: _Values) -> str:
+    brand = connection.tenant
+    return str(brand.short_name_zh if values.is_chinese else brand.short_name)
+
+
+def _product(values: _Values) -> str:
+    product = values.receipt.product
+    return (product.name_zh if values.is_chinese else product.name) if product else ""
+
+
+def _prize(values: _Values) -> str:
+    prize = values.receipt.play.prize if values.receipt.play else None
+    return prize.in_language(values.language) if prize else ""
+
+
+def _date(values: _Values) -> str:
     """Return the day of the redemption where the text speaks of one, else that of the first visit."""
+    receipt = values.receipt
     told = receipt.redeemed if receipt.outcome is Outcome.ALREADY_REDEEMED else None
     first_at = told.at if told else receipt.earlier.first_at if receipt.earlier else None
-    return _day(receipt.ended_on if receipt.outcome is Outcome.ENDED else first_at)
+    return values.day(receipt.ended_on if receipt.outcome is Outcome.ENDED else first_at)
 
 
-def _place(receipt: Receipt, _door: Door | str) -> str:
-    place = place_of(receipt)
-    return place[translation.get_language() == "zh-hans"] if place else ""
+def _place(values: _Values) -> str:
+    place = place_of(values.receipt)
+    return place[values.is_chinese] if place else ""
 
 
-_VALUES: dict[str, Callable[[Receipt, Door | str], Any]] = {
-    "brand": lambda _receipt, _door: connection.tenant.message_name,
-    "hotline": lambda _receipt, door: _hotline(door),
-    "product": _product,
-    "receipt": lambda receipt, door: _receipt(receipt.receipt_no or "", door),
-    "points": lambda receipt, _door: receipt.points,
-    "balance": lambda receipt, _door: receipt.balance,
-    "n": lambda receipt, _door: receipt.earlier.count if receipt.earlier else 0,
-    "date": _date,
-    "place": _place,
-    "want": lambda receipt, _door: receipt.want,
-    "got": lambda receipt, _door: receipt.got,
-    "left": lambda receipt, _door: receipt.tries_left or 0,
-    "prize": lambda receipt, _door: _prize(receipt),
-    "won": lambda receipt, _door: receipt.play.points if receipt.play else 0,
-    "time": lambda receipt, _door: _time(receipt.at, receipt.retry_after_s or 0),
-}
-
-
-def _receipt(number: str, door: Door | str) -> str:
-    language = translation.get_language() or ""
-    if door == Door.VOICE:
-        return spoken_digits(number, language)
+def _receipt(values: _Values) -> str:
+    number = values.receipt.receipt_no or ""
+    if values.door == Door.VOICE:
+        return spoken_digits(number, values.language)
     # A Chinese message has 70 characters in all: there the number stands without blanks.
-    return number if language == "zh-hans" and door == Door.SMS else group_receipt(number)
+    return number if values.is_chinese and values.door == Door.SMS else group_receipt(number)
 
 
-def _hotline(door: Door | str) -> str:
+def _hotline(values: _Values) -> str:
     hotline = str(connection.tenant.hotline)
-    if door != Door.VOICE:
+    if values.door != Door.VOICE:
         return hotline
     groups = re.findall(r"\d+", hotline)
-    language = translation.get_language() or ""
-    return ("，" if language == "zh-hans" else ", ").join(spoken_digits(group, language, group=8) for group in groups)
+    return ("，" if values.is_chinese else ", ").join(spoken_digits(each, values.language, group=8) for each in groups)
 
 
-def _shown(value: Any) -> Any:
-    return _day(value) if isinstance(value, date) else value
+@lru_cache(maxsize=1024)
+def _day(day: date, language: str) -> str:
+    with translation.override(language):
+        # Translators: the form of a date in short messages (Django's letters): 22 Nov 2026.
+        return date_format(day, _("j M Y"))
 
 
-def _day(moment: Any) -> str:
-    if moment is None:
-        return ""
-    day = moment.astimezone(brand_zone()).date() if isinstance(moment, datetime) else moment
-    # Translators: the form of a date in short messages (Django's letters): 22 Nov 2026.
-    return date_format(day, _("j M Y"))
-
-
-def _time(at: datetime, after_s: int) -> str:
+def _time(values: _Values) -> str:
     """Return the minute, rounded up, from which a try is allowed again; with its day if that is another one."""
-    zone = brand_zone()
-    then = (at + timedelta(seconds=after_s + 59)).astimezone(zone)
+    at, zone = values.receipt.at, brand_zone()
+    then = (at + timedelta(seconds=(values.receipt.retry_after_s or 0) + 59)).astimezone(zone)
     clock = f"{then:%H:%M}"
-    return clock if then.date() == at.astimezone(zone).date() else f"{_day(then.date())} {clock}"
+    return clock if then.date() == at.astimezone(zone).date() else f"{values.day(then)} {clock}"
+
+
+_VALUES: dict[str, Callable[[_Values], Any]] = {
+    "brand": _brand,
+    "hotline": _hotline,
+    "product": _product,
+    "receipt": _receipt,
+    "points": lambda values: values.receipt.points,
+    "balance": lambda values: values.receipt.balance,
+    "n": lambda values: values.receipt.earlier.count if values.receipt.earlier else 0,
+    "date": _date,
+    "place": _place,
+    "want": lambda values: values.receipt.want,
+    "got": lambda values: values.receipt.got,
+    "left": lambda values: values.receipt.tries_left or 0,
+    "prize": _prize,
+    "won": lambda values: values.receipt.play.points if values.receipt.play else 0,
+    "time": _time,
+}

@@ -10,14 +10,13 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import override
 
 from common.errors import DomainError
 from labels.codes.decode import Status
 from labels.queries import resolve
 from ledger import queries as ledger
 from members import services as members
-from members.queries import languages_at, member_by_phone, members_at
+from members.queries import Known, known_at, member_by_phone, members_at
 from redemption import services
 from redemption.budgets import was_refused
 from redemption.messages import added, django_language, say, say_text
@@ -64,11 +63,11 @@ def answer_many(texts: Sequence[IncomingText]) -> list[Reply | Exception | None]
     means that nothing was written for that message: it may be decided again.
     """
     answers: list[Reply | Exception | None] = [None] * len(texts)
-    chosen = languages_at({text.sender for text in texts if text.sender and text.opt_out is None})
+    known = known_at({text.sender for text in texts if text.sender and text.opt_out is None})
     questions: list[_Question] = []
     for place, text in enumerate(texts):
         try:
-            found = _read(place, text, chosen)
+            found = _read(place, text, known)
         except Exception as error:  # it may not fail its neighbours
             answers[place] = error
             continue
@@ -77,13 +76,13 @@ def answer_many(texts: Sequence[IncomingText]) -> list[Reply | Exception | None]
         else:
             answers[place] = found
     _ask(questions)
-    news = _news_for(questions)
+    news = _news_for(questions, known)
     for question in questions:
         answers[question.place] = _told(question, news)
     return answers
 
 
-def _read(place: int, text: IncomingText, chosen: Mapping[str, str]) -> Reply | _Question | None:
+def _read(place: int, text: IncomingText, known: Mapping[str, Known]) -> Reply | _Question | None:
     """Obey a command and answer what holds no code; return the question that a code asks."""
     if text.sender is None:
         return None
@@ -91,7 +90,8 @@ def _read(place: int, text: IncomingText, chosen: Mapping[str, str]) -> Reply | 
         _record_opt_out(text.sender, text.opt_out, by="carrier", at=text.received_at)
         return None
     reading = read(text.body)
-    language = language_for(reading.language, chosen.get(text.sender, ""), text.number.languages)
+    chosen = known[text.sender].language if text.sender in known else ""
+    language = language_for(reading.language, chosen, text.number.languages)
     if reading.kind is Kind.COMMAND and reading.word is not None:
         return _COMMANDS[reading.word](text, text.sender, language)
     if reading.kind is Kind.SEVERAL:
@@ -152,13 +152,15 @@ def _is_serial(code: str) -> bool:
     return status in _SERIALS
 
 
-def _news_for(questions: Sequence[_Question]) -> dict[str, tuple[date, int]]:
+def _news_for(questions: Sequence[_Question], known: Mapping[str, Known]) -> dict[str, tuple[date, int]]:
     """Return which points expire first and soon, by number, of those who redeemed."""
     told = [question for question in questions if isinstance(question.receipt, Receipt)]
     redeemed = {question.sender for question in told if question.receipt.outcome is Outcome.REDEEMED}  # type: ignore[union-attr]
     if not redeemed:
         return {}
-    accounts = {phone: holder.account_id for phone, holder in members_at(redeemed).items()}
+    accounts = {phone: known[phone].account_id for phone in redeemed if phone in known}
+    if new := redeemed - accounts.keys():
+        accounts |= {phone: holder.account_id for phone, holder in members_at(new).items()}
     soon = ledger.expiring_first(accounts.values(), EXPIRES_SOON_DAYS, told[0].text.received_at)
     return {phone: soon[account] for phone, account in accounts.items() if account in soon}
 
@@ -166,8 +168,7 @@ def _news_for(questions: Sequence[_Question]) -> dict[str, tuple[date, int]]:
 def _with_news(body: str, language: str, day: date, points: int) -> str:
     """Add which points expire soon, where that makes the message no dearer."""
     news = say_text("news_expiring", language, date=day, expiring=points)
-    with override(language):
-        longer = added(body, news)
+    longer = added(body, news, language)
     return longer if parts_of(longer).count == parts_of(body).count else body
 
 

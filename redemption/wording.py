@@ -5,9 +5,9 @@ it has read for ten seconds.
 """
 
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
-from django.utils import translation
 from django.utils.translation import gettext as _, ngettext, override
 
 from common.db import inside_transaction, schema_name
@@ -15,7 +15,7 @@ from common.errors import Invalid
 from common.kept import Kept
 from redemption.models import Wording
 from redemption.texts import ADDED, LONGEST, TEXTS, Text, names_in
-from sms_gateway.segments import Parts, fold, parts_of
+from sms_gateway.segments import Parts, fold, is_gsm_7, parts_of
 
 MOST_CHARACTERS = 400
 LANGUAGES = ("en", "zh-hans")
@@ -35,24 +35,37 @@ class Own(NamedTuple):
     one: str
 
 
-def words_of(key: str, count: int = 0) -> str:
-    """Return a text in the present language with its names in braces: the brand's own words, else those delivered."""
-    language = translation.get_language() or "en"
+def words_of(key: str, language: str, count: int = 0) -> str:
+    """Return a text with its names in braces: the brand's own words, else those delivered."""
     own = _kept(schema_name()).get((key, language))
     if own is None:
+        return _delivered(key, language, 1 if count == 1 else 2)
+    return _prefix(TEXTS[key], language) + (own.one if count == 1 and own.one else own.words)
+
+
+@cache
+def _delivered(key: str, language: str, count: int) -> str:
+    """Return the delivered words, the brand before them; neither language tells more numbers apart than one and others."""
+    with override(language):
         return TEXTS[key].said(count)
-    return prefix(TEXTS[key]) + (own.one if count == 1 and own.one else own.words)
 
 
-def prefix(text: Text) -> str:
-    """Return what stands before every message: the brand's name; before what is added to one, nothing."""
-    return "" if text.group in ADDED else _("{brand}: ")
+@cache
+def brand_before(language: str) -> str:
+    """Return what stands before every message: the brand's name."""
+    with override(language):
+        return _("{brand}: ")
+
+
+def _prefix(text: Text, language: str) -> str:
+    """Return what stands before a text; before what is added to one, nothing."""
+    return "" if text.group in ADDED else brand_before(language)
 
 
 def delivered(text: Text, language: str, count: int = 2) -> str:
     """Return the delivered words in a language, without the brand before them."""
     with override(language):
-        return text.said(count).removeprefix(prefix(text))
+        return text.said(count).removeprefix(_prefix(text, language))
 
 
 def own_wordings() -> dict[tuple[str, str], Own]:
@@ -69,15 +82,14 @@ def tells_one(text: Text, language: str) -> bool:
 def sample(text: Text, words: str, language: str, *, values: dict[str, str] | None = None) -> str:
     """Return the whole message with the longest values, or with ``values``."""
     chinese = language == "zh-hans"
-    with override(language):
-        longest = {name: both[chinese] for name, both in LONGEST.items()}
-        return folded((prefix(text) + words).format(**(longest | (values or {}))))
+    longest = {name: both[chinese] for name, both in LONGEST.items()}
+    return folded((_prefix(text, language) + words).format(**(longest | (values or {}))))
 
 
 def folded(message: str) -> str:
     """Return a message as it is sent: typographic signs that alone would make it UCS-2 are replaced."""
     plain = fold(message)
-    return plain if parts_of(plain).encoding == "GSM-7" else message
+    return plain if is_gsm_7(plain) else message
 
 
 def length(text: Text, words: str, language: str) -> Parts:

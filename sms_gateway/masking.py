@@ -5,6 +5,7 @@ import unicodedata
 
 _HIDDEN = "•"
 _NUMERALS = "0-9零〇一二三四五六七八九"
+_DIGIT = re.compile(f"[{_NUMERALS}]")
 _RUNS = (
     re.compile(rf"[{_NUMERALS}](?:[ \t\r\n.,_\-–—/]{{0,2}}[{_NUMERALS}]){{5,}}"),  # digits, in groups or not
     re.compile(r"(?:[0-9A-Za-z]{3,6}[ .\-]){2,}[0-9A-Za-z]{2,6}"),  # letter forms in groups
@@ -18,10 +19,13 @@ def mask_codes(text: str) -> str:
     Words without a digit stay; any Unicode digit counts as one.
     """
     plain = text if text.isascii() else "".join(map(_ascii_digit, text))
-    spans = [match.span() for run in _RUNS for match in run.finditer(plain) if any(map(_is_digit, match[0]))]
+    spans = {match.span() for run in _RUNS for match in run.finditer(plain) if _DIGIT.search(match[0])}
     letters = list(text)
     for start, end in spans:
-        letters[start:end] = [_HIDDEN if plain[place].isalnum() else letters[place] for place in range(start, end)]
+        letters[start:end] = [
+            _HIDDEN if letter.isalnum() else kept
+            for letter, kept in zip(plain[start:end], letters[start:end], strict=True)
+        ]
     return "".join(letters)
 
 
@@ -30,7 +34,3 @@ def _ascii_digit(letter: str) -> str:
     folded = unicodedata.normalize("NFKC", letter)
     digit = unicodedata.digit(letter, None)
     return str(digit) if digit is not None else folded if len(folded) == 1 else letter
-
-
-def _is_digit(letter: str) -> bool:
-    return letter.isdigit() or letter in "零〇一二三四五六七八九"

@@ -1,5 +1,6 @@
 """How many parts a text message takes: GSM 7-bit (3GPP TS 23.038), else UCS-2. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,19 +29,31 @@ def fold(text: str) -> str:
     return text.translate(_FOLD)
 
 
+def is_gsm_7(text: str) -> bool:
+    """Return whether GSM 7-bit has every character of ``text``."""
+    return _GSM_7.issuperset(text)
+
+
 def parts_of(text: str) -> Parts:
     """Count the parts of ``text`` as it stands. A pair of units that makes one character is never split."""
-    if _GSM_7.issuperset(text):
-        return _count("GSM-7", [2 if letter in _EXTENSION else 1 for letter in text], single=160, each=153)
-    return _count("UCS-2", [2 if ord(letter) > 0xFFFF else 1 for letter in text], single=70, each=67)
+    if is_gsm_7(text):
+        plain = _EXTENSION.isdisjoint(text)
+        return _count("GSM-7", text, None if plain else _EXTENSION.__contains__, single=160, each=153)
+    return _count("UCS-2", text, None if max(text) <= "\uffff" else "\uffff".__lt__, single=70, each=67)
 
 
-def _count(encoding: Literal["GSM-7", "UCS-2"], sizes: list[int], *, single: int, each: int) -> Parts:
-    units = sum(sizes)
+def _count(
+    encoding: Literal["GSM-7", "UCS-2"], text: str, is_pair: Callable[[str], bool] | None, *, single: int, each: int
+) -> Parts:
+    """Count; ``is_pair`` tells which characters take two units (None: none does)."""
+    units = len(text) + (sum(map(is_pair, text)) if is_pair else 0)
     if units <= single:
         return Parts(encoding, units, 1 if units else 0)
+    if is_pair is None:
+        return Parts(encoding, units, -(-units // each))
     count, room = 1, each
-    for size in sizes:
+    for letter in text:
+        size = 2 if is_pair(letter) else 1
         if size > room:
             count, room = count + 1, each
         room -= size

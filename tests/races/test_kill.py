@@ -20,15 +20,19 @@ from django.core.management import call_command
 from django.db import connection
 from django_tenants.utils import get_tenant_model
 
+from common.clock import now
 from labels.queries import receipt_nos
 from lottery.models import Entry, Play
 from redemption.models import Redemption, Request
+from sms_gateway.models import InboundMessage
 from tests.environment import BRAND, embedded
 from tests.history import Call, faults
 from tests.lottery import world as games
 from tests.races.hammer import Try, call_of, content
+from tests.races.test_replayed_webhooks import deliver
 from tests.races.world import World, history_of, ledger_sum, make_world, play_faults
 from tests.servers import Client, Postgres, SlowCommits, Web
+from tests.sms_gateway.world import make_twilio, text
 
 pytestmark = pytest.mark.races
 
@@ -37,6 +41,7 @@ THREADS, IN_FLIGHT = 32, 16
 LABELS = 3000
 PATIENCE_S = 60
 PRIZES = (games.tier(1, 20), games.tier(2, 1000))
+MESSAGES = 300
 COMMIT_ANSWER_S = 0.25  # longer than a kill takes
 
 
@@ -190,6 +195,25 @@ def test_the_database_is_killed(mortal: Postgres, tmp_path: Path, kills: int) ->
                     lambda: (mortal.start(), web.wait_ready()),
                 )
             judge(world, load, seen, kills)
+
+
+def test_the_database_is_killed_while_messages_are_answered(mortal: Postgres, tmp_path: Path) -> None:
+    """Whatever a carrier was told is there afterwards, although not every commit waited for the disk (decision 0012)."""
+    world = make_world(labels=MESSAGES)
+    make_twilio(connection.tenant, now())
+    posts = [text(secret, sid=f"SM{n:032x}", sender=f"+861380000{n:04}") for n, secret in enumerate(world.secrets)]
+    with Web(tmp_path / "web.log") as web:
+        answers = deliver(web.port, posts, answered=MESSAGES // 2, then=mortal.kill)
+    mortal.start()
+    connection.close()
+
+    told = {message_id for message_id, answer in answers if answer.status == 200 and b"<Message" in answer.body}
+    decided = InboundMessage.objects.filter(message_id__in=told, state="decided", reply__state="sent")
+    assert MESSAGES // 3 < len(told) < MESSAGES, "the kill met messages that were being answered"
+    assert told - set(decided.values_list("message_id", flat=True)) == set()
+    redeemed = Request.objects.filter(request_id__in=[f"twilio:{one}" for one in told]).values("scan_id")
+    assert Redemption.objects.filter(scan_id__in=redeemed).count() == len(told)
+    assert ledger_sum() == 0
 
 
 @ROUNDS
