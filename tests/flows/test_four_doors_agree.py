@@ -257,7 +257,7 @@ def _words(key: str, language: str, door: Door, count: int) -> str:
             return TEXTS[key].said(count)
         words = wording.delivered(TEXTS[key], language, count)
         words = words[:1].upper() + words[1:]
-        return _aloud(words) if door is Door.VOICE else words
+        return _aloud(words, language) if door is Door.VOICE else words
 
 
 def expected(receipt: Receipt, language: str) -> dict[str, str]:
