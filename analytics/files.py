@@ -4,6 +4,7 @@ Columns go by name, unknown ones are passed over; a byte order mark and either l
 """
 
 import csv
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -35,6 +36,7 @@ class Sheet:
 
     name: str
     rows: list[dict[str, str]]
+    numbers: list[int]  # of the rows, in the file
 
     def read(self, line: int, row: dict[str, str], column: str, parse: Callable[[str], Any]) -> Any:
         try:
@@ -43,7 +45,7 @@ class Sheet:
             raise BadFile(self.name, line, column, str(error)) from None
 
     def lines(self) -> Iterator[tuple[int, dict[str, str]]]:
-        return enumerate(self.rows, start=2)
+        return zip(self.numbers, self.rows, strict=True)
 
     def column(self, name: str, parse: Callable[[str], Any]) -> list[Any]:
         return [self.read(line, row, name, parse) for line, row in self.lines()]
@@ -52,25 +54,33 @@ class Sheet:
 def open_sheet(folder: Path, name: str, required: tuple[str, ...], *, optional: bool = False) -> Sheet:
     """Return the rows of ``folder/name``. Raises `BadFile` if it or one of its columns is missing."""
     path = folder / name
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "there is no such folder", str(folder))
     if not path.is_file():
         if optional:
-            return Sheet(name, [])
+            return Sheet(name, [], [])
         raise BadFile(name, 0, "–", "there is no such file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
             reader = csv.DictReader(source, restval="", strict=True)
-            missing = [column for column in required if column not in (reader.fieldnames or ())]
-            if missing:
-                raise BadFile(name, 1, missing[0], "the column is missing")
-            rows = list(reader)
+            header = list(reader.fieldnames or ())
+            for column in required:
+                if header.count(column) != 1:
+                    raise BadFile(
+                        name, 1, column, "the column is there twice" if column in header else "the column is missing"
+                    )
+            rows, numbers = [], []
+            for row in reader:
+                rows.append(row)
+                numbers.append(reader.line_num)
     except UnicodeDecodeError as error:
         raise BadFile(name, 0, "–", f"not UTF-8 at byte {error.start}") from None
     except csv.Error as error:
         raise BadFile(name, 0, "–", str(error)) from None
-    for line, row in enumerate(rows, start=2):
+    for line, row in zip(numbers, rows, strict=True):
         if None in row:
             raise BadFile(name, line, "–", "the line has more cells than the header")
-    return Sheet(name, rows)
+    return Sheet(name, rows, numbers)
 
 
 def text(value: str) -> str:
@@ -80,7 +90,9 @@ def text(value: str) -> str:
 
 
 def whole(value: str) -> int:
-    number = int(text(value))
+    if not (text(value).isascii() and value.isdecimal()):
+        raise ValueError(f"{value} is no whole number")
+    number = int(value)
     if not 0 <= number <= MAX_LABEL:
         raise ValueError(f"{value} is not between 0 and {MAX_LABEL}")
     return number
@@ -96,7 +108,10 @@ def decimal(low: float, high: float) -> Callable[[str], float | None]:
     def parse(value: str) -> float | None:
         if not value:
             return None
-        number = float(value)
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{value} is no number") from None
         if not low <= number <= high:
             raise ValueError(f"{value} is not between {low:g} and {high:g}")
         return number
@@ -181,18 +196,24 @@ def _regions(folder: Path) -> list[Region]:
     ]
 
 
+def _ranges(sheet: Sheet) -> tuple[Ints, Ints]:
+    """Return the first and the last label of each row."""
+    first, last = (np.array(sheet.column(name, whole), np.int64) for name in ("label_first", "label_last"))
+    backward = np.flatnonzero(last < first)
+    if len(backward):
+        raise BadFile(sheet.name, sheet.numbers[backward[0]], "label_last", "the range ends before it begins")
+    return first, last
+
+
 def _shipments(sheet: Sheet, distributors: dict[str, int]) -> Shipments:
-    shipments = Shipments(
+    first, last = _ranges(sheet)
+    return Shipments(
         distributor=np.array(sheet.column("distributor_id", _known(distributors, "distributor")), np.int64),
         shipped_at=np.array(sheet.column("shipped_at", moment), np.float64),
-        first=np.array(sheet.column("label_first", whole), np.int64),
-        last=np.array(sheet.column("label_last", whole), np.int64),
+        first=first,
+        last=last,
         labels_per_case=np.array(sheet.column("labels_per_case", counted), np.int64),
     )
-    backward = np.flatnonzero(shipments.last < shipments.first)
-    if len(backward):
-        raise BadFile(sheet.name, int(backward[0]) + 2, "label_last", "the range ends before it begins")
-    return shipments
 
 
 def read_world(folder: Path) -> World:
@@ -211,14 +232,17 @@ def read_world(folder: Path) -> World:
         )
         for line, row in sheet.lines()
     ]
-    for line, territory in enumerate(territories, start=2):
+    for line, territory in zip(sheet.numbers, territories, strict=True):
         if territory.region not in codes:
             raise BadFile(sheet.name, line, "region_code", f"there is no region {territory.region}")
+        if territory.valid_from and territory.valid_to and territory.valid_to < territory.valid_from:
+            raise BadFile(sheet.name, line, "valid_to", "the territory ends before it begins")
     try:
         geography = build(regions, territories)
     except ValueError as error:
         raise BadFile("regions.csv", 0, "lat", str(error)) from None
-    open_sheet(folder, "labels.csv", ("label_first", "label_last"))
+    sheet = open_sheet(folder, "labels.csv", ("label_first", "label_last"))
+    _ranges(sheet)  # of what was printed: read for its faults, judged by nobody
 
     sheet = open_sheet(
         folder, "shipments.csv", ("shipment_id", "distributor_id", "shipped_at", "label_first", "label_last", "labels_per_case")
@@ -256,16 +280,17 @@ def epoch_at(geography: Geography, at: float) -> int:
 
 def _scans(folder: Path, geography: Geography) -> tuple[Scans, tuple[str, ...], dict[str, int]]:
     """Return the scans, the region codes they name, and how many rows or values were passed over, by reason."""
-    sheet = open_sheet(folder, "scans.csv", ("scan_id", "code", "scanned_at"))
+    places = ("gps_region", "ip_region", "phone_region")
+    sheet = open_sheet(folder, "scans.csv", ("scan_id", "code", "scanned_at", *places, "device_id", "staff"))
     seen: set[str] = set()
-    rows = []
+    kept = []
     for line, row in sheet.lines():
         scan_id = sheet.read(line, row, "scan_id", text)
         if scan_id not in seen:
             seen.add(scan_id)
-            rows.append(row)
-    ignored = {"scan_id seen before": len(sheet.rows) - len(rows), "unknown region": 0}
-    sheet = Sheet(sheet.name, rows)
+            kept.append((line, row))
+    ignored = {"scan_id seen before": len(sheet.rows) - len(kept), "unknown region": 0}
+    sheet = Sheet(sheet.name, [row for _line, row in kept], [line for line, _row in kept])
     numbers: dict[str, int] = {}
 
     def region(value: str) -> int:

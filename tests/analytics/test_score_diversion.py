@@ -65,6 +65,10 @@ def cell(file: str, line: int, column: int, value: str) -> Callable[[Path], None
     return change
 
 
+def give(folder: Path, territory: str) -> None:
+    (folder / "in/territories.csv").write_text(f"distributor_id,region_code,valid_from,valid_to\n{territory}\n")
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -73,10 +77,15 @@ def cell(file: str, line: int, column: int, value: str) -> Callable[[Path], None
         (cell("scans.csv", 7, 2, "yesterday"), "scans.csv, line 7, column scanned_at"),
         (cell("scans.csv", 5, 8, "2"), "scans.csv, line 5, column staff"),
         (cell("scans.csv", 1, 1, "label"), "scans.csv, line 1, column code"),
+        (cell("scans.csv", 1, 1, "scan_id"), "scans.csv, line 1, column scan_id: the column is there twice"),
+        (cell("scans.csv", 1, 4, "gps"), "scans.csv, line 1, column gps_region: the column is missing"),
+        (cell("scans.csv", 4, 1, "５"), "scans.csv, line 4, column code"),
+        (lambda folder: give(folder, "D000,C-0000,2025-02-01,2025-01-31"), "territories.csv, line 2, column valid_to"),
         (cell("shipments.csv", 3, 1, "D999"), "shipments.csv, line 3, column distributor_id"),
         (cell("shipments.csv", 3, 0, "S00000"), "shipments.csv, line 3, column shipment_id"),
         (cell("shipments.csv", 3, 5, "0"), "shipments.csv, line 3, column labels_per_case"),
         (cell("shipments.csv", 3, 4, "1"), "shipments.csv, line 3, column label_last"),
+        (cell("labels.csv", 2, 1, "-1"), "labels.csv, line 2, column label_last"),
         (cell("territories.csv", 2, 1, "nowhere"), "territories.csv, line 2, column region_code"),
         (cell("regions.csv", 4, 4, "91"), "regions.csv, line 4, column lat"),
         (lambda folder: (folder / "in/shipments.csv").unlink(), "shipments.csv, line 0"),
@@ -100,3 +109,25 @@ def test_an_unknown_region_is_a_missing_one(folder: Path) -> None:
     cell("scans.csv", 4, 4, "atlantis")(folder)
 
     assert run(folder)["ignored"]["unknown region"] == 1
+
+
+def test_a_line_keeps_its_number_behind_blank_and_repeated_ones(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "in/scans.csv"
+    header, first, second, *rest = path.read_text().splitlines()
+    broken = second.replace(second.split(",")[1], "x", 1)
+    path.write_text("\n".join([header, first, "", first, broken, *rest]))
+
+    with pytest.raises(SystemExit):
+        run(folder)
+
+    assert "scans.csv, line 5, column" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call_command("score_diversion", "--in", str(tmp_path / "nowhere"), "--out", str(tmp_path))
+
+    assert ended.value.code == 2
+    assert "nowhere: there is no such folder" in capsys.readouterr().err
