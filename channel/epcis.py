@@ -188,6 +188,13 @@ def _faults(event: dict[str, Any], namespaces: dict[str, str], at: str, now: dat
         yield Fault(f"{at}/action", "bad_action", "The action is ADD, OBSERVE or DELETE.")
     yield from _word(event, "bizStep", BIZ_STEPS, at)
     yield from _word(event, "disposition", DISPOSITIONS, at)
+    for way, words in event.get("persistentDisposition", {}).items():
+        if way not in {"set", "unset"}:
+            yield Fault(f"{at}/persistentDisposition/{_escaped(way)}", "no_namespace", "It has set and unset alone.")
+        for place, word in enumerate(words):
+            if not _is_word(word, DISPOSITIONS):
+                here = f"{at}/persistentDisposition/{_escaped(way)}/{place}"
+                yield Fault(here, "not_in_cbv", "The core business vocabulary has no such word.")
     yield from _things(event, at)
     for name in ("readPoint", "bizLocation"):
         if name in event:

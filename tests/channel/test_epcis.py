@@ -156,6 +156,8 @@ def test_what_is_right_has_no_fault() -> None:
         ({"bizStep": "shiping"}, "/bizStep", "not_in_cbv"),
         ({"bizStep": "urn:epcglobal:cbv:bizstep:shiping"}, "/bizStep", "not_in_cbv"),
         ({"disposition": "on_the_way"}, "/disposition", "not_in_cbv"),
+        ({"persistentDisposition": {"set": ["active", "lost"]}}, "/persistentDisposition/set/1", "not_in_cbv"),
+        ({"persistentDisposition": {"add": ["active"]}}, "/persistentDisposition/add", "no_namespace"),
         ({"eventTime": "2026-11-20T08:00:00"}, "/eventTime", "bad_time"),
         ({"eventTime": "2026-02-30T08:00:00Z"}, "/eventTime", "bad_time"),
         ({"eventTime": "2027-11-20T08:00:00Z"}, "/eventTime", "in_the_future"),
