@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from channel.acts import Item, Paper, receive, ship
-from channel.models import Partner, Region, Territory
+from channel.models import Document, Partner, Region, Territory
 from channel.packing import Filling, pack
 from channel.regions import load
 from channel.services import give_territory
@@ -15,6 +15,7 @@ from labels.queries import serials_of
 from printing.gs1 import sscc
 
 CASES, PER_CASE = 12, trade.PER_CASE
+NEWEST = 4  # cases that went to each distributor last
 FIRST_SSCC = 3_9521_0001_9000_0000  # of GS1's prefix for demonstrations
 
 
@@ -32,6 +33,7 @@ def seed_goods(
         for region in planned.territory:
             if region not in held:
                 give_territory(partner, region=region, valid_from=(began - timedelta(days=10)).date())
+    _put_shops_below(plan, partners, distributors)
     for key in [key for key, _weight in plan.sold] + ([plan.game] if plan.game else []):
         on = max(began, batches[key].created_at) + timedelta(days=1)
         _send_batch(plan, key, batches[key], distributors, on, at=at)
@@ -39,6 +41,31 @@ def seed_goods(
     _pallet(batches[key], plan.parts_of(key)[-1][1], distributors[0], began + timedelta(days=2), at=at)
     if plan.cartons:
         _send_cartons(batches[plan.cartons], distributors, began, at)
+        _send_newest(batches[plan.cartons], distributors, at)
+
+
+def _put_shops_below(plan: BrandPlan, partners: Sequence[Partner], distributors: Sequence[Partner]) -> None:
+    """Put each shop below the distributor whose territory it stands in: that is to whom a distributor ships on."""
+    for shop in partners:
+        if shop.kind != Partner.Kind.RETAILER or shop.parent_id:
+            continue
+        for distributor, planned in zip(distributors, plan.distributors, strict=True):
+            if any(shop.region == region or shop.region.startswith(f"{region}-") for region in planned.territory):
+                shop.parent = distributor
+                shop.save(update_fields=["parent"])
+                break
+
+
+def _send_newest(batch: Batch, distributors: Sequence[Partner], at: datetime) -> None:
+    """Send some cases to each distributor yesterday: nobody has confirmed them yet. Once: the days go on."""
+    if Document.objects.filter(number__startswith=f"SO-{batch.number}-N").exists():
+        return
+    first, on = batch.goods[0] + len(trade.CONSIGNMENTS) * trade.LABELS, at - timedelta(hours=20)
+    for place, distributor in enumerate(distributors):
+        number = f"{batch.number}-N{place + 1}"
+        cases = [sscc(FIRST_SSCC + 1_100_000 + place * 100 + case) for case in range(NEWEST)]
+        pack(Paper(f"PK-{number}", None, on, at, "demo"), _cases(cases, first + place * NEWEST * PER_CASE))
+        _send(number, distributor, cases, on, at)
 
 
 def _send_batch(

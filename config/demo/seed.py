@@ -12,7 +12,8 @@ from typing import Any
 
 from django.db import transaction
 
-from analytics.models import FitRun
+from analytics import rollups
+from analytics.models import FitRun, Touched
 from analytics.services import fit
 from channel.models import Partner
 from channel.services import create_partner
@@ -119,6 +120,8 @@ def seed_brand(plan: BrandPlan, kept: dict[str, Any], *, at: datetime, scale: fl
     if not FitRun.objects.exists():
         say("Judging where the goods surfaced")
         fit(at=at - timedelta(days=1))
+    for grain in Touched.Grain:  # so that maps and reports have their figures at once
+        rollups.refresh(grain)
     if plan.cartons:
         say("Opening files of investigations")
         seed_files(batches[plan.cartons], at=at)

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from brands.models import Brand
-from channel.models import Document, Region, Territory, Unit
+from channel.models import Document, Partner, Region, Territory, Unit
 from channel.queries import custody_at
 from config.demo import story, trade
-from config.demo.goods import CASES, seed_goods
+from config.demo.goods import CASES, NEWEST, _send_newest, seed_goods
 from config.demo.story import BatchPlan, BlockPlan, BrandPlan, PartnerPlan
 from tests.channel.goods import NOW
 from tests.makers import labels_of, make_active_batch, make_partner
@@ -34,6 +34,7 @@ def test_the_demos_goods_are_on_their_way(brand: Brand, monkeypatch: pytest.Monk
     china = Region.objects.create(code="CN", kind="country", name="China")
     Region.objects.create(code="CN-GD", kind="province", parent=china, name="Guangdong")
     partners = [make_partner("distributor"), make_partner("distributor"), make_partner("retailer")]
+    partners[2].region = "CN-GD"
     began = NOW - timedelta(days=30)
     batch = make_active_batch(2_000, at=began)
 
@@ -41,6 +42,7 @@ def test_the_demos_goods_are_on_their_way(brand: Brand, monkeypatch: pytest.Monk
         seed_goods(PLAN, {"tea": batch}, partners, began, at=NOW)
 
     assert set(Document.objects.values_list("status", flat=True)) == {"ACCEPTED"}
+    assert Partner.objects.get(pk=partners[2].pk).parent == partners[0], "the shop stands in its territory"
     assert (Unit.objects.count(), Territory.objects.count()) == (CASES + 1, 1)
     for label, partner, market in (
         (0, 0, ("CN-GD",)),  # a part each
@@ -78,3 +80,20 @@ def test_the_story_is_the_same_each_time() -> None:
     numbers = [story.phone_of(person) for person in range(story.XILAN.members)]
     assert len(set(numbers)) == len(numbers)
     assert {len(number) for number in numbers} == {14}
+
+
+def test_the_newest_cases_wait_to_be_confirmed(brand: Brand) -> None:
+    batch = make_active_batch(
+        len(trade.CONSIGNMENTS) * trade.LABELS + 2 * NEWEST * trade.PER_CASE, at=NOW - timedelta(days=2)
+    )
+    distributors = [make_partner("distributor"), make_partner("distributor")]
+
+    for hours in (0, 1):
+        _send_newest(batch, distributors, NOW + timedelta(hours=hours))
+
+    assert Document.objects.filter(kind="shipment").count() == 2
+    for place, distributor in enumerate(distributors):
+        label = batch.goods[0] + len(trade.CONSIGNMENTS) * trade.LABELS + place * NEWEST * trade.PER_CASE
+        held = custody_at(label, NOW)
+        assert held is not None
+        assert (held.partner_id, held.state) == (distributor.pk, "in_transit")
