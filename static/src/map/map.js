@@ -2,10 +2,11 @@
 import { init, registerMap, use } from "echarts/core";
 import { LinesChart, ScatterChart } from "echarts/charts";
 import { GeoComponent, TooltipComponent } from "echarts/components";
+import { LabelLayout } from "echarts/features"; // what hides names that would cover each other
 import { CanvasRenderer } from "echarts/renderers";
 import { greatCircle, windowAround } from "./sphere.js";
 
-use([LinesChart, ScatterChart, GeoComponent, TooltipComponent, CanvasRenderer]);
+use([LinesChart, ScatterChart, GeoComponent, TooltipComponent, LabelLayout, CanvasRenderer]);
 
 const SOURCES = ["gps", "ip", "phone"];
 const LARGEST = 26, SMALLEST = 3; // radii of bubbles, px
@@ -167,7 +168,7 @@ function tell(week, count, most) {
   const label = week ? told.weeks[week - 1] : words.every;
   slider.setAttribute("aria-valuetext", label);
   document.getElementById("map-week-name").textContent = label;
-  document.getElementById("map-largest").textContent = fill(words.largest, { n: number.format(most) });
+  document.getElementById("map-largest").textContent = count ? fill(words.largest, { n: number.format(most) }) : "";
   const rows = sums(told.seen, week);
   for (const output of document.querySelectorAll("[data-count]")) {
     const source = SOURCES.indexOf(output.dataset.count);
