@@ -6,6 +6,7 @@ partner the name only where it stands directly above or below.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -14,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext as _, ngettext, pgettext
 
+from channel.acts import UNDO_WITHIN
 from channel.models import Custody, Document, Line, Movement, Partner
 from channel.papers import LineAnswer
 from portal.acts import SITE
@@ -153,6 +155,24 @@ def under_way(partner: Partner) -> QuerySet[Document, Document]:
         pk__in=on_its_way.values("shipment"), kind=_Kind.SHIPMENT, destination=partner, state=_State.DONE
     )
     return shipments.select_related("source").order_by("happened_at", "id")
+
+
+def asked(partner: Partner) -> list[Row]:
+    """Return the transfers that wait for this partner's word, the oldest first."""
+    waiting = Q(source=partner, source_agreed_at=None) | Q(destination=partner, destination_agreed_at=None)
+    found = documents(partner).filter(waiting, kind=_Kind.TRANSFER, state=_State.PROPOSED).order_by("id")
+    return rows(partner, list(found[:MOST_EXPECTED]))
+
+
+def can_be_undone(partner: Partner, found: Document, *, by: str, at: datetime) -> bool:
+    """Return whether somebody may take a document back at the portal: their own, done there in the last ten days."""
+    return (
+        found.kind in ACTS
+        and found.issuer_id == partner.pk
+        and (found.recorded_by, found.site, found.state) == (by, SITE, _State.DONE)
+        and found.accepted > 0
+        and at - found.recorded_at <= UNDO_WITHIN
+    )
 
 
 def expected(partner: Partner) -> list[Expected]:

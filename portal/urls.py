@@ -20,6 +20,7 @@ urlpatterns = [
     path("documents/<str:public_id>", views.document),
     path("documents/<str:public_id>/receipt", views.confirm),
     path("documents/<str:public_id>/decision", views.decide),
+    path("documents/<str:public_id>/undo", views.undo),
     path("points", views.my_points),
     path("report", views.my_report),
     path("questions", reply_views.questions),

@@ -33,6 +33,7 @@ def home(request: PortalRequest) -> HttpResponse:
     found = stock.rows(partner, list(stock.documents(partner).order_by("-recorded_at", "-id")[:5]))
     context: dict[str, Any] = {
         "expected": stock.expected(partner),
+        "asked": stock.asked(partner),
         "units": sum(one.units for one in stock.holdings(partner)),
         "balance": ledger.balance(partner.account_id),
         "rows": found,
@@ -111,6 +112,7 @@ def document(request: PortalRequest, public_id: str) -> HttpResponse:
         "expected": stock.expected_of(request.partner, found) if confirms else None,
         "conditions": [(value, label) for value, label in Line.Condition.choices if value != Line.Condition.OVER],
         "key": f"page-{uuid4()}",
+        "undoes": stock.can_be_undone(request.partner, found, by=request.user.get_username(), at=now()),
     }
     return page(request, "document.html", **context)
 
@@ -154,6 +156,24 @@ def decide(request: PortalRequest, public_id: str) -> HttpResponse:
     else:
         messages.success(request, _("Your answer is recorded."))
     return redirect(f"/portal/documents/{public_id}")
+
+
+@portal_view("portal.move")
+@require_POST
+def undo(request: PortalRequest, public_id: str) -> HttpResponse:
+    """Take back what one has recorded at the portal oneself, within ten days, with a reason."""
+    found = _document(request, public_id)
+    reason, by = request.POST.get("reason", "").replace("\x00", ""), request.user.get_username()
+    if not reason.strip():
+        messages.error(request, _("Say in a few words why you take it back."))
+        return redirect(f"/portal/documents/{public_id}")
+    try:
+        answer = goods.undo(found, at=now(), by=by, site=acts.SITE, reason=reason)
+    except DomainError as error:
+        messages.error(request, str(error.detail))
+        return redirect(f"/portal/documents/{public_id}")
+    messages.success(request, _("It is taken back: the goods are again where they were before."))
+    return redirect(f"/portal/documents/{answer.document.public_id}")
 
 
 def _document(request: PortalRequest, public_id: str) -> Document:

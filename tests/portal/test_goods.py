@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from brands.models import Brand
+from channel.acts import Paper, propose_transfer
 from channel.models import Custody, Document
 from common.clock import now
 from tests.channel.goods import items
@@ -66,6 +67,40 @@ def test_a_document_is_recorded_once_for_its_key(world: World, client: Client) -
     assert Document.objects.filter(issuer=world.north, kind="shipment").count() == 1
     held = Custody.objects.get(label_range__contains=world.goods.labels(0)[0], during__upper_inf=True)
     assert held.partner == world.shop
+
+
+def test_what_one_has_recorded_is_taken_back_with_a_reason(
+    world: World, client: Client, browse: Callable[..., Client]
+) -> None:
+    body = {"act": "ship", "to": world.shop.number, "lines": lines(world.case(0))}
+    path = post(client, "/portal/documents", body, KEY).json()["url"]
+    label = world.goods.labels(0)[0]
+
+    assert "Take this back" in client.get(path).content.decode()
+    unsaid = client.post(f"{path}/undo", {"reason": " "}, follow=True)
+    done = client.post(f"{path}/undo", {"reason": "scanned the wrong pallet"}, follow=True)
+
+    assert "Say in a few words" in unsaid.content.decode()
+    assert "again where they were before" in done.content.decode()
+    assert Custody.objects.get(label_range__contains=label, during__upper_inf=True).partner == world.north
+    assert Document.objects.get(kind="cancel").reason == "scanned the wrong pallet"
+    assert "Take this back" not in client.get(path).content.decode()
+    again = client.post(f"{path}/undo", {"reason": "scanned the wrong pallet"}, follow=True)
+    assert again.redirect_chain == done.redirect_chain
+    assert Document.objects.filter(kind="cancel").count() == 1
+
+
+def test_a_transfer_asks_on_the_start_page_until_it_is_answered(world: World, client: Client) -> None:
+    paper = Paper("T-1", None, None, now(), "ada")
+    found = propose_transfer(paper, items(world.case(0)), source=world.north, destination=world.south).document
+
+    asked = client.get("/portal/").content.decode()
+    client.post(f"/portal/documents/{found.public_id}/decision", {"decision": "yes"})
+
+    assert "to decide" in asked
+    assert "to decide" not in client.get("/portal/").content.decode()
+    found.refresh_from_db()
+    assert (found.state, found.source_agreed_at is not None) == ("proposed", True)
 
 
 @pytest.mark.parametrize(
