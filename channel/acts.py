@@ -166,7 +166,8 @@ def look(
 def propose_transfer(paper: Paper, items: Sequence[Item], *, source: Partner, destination: Partner) -> Answer:
     """Propose that goods go from one partner to another from the paper's moment on; the issuer has agreed by that.
 
-    Nothing moves before both, and by setting the brand, have agreed. Raises `PartnerNotActive`.
+    Nothing moves before both, and by setting the brand, have agreed; a proposal without a line that could move is
+    refused at once. Raises `PartnerNotActive`.
     """
     _refuse_inactive(destination)
     if source == destination:
@@ -187,12 +188,14 @@ def propose_transfer(paper: Paper, items: Sequence[Item], *, source: Partner, de
             "destination_agreed_at": paper.at if paper.issuer == destination else None,
             "brand_agreed_at": paper.at if paper.issuer is None else None,
         }
+        lines_told = [line for line, _steps in drafts]
+        accepted = any(line.outcome == _Outcome.ACCEPTED for line in lines_told)
         return keep(
             _Kind.TRANSFER,
             paper,
-            [line for line, _steps in drafts],
+            lines_told,
             content_hash=content_hash,
-            state=Document.State.PROPOSED,
+            state=Document.State.PROPOSED if accepted else Document.State.REFUSED,
             source=source,
             destination=destination,
             **agreed,
@@ -363,7 +366,7 @@ def undo(document: Document, *, at: datetime, by: str, site: str, reason: str) -
         or not reason.strip()
     ):
         raise NotToUndo
-    paper = Paper(f"undo-{document.public_id}", document.issuer, at, at, by, site, reason.strip()[:300])
+    paper = Paper(f"undo-{document.public_id}", document.issuer, None, at, by, site, reason.strip()[:300])
     return cancel(paper, document)
 
 

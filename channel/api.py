@@ -99,6 +99,14 @@ def return_goods(request: HttpRequest, body: schemas.ReturnIn) -> dict[str, Any]
     return told(acts.give_back(page, _items(body.lines), source=source, destination=destination))
 
 
+@write("/transfers")
+def propose_transfer(request: HttpRequest, body: schemas.TransferIn) -> dict[str, Any]:
+    """Propose for the brand that goods go from one partner to another. Its state is ``done`` once both have agreed."""
+    source, destination = _partner(body.from_partner), _partner(body.to_partner)
+    page = _paper(request, body, None)
+    return told(acts.propose_transfer(page, _items(body.lines), source=source, destination=destination))
+
+
 @write("/packings")
 def pack_goods(request: HttpRequest, body: schemas.PackingIn) -> dict[str, Any]:
     """Record what was packed into what, as a line camera or a scanner tells it."""

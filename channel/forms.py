@@ -125,6 +125,21 @@ class PackForm(_PaperForm):
     field_order = ["kind", "sscc", "lot", "items", "number", "happened_at", "reason"]
 
 
+class PackingListForm(_PaperForm):
+    """Many units at once, as a line camera or a packer's own system writes them down."""
+
+    file = forms.FileField(
+        label=_("CSV file"),
+        help_text=_(
+            "Columns: unit (an SSCC) and item (an SSCC, a link, a serial, or two serials with .. between); kind (inner,"
+            " case or pallet; case, if it is left out) and lot, if you like. One line for each thing that went in, 5,000"
+            " at most."
+        ),
+    )
+
+    field_order = ["file", "number", "happened_at", "reason"]
+
+
 class RecallForm(_PaperForm):
     """Goods that are called back."""
 
@@ -192,6 +207,7 @@ class GoodsForm(_PaperForm):
         ("ship", _("Ship to the partner")),
         ("receive", _("The partner has received")),
         ("return", _("The partner gives back")),
+        ("transfer", _("A transfer between two partners: propose it")),
         ("release", _("Returned goods: release again")),
         ("destroy", _("Returned goods: destroy")),
         ("steal", _("Stolen")),
@@ -199,6 +215,12 @@ class GoodsForm(_PaperForm):
     act = forms.ChoiceField(label=_("What happened"), choices=ACTS)
     partner = forms.CharField(
         label=_("Partner"), max_length=12, required=False, help_text=_("The number; not needed for a theft.")
+    )
+    giver = forms.CharField(
+        label=_("Partner that gives"),
+        max_length=12,
+        required=False,
+        help_text=_("For a transfer alone. The goods change hands once both partners have agreed in the portal."),
     )
     items = forms.CharField(
         label=pgettext_lazy("goods", "Lines"),
@@ -211,7 +233,7 @@ class GoodsForm(_PaperForm):
     )
     file = forms.FileField(label=_("Or a CSV file"), required=False, help_text=_("Columns: item, condition."))
 
-    field_order = ["act", "partner", "number", "happened_at", "reason", "items", "file"]
+    field_order = ["act", "partner", "giver", "number", "happened_at", "reason", "items", "file"]
 
 
 class NewForm(EditForm):

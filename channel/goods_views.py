@@ -1,7 +1,5 @@
 """Goods on the console: documents line by line, units with their history, regions, and what is recorded by hand."""
 
-import csv
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +12,7 @@ from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from channel import acts, services
-from channel.acts import Answer, BadPaper, Item, Paper
+from channel.acts import Answer, Item, Paper
 from channel.forms import ContractForm, GoodsForm, TerritoryForm
 from channel.goods import custodies_at, owners_of
 from channel.items import contents, units_by_sscc
@@ -22,6 +20,7 @@ from channel.models import Document, Line, Partner, Region
 from channel.packing import know
 from channel.papers import UnknownPartner
 from channel.reasons import reason_text
+from channel.sheets import sheet
 from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
@@ -205,9 +204,11 @@ def _right(request: HttpRequest, public_id: str, form_class: Any, act: Callable[
 
 def _recorded(request: HttpRequest, data: dict[str, Any]) -> Answer:
     items = _items(data["items"], data["file"])
-    partner = Partner.objects.filter(number=data["partner"].strip().upper()).first()
+    partner, giver = (
+        Partner.objects.filter(number=data[name].strip().upper()).first() for name in ("partner", "giver")
+    )
     act = data["act"]
-    if partner is None and act in {"ship", "receive", "return"}:
+    if (partner is None and act in {"ship", "receive", "return", "transfer"}) or (giver is None and act == "transfer"):
         raise UnknownPartner
     issuer = partner if act in {"receive", "return"} else None
     page = Paper(data["number"].strip(), issuer, data["happened_at"], now(), _by(request), "", data["reason"])
@@ -217,6 +218,8 @@ def _recorded(request: HttpRequest, data: dict[str, Any]) -> Answer:
         return acts.receive(page, items, receiver=partner)
     if act == "return" and partner:
         return acts.give_back(page, items, source=partner)
+    if act == "transfer" and partner and giver:
+        return acts.propose_transfer(page, items, source=giver, destination=partner)
     if act in {"release", "destroy"}:
         return acts.inspect(page, items, holder=None, resale=act == "release")
     return acts.steal(page, items)
@@ -231,17 +234,7 @@ def _items(text: str, file: UploadedFile | None) -> list[Item]:
         found.append(Item(item.strip(), condition.strip()) if known else Item(line))
     if file is None:
         return found
-    try:
-        content = file.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadPaper(_("The file is not in UTF-8.")) from None
-    reader = csv.DictReader(io.StringIO(content))
-    if "item" not in (reader.fieldnames or []):
-        raise BadPaper(_("The file has no column item."))
-    try:
-        return found + [Item((row["item"] or "").strip(), (row.get("condition") or "").strip()) for row in reader]
-    except csv.Error:
-        raise BadPaper(_("The file cannot be read.")) from None
+    return found + [Item(row["item"], row.get("condition", "")) for row in sheet(file, "item")]
 
 
 def _document(public_id: str) -> Document:

@@ -161,10 +161,15 @@ def pack(paper: Paper, fillings: Sequence[Filling]) -> Answer:
             return before
         units = _units_for(fillings, at=paper.moment)
         targets = find(lines, at=paper.moment)
-        rows = [
-            _put(place, target, units[one.sscc], item.text, paper.moment)
-            for place, (target, one, item) in enumerate(zip(targets, fillings, items, strict=True), 1)
-        ]
+        rows: list[Line] = []
+        filled: set[int] = set()  # by lines above: such a unit goes on a pallet in the same document
+        for place, (target, one, item) in enumerate(zip(targets, fillings, items, strict=True), 1):
+            unit, child, fault = units[one.sscc], target.unit, target.fault
+            if child is not None and fault == "empty" and (not child.is_foreign or child.pk in filled):
+                fault = ""  # a unit of ours may be put away before it is filled
+            rows.append(_put(_line(place, item.text, child, target.labels, fault), target, unit, paper.moment))
+            if rows[-1].outcome != _Outcome.REJECTED:
+                filled.add(unit.pk)
         return keep(Document.Kind.PACKING, paper, rows, content_hash=content_hash)
 
 
@@ -220,12 +225,8 @@ def relabel(paper: Paper, old: str, new: str) -> Answer:
     return answer
 
 
-def _put(place: int, target: Target, unit: Unit, text: str, at: datetime) -> Line:
-    fault = target.fault
-    if target.unit is not None and fault == "empty" and not target.unit.is_foreign:
-        fault = ""  # a unit may be put away before it is filled
-    line = _line(place, text, target.unit, target.labels, fault)
-    if fault:
+def _put(line: Line, target: Target, unit: Unit, at: datetime) -> Line:
+    if line.reason:
         return line
     if target.unit is not None:
         return _put_unit(line, target.unit, unit, at)

@@ -1,4 +1,4 @@
-"""The shapes of goods in the JSON API: docs/guide/api.md tells them to people, /api/v1/openapi.json to programs."""
+"""The shapes of goods in the JSON API: docs/guide/goods.md tells them to people, /api/v1/openapi.json to programs."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -74,6 +74,13 @@ class ReturnIn(_DocumentIn):
 
     from_partner: PartnerNumber
     to_partner: PartnerNumber | None = None
+
+
+class TransferIn(_DocumentIn):
+    """Goods that a partner is to hand to another one: both agree in the portal before anything moves."""
+
+    from_partner: PartnerNumber
+    to_partner: PartnerNumber
 
 
 class FillingIn(_In):

@@ -4,17 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from channel import packing
-from channel.acts import Answer, Item, Paper
-from channel.forms import OpenForm, PackForm, RelabelForm
-from channel.items import units_by_sscc
+from channel.acts import Answer, BadPaper, Item, Paper
+from channel.forms import OpenForm, PackForm, PackingListForm, RelabelForm
+from channel.items import read, units_by_sscc
 from channel.models import Document, Unit
 from channel.packing import Filling
+from channel.sheets import sheet
 from common.clock import now
 from common.errors import DomainError
 from common.ids import new_public_id
@@ -37,6 +39,18 @@ def pack(request: HttpRequest) -> HttpResponse:
         return packing.pack(_paper(request, data), [Filling(sscc, data["kind"], text, data["lot"]) for text in lines])
 
     return _page(request, form, act, title=_("Pack by hand"), submit=_("Pack"), back="/console/goods")
+
+
+@staff_view("channel.goods")
+@require_http_methods(["GET", "POST"])
+def packing_list(request: HttpRequest) -> HttpResponse:
+    """Take in a packing list: which things went into which units."""
+    form = PackingListForm(request.POST or None, request.FILES or None, initial={"number": _proposed("LIST")})
+
+    def act(data: dict[str, Any]) -> Answer:
+        return packing.pack(_paper(request, data), _fillings(data["file"]))
+
+    return _page(request, form, act, title=_("Packing list"), submit=_("Take in"), back="/console/goods")
 
 
 @staff_view("channel.goods")
@@ -69,7 +83,7 @@ def relabel(request: HttpRequest, sscc: str) -> HttpResponse:
 
 def _page(
     request: HttpRequest,
-    form: PackForm | OpenForm | RelabelForm,
+    form: PackForm | PackingListForm | OpenForm | RelabelForm,
     act: Callable[[dict[str, Any]], Answer],
     *,
     title: str,
@@ -94,6 +108,26 @@ def _page(
         "back": back or (f"/console/goods/units/{unit.sscc}" if unit else ""),
     }
     return render(request, "channel/unit_form.html", context, status=422 if form.is_bound else 200)
+
+
+def _fillings(file: UploadedFile) -> list[Filling]:
+    """Read a packing list. Raises `BadPaper`, which names the first line that is none."""
+    found = []
+    for place, row in enumerate(sheet(file, "unit", "item"), 2):
+        [unit] = read([Item(row["unit"])])
+        kind, lot = row.get("kind", "").lower() or Unit.Kind.CASE, row.get("lot", "")
+        if not unit.sscc:
+            raise BadPaper(
+                _("Line {n}: unit is no SSCC, 18 digits of which the last is the check digit.").format(n=place)
+            )
+        if kind not in Unit.Kind.values:
+            raise BadPaper(_("Line {n}: kind is none of inner, case and pallet.").format(n=place))
+        if len(lot) > 20 or "\x00" in lot:
+            raise BadPaper(_("Line {n}: a lot has 20 characters at most.").format(n=place))
+        found.append(Filling(unit.sscc, kind, row["item"], lot))
+    if not found:
+        raise BadPaper(_("A document needs at least one line."))
+    return found
 
 
 def _unit(sscc: str) -> Unit:

@@ -18,6 +18,7 @@ urlpatterns = [
     path("goods", goods_views.documents),
     path("goods/record", goods_views.record),
     path("goods/pack", unit_views.pack),
+    path("goods/packing-list", unit_views.packing_list),
     path("goods/units/<str:sscc>", goods_views.unit),
     path("goods/units/<str:sscc>/open", unit_views.unpack),
     path("goods/units/<str:sscc>/relabel", unit_views.relabel),

@@ -56,6 +56,19 @@ def test_goods_go_out_and_arrive(api: Api, goods: Goods) -> None:
     assert back.json()["status"] == "ACCEPTED"
 
 
+def test_a_transfer_is_proposed(api: Api, goods: Goods) -> None:
+    api.post("/shipments", shipment(goods, 0))
+    body = {"from_partner": goods.a.number, "to_partner": goods.b.number, "lines": [{"item": goods.cases[0]}]}
+
+    answer = api.post("/transfers", body, key="first")
+
+    assert (answer.status_code, answer.json()["state"], answer.json()["status"]) == (200, "proposed", "ACCEPTED")
+    assert api.post("/transfers", body, key="first").content == answer.content
+    assert api.get(f"/units/{goods.cases[0]}").json()["holder"] == goods.a.number
+    same = body | {"to_partner": goods.a.number}
+    assert api.post("/transfers", same, key="second").json()["code"] == "bad_document"
+
+
 def test_the_same_again_is_answered_byte_for_byte(api: Api, goods: Goods) -> None:
     body = shipment(goods, 0) | {"happened_at": (now() - timedelta(days=1)).isoformat()}
     first = api.post("/shipments", body)

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from brands.models import Brand
-from channel.acts import propose_transfer
+from channel.acts import agree, propose_transfer
 from channel.models import Contract, Document, Partner, Territory
 from channel.queries import custody_at
 from common.clock import now
@@ -57,6 +57,7 @@ def test_lines_are_typed_and_uploaded_and_answered(owner: Client, goods: Goods) 
         ({"number": ""}, "required"),
         ({"file": SimpleUploadedFile("x.csv", b"\xff\xfe")}, "not in UTF-8"),
         ({"file": SimpleUploadedFile("x.csv", b"sscc\n1\n")}, "no column item"),
+        ({"file": SimpleUploadedFile("x.csv", b"item" * 60_000)}, "cannot be read"),
     ],
 )
 def test_a_form_that_cannot_be_read_says_why(
@@ -105,6 +106,26 @@ def test_the_brand_decides(owner: Client, goods: Goods) -> None:
     assert states[proposal.document.pk].state == "refused"
     assert states[sent.pk].state == "cancelled"
     assert signed_in("auditor").post(f"/console/goods/{sent.public_id}/decide").status_code == 403
+
+
+def test_a_transfer_is_proposed_and_waits_for_both(owner: Client, goods: Goods) -> None:
+    send(goods, goods.a, 0, at=ago(days=1))
+    form = {"act": "transfer", "partner": goods.b.number, "giver": goods.a.number.lower(), "number": "T-1"}
+
+    answer = owner.post("/console/goods/record", form | {"items": goods.cases[0]})
+
+    proposed = Document.objects.get(kind="transfer")
+    assert answer.headers["Location"] == f"/console/goods/{proposed.public_id}"
+    assert (proposed.state, proposed.source, proposed.destination) == ("proposed", goods.a, goods.b)
+    agree(proposed, side="source", at=now())
+    assert agree(proposed, side="destination", at=now()).state == "done"
+    held = custody_at(goods.labels(0)[0], now())
+    assert held is not None
+    assert held.partner_id == goods.b.pk
+    alone = owner.post("/console/goods/record", form | {"giver": "", "number": "T-2", "items": goods.cases[0]})
+    assert (alone.status_code, "no such partner" in alone.content.decode()) == (422, True)
+    owner.post("/console/goods/record", form | {"number": "T-3", "items": goods.cases[1]})
+    assert Document.objects.get(number="T-3").state == "refused", "nothing of it could ever move"
 
 
 def test_territories_and_contracts_are_given(owner: Client, goods: Goods) -> None:

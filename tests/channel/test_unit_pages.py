@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from brands.models import Brand
@@ -55,6 +56,52 @@ def test_a_case_is_packed_under_a_new_number_once(owner: Client, goods: Goods) -
     other = owner.post("/console/goods/pack", packing(number="P-2", items=serial_of(labels[0])))
     page = owner.get(other.headers["Location"]).content.decode()
     assert "That lies in another unit." in page
+
+
+def listed(rows: str, number: str = "L-1") -> dict[str, object]:
+    file = SimpleUploadedFile("list.csv", rows.encode("utf-8-sig"))
+    return {"file": file, "number": number, "happened_at": "", "reason": ""}
+
+
+def test_a_packing_list_fills_many_units_once(owner: Client, goods: Goods) -> None:
+    labels = labels_of(make_active_batch(6))
+    one, two, pallet = new_sscc(), new_sscc(), new_sscc()
+    rows = [
+        "unit,item,kind,lot",
+        f"{one},{range_text(labels[:3])},,L7",
+        f"(00){two},{range_text(labels[3:])},Case,L7",
+        f"{pallet},{one},pallet,",
+        f"{pallet},{two},pallet,",
+        f"{two},nonsense,,",
+    ]
+
+    first = owner.post("/console/goods/packing-list", listed("\r\n".join(rows)))
+    again = owner.post("/console/goods/packing-list", listed("\n".join(rows)))
+
+    assert (first.status_code, first.headers["Location"]) == (302, again.headers["Location"])
+    document = Document.objects.get(number="L-1")
+    assert (document.kind, document.accepted, document.rejected) == ("packing", 4, 1)
+    units = units_by_sscc([one, two, pallet])
+    assert [(unit.kind, unit.lot) for unit in units.values()] == [("case", "L7"), ("case", "L7"), ("pallet", "")]
+    assert {link.child for link in units[pallet].children.all()} == {units[one], units[two]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("item\nX\n", "no column unit"),
+        ("unit,item\n123,X\n", "Line 2: unit is no SSCC"),
+        ("unit,item,kind\n395210000123456786,X,box\n", "Line 2: kind is none of"),
+        ("unit,item,lot\n395210000123456786,X," + "L" * 21, "Line 2: a lot has"),
+        ("unit,item\n", "at least one line"),
+    ],
+)
+def test_a_packing_list_that_is_none_says_where(owner: Client, goods: Goods, rows: str, words: str) -> None:
+    answer = owner.post("/console/goods/packing-list", listed(rows))
+
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not Document.objects.filter(number="L-1").exists()
 
 
 def test_a_pallet_with_a_foreign_number_takes_cases(owner: Client, goods: Goods) -> None:

@@ -231,6 +231,10 @@ def of_goods(two: Two) -> dict[Operation, tuple[str, Any]]:
         ("POST", "/api/v1/shipments"): ("/api/v1/shipments", {"to_partner": distributor, "lines": lines}),
         ("POST", "/api/v1/deliveries"): ("/api/v1/deliveries", {"at_partner": distributor, "lines": lines}),
         ("POST", "/api/v1/returns"): ("/api/v1/returns", {"from_partner": distributor, "lines": lines}),
+        ("POST", "/api/v1/transfers"): (
+            "/api/v1/transfers",
+            {"from_partner": distributor, "to_partner": "R1001", "lines": lines},
+        ),
         ("POST", "/api/v1/packings"): ("/api/v1/packings", {"lines": [{"sscc": case, "item": two.serial}]}),
         ("GET", "/api/v1/documents"): ("/api/v1/documents", None),
         ("GET", "/api/v1/documents/{document_id}"): (f"/api/v1/documents/{document}", None),
