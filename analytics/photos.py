@@ -59,7 +59,7 @@ class Photo:
 def read_photo(data: bytes, *, name: str = "", papers: bool = False) -> Photo:
     """Look through what was sent; ``papers`` lets a PDF pass too. Raises `BadPhoto`. Nothing is drawn anew."""
     if not data or len(data) > MOST_BYTES:
-        raise BadPhoto
+        raise _refusal(name, papers=papers)
     if papers and data.startswith(b"%PDF-") and b"%%EOF" in data[-2048:]:
         return Photo(data, CasePhoto.MediaType.PDF, _plain(name))
     if _is_heic(data):
@@ -72,8 +72,19 @@ def read_photo(data: bytes, *, name: str = "", papers: bool = False) -> Photo:
                 raise BadPhoto(_("The picture has too many pixels."))
             image.load()  # a file that was cut off fails here
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError, Warning) as error:
-        raise BadPhoto from error
+        raise _refusal(name, papers=papers) from error
     return Photo(data, _FORMATS[str(image.format)], _plain(name))
+
+
+def _refusal(name: str, *, papers: bool) -> BadPhoto:
+    """Say which of several files it is, and what may be sent instead."""
+    if not (shown := _plain(name)):
+        return BadPhoto()
+    if papers:
+        said = _("{name} cannot be kept: send a PDF, JPEG, PNG, WebP or HEIC of at most 12 MB.")
+    else:
+        said = _("{name} cannot be kept: send a JPEG, PNG, WebP or HEIC of at most 12 MB.")
+    return BadPhoto(said.format(name=shown))
 
 
 def _plain(name: str) -> str:

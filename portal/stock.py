@@ -219,6 +219,9 @@ def _row(partner: Partner, found: Document, *, waits: bool) -> Row:
     other = found.destination if goes_out else found.source
     if found.kind == _Kind.RECEIPT:
         goes_out, other = False, found.refers.source if found.refers else None
+    elif found.kind == _Kind.CANCEL and found.refers:  # it has no sides of its own
+        goes_out = found.refers.source_id == partner.pk
+        other = found.refers.destination if goes_out else found.refers.source
     mine = found.issuer_id == partner.pk
     if found.state != _State.DONE:
         look = {_State.PROPOSED: "wait", _State.CANCELLED: "no", _State.REFUSED: "no"}.get(_State(found.state), "")

@@ -33,7 +33,10 @@
       item.querySelector("small").textContent = row.said;
       const end = item.querySelector(".end");
       end.textContent = row.look === "ok" ? (row.labels ? fill(words.items, { n: count(row.labels) }) : "") : row.look === "wait" ? words.duplicate : row.look === "no" ? words.refused : "";
-      if (act === "receive" && row.look === "ok" && row.condition !== "over") end.append(condition(row));
+      if (act === "receive" && row.look === "ok" && row.condition !== "over") { // a narrow screen has no room for both
+        item.querySelector("small").textContent = [row.said, end.textContent].filter(Boolean).join(" · ");
+        end.replaceChildren(condition(row));
+      }
       if (act === "receive" && row.look === "no" && ["not_shipped", "held_by_other"].includes(row.reason)) item.querySelector("small").append(" ", extra(row));
       end.append(remove(row));
       return item;

@@ -284,6 +284,13 @@ def test_what_is_no_photograph_is_refused(sent: bytes) -> None:
         read_photo(sent)
 
 
+def test_of_several_files_the_one_that_cannot_be_kept_is_named() -> None:
+    with pytest.raises(BadPhoto, match=r"^shelf\.jpg cannot be kept: send a JPEG"):
+        read_photo(b"<html>", name="C:\\shelf.jpg")
+    with pytest.raises(BadPhoto, match=r"^bill\.txt cannot be kept: send a PDF, JPEG"):
+        read_photo(b"", name="bill.txt", papers=True)
+
+
 def test_a_heic_is_known_by_its_boxes_and_a_paper_passes_with_an_answer() -> None:
     boxes = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x0cmeta\0\0\0\0" + b"\0\0\0\x0amdat\1\2"
 

@@ -82,6 +82,9 @@ def test_what_one_has_recorded_is_taken_back_with_a_reason(
 
     assert "Say in a few words" in unsaid.content.decode()
     assert "again where they were before" in done.content.decode()
+    assert f"to {world.shop.display_name}" in done.content.decode(), (
+        "the cancellation has the other side of what it cancels"
+    )
     assert Custody.objects.get(label_range__contains=label, during__upper_inf=True).partner == world.north
     assert Document.objects.get(kind="cancel").reason == "scanned the wrong pallet"
     assert "Take this back" not in client.get(path).content.decode()
