@@ -88,7 +88,7 @@ class _Writer:
         content, case = self.content, self.content.case
         partner = (content.partner.name_zh if self.zh else "") or content.partner.name
         facts = [
-            (_("File"), f"{self.number}  {case.public_id}"),
+            (pgettext("investigation", "File"), f"{self.number}  {case.public_id}"),
             (_("State of the file"), str(case.get_state_display())),
             (_("As of"), self._moment(content.as_of)),
             (_("Shipment"), f"{content.shipment.number}  {content.shipment.public_id}"),
@@ -241,7 +241,14 @@ class _Writer:
         self.paper.heading(_("Who held the goods"))
         kinds, states = dict(Document.Kind.choices), dict(Movement.State.choices)
         self._table(
-            (_("When"), _("Document"), _("From"), _("To"), _("Packs"), _("State")),
+            (
+                _("When"),
+                _("Document"),
+                pgettext("goods", "From"),
+                pgettext("goods", "To"),
+                pgettext("evidence", "Packs"),
+                _("State"),
+            ),
             [
                 (
                     self._when(row["happened_at"]),
@@ -273,7 +280,14 @@ class _Writer:
         sources = dict(ScanPlace.Source.choices)
         shown = sorted(speaking[:MOST_SCANS], key=lambda row: (str(row["on"]), str(row["label"])))
         self._table(
-            (_("Day"), _("City or province"), _("Told by"), _("Pack"), _("Case"), _("Elsewhere to own market")),
+            (
+                _("Day"),
+                _("City or province"),
+                _("Told by"),
+                pgettext("evidence", "Pack"),
+                _("Case"),
+                _("Elsewhere to own market"),
+            ),
             [
                 (
                     row["on"],
@@ -303,7 +317,7 @@ class _Writer:
             self.paper.facts(
                 [
                     (_("When, by whom"), f"{self._when(row['done_at'])}, {row['by']}"),
-                    (_("Pack"), str(row["label"])),
+                    (pgettext("evidence", "Pack"), str(row["label"])),
                     (_("Place of the investigator's telephone"), where),
                     (_("Invoice, price"), f"{row['invoice'] or '–'}, {row['price'] or '–'}"),
                     (_("Note"), str(row["note"] or "–")),

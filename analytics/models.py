@@ -10,7 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from analytics.bundle_models import EvidenceBundle
 from analytics.case_models import (
@@ -330,7 +330,7 @@ class Verdict(models.Model):
 
     class Decision(models.TextChoices):
         CONFIRMED = "confirmed", _("confirmed")
-        REJECTED = "rejected", _("rejected")
+        REJECTED = "rejected", pgettext_lazy("file", "rejected")
         EXPLAINED = "explained", _("explained")
 
     shipment_id = models.BigIntegerField(db_index=True)

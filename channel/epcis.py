@@ -16,6 +16,7 @@ from channel.epcis_ids import CBV, event_id, fault_of_uri
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 MOST_EPCS = 10_000
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 TYPES = {"ObjectEvent", "AggregationEvent", "TransactionEvent", "TransformationEvent", "AssociationEvent"}
 ACTIONS = {"OBSERVE", "ADD", "DELETE"}
 BIZ_STEPS = frozenset(
@@ -220,6 +221,8 @@ def _times(event: dict[str, Any], at: str, now: datetime) -> Iterator[Fault]:
         yield Fault(f"{at}/eventTime", "bad_time", "A time is RFC 3339, with its zone.")
     elif datetime.fromisoformat(event["eventTime"]) > now + timedelta(minutes=5):
         yield Fault(f"{at}/eventTime", "in_the_future", "An event tells of what has happened.")
+    elif datetime.fromisoformat(event["eventTime"]) < EARLIEST:
+        yield Fault(f"{at}/eventTime", "bad_time", "There were no such goods then.")
     offset = event.get("eventTimeZoneOffset")
     if not isinstance(offset, str) or not _OFFSET.fullmatch(offset):
         yield Fault(f"{at}/eventTimeZoneOffset", "bad_offset", "The offset is +08:00, or the like.")

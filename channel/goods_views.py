@@ -149,7 +149,7 @@ def record(request: HttpRequest) -> HttpResponse:
 @require_GET
 def regions(request: HttpRequest) -> HttpResponse:
     """Show the regions in one, or those of a name, and whose they are today."""
-    code, text = request.GET.get("in", ""), request.GET.get("q", "").strip().replace("\x00", "")[:80]
+    code, text = (request.GET.get(name, "").strip().replace("\x00", "")[:80] for name in ("in", "q"))
     place = Region.objects.select_related("parent").filter(code=code).first() if code else None
     found = Region.objects.select_related("replaced_by")
     found = found.filter(parent=place) if place or not text else found

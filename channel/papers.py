@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
@@ -22,6 +22,7 @@ from common.errors import Conflict, Invalid, NotFound
 
 MOST_LINES = 5_000
 SKEW = timedelta(minutes=5)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _Outcome = Line.Outcome
 
 
@@ -125,6 +126,8 @@ def check(paper: Paper, items: Sequence[Item]) -> None:
         raise BadPaper(_("A line names one thing, in at most 300 characters."))
     if paper.happened_at and paper.happened_at > paper.at + SKEW:
         raise BadPaper(_("A document tells of what has happened, not of the future."))
+    if paper.happened_at and paper.happened_at < EARLIEST:
+        raise BadPaper(_("There were no such goods then: look at the year."))
 
 
 def hash_of(paper: Paper, items: Sequence[Item], content: dict[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db.models import QuerySet
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language, gettext as _, pgettext
 
 from analytics import case_evidence, casework, photos, release, replies as files
 from analytics.models import Appeal, CaseAnswer, CasePhoto, CaseQuestion
@@ -185,7 +185,7 @@ def paper_word(kind: str, way: str) -> str:
     """Return what a document is called."""
     return {
         "shipment": _("Shipment to you") if way == "to_you" else _("Shipment from you"),
-        "receipt": _("Receipt"),
+        "receipt": pgettext("goods", "Receipt"),
         "transfer": _("Transfer to you") if way == "to_you" else _("Transfer from you"),
         "return": _("Return to you") if way == "to_you" else _("Return from you"),
         "inspection": _("Inspection"),

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from channel import acts as goods
@@ -96,7 +96,7 @@ def document(request: PortalRequest, public_id: str) -> HttpResponse:
     lines = stock.lines_of(request.partner, found)
     if wants_csv(request):
         columns: list[Column] = [
-            (_("Line"), "item"),
+            (pgettext("portal", "Line"), "item"),
             (_("Product"), "product"),
             (_("Items"), "labels"),
             (_("Answer"), "outcome"),

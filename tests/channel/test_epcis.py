@@ -161,6 +161,7 @@ def test_what_is_right_has_no_fault() -> None:
         ({"eventTime": "2026-11-20T08:00:00"}, "/eventTime", "bad_time"),
         ({"eventTime": "2026-02-30T08:00:00Z"}, "/eventTime", "bad_time"),
         ({"eventTime": "2027-11-20T08:00:00Z"}, "/eventTime", "in_the_future"),
+        ({"eventTime": "0001-01-01T00:00:00+14:00"}, "/eventTime", "bad_time"),
         ({"eventTimeZoneOffset": "+0800"}, "/eventTimeZoneOffset", "bad_offset"),
         ({"action": "LOOK"}, "/action", "bad_action"),
         ({"type": "Event"}, "/type", "bad_type"),

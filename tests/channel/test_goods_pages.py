@@ -54,6 +54,7 @@ def test_lines_are_typed_and_uploaded_and_answered(owner: Client, goods: Goods) 
     [
         ({"partner": "D9999"}, "no such partner"),
         ({"items": ""}, "at least one line"),
+        ({"happened_at": "0001-01-01T00:00"}, "no such goods then"),
         ({"number": ""}, "required"),
         ({"file": SimpleUploadedFile("x.csv", b"\xff\xfe")}, "not in UTF-8"),
         ({"file": SimpleUploadedFile("x.csv", b"sscc\n1\n")}, "no column item"),
@@ -91,6 +92,7 @@ def test_pages_show_documents_units_and_regions(owner: Client, goods: Goods) -> 
     assert sent.number in owner.get("/console/goods?format=csv").content.decode()
     assert owner.get("/console/goods/units/395210000123456786").status_code == 404
     assert owner.get("/console/goods/doc_none").status_code == 404
+    assert owner.get("/console/regions?in=%00&q=%00").status_code == 200
 
 
 def test_the_brand_decides(owner: Client, goods: Goods) -> None:
