@@ -441,7 +441,9 @@ def fail(row_id: int, problem: str, *, at: datetime) -> None:
 
 def leave_to_worker(row_id: int) -> Kept:
     """Tell the carrier nothing more: if nobody has spoken yet, a worker will. Return how the message stands then."""
-    InboundMessage.objects.filter(pk=row_id, reply_state=_ReplyState.NONE).update(reply_state=_ReplyState.OUTBOX)
+    with transaction.atomic(durable=True):
+        hurried()
+        InboundMessage.objects.filter(pk=row_id, reply_state=_ReplyState.NONE).update(reply_state=_ReplyState.OUTBOX)
     return read(row_id)
 
 

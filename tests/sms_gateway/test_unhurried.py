@@ -40,8 +40,8 @@ def waited(real_commits: Brand, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
         (ANSWERED, PHONE, True, [False, True], ("decided", "inline")),
         (ANSWERED, PHONE, False, [True, True], ("decided", "outbox")),
         (ANSWERED, CLOSED, True, [True], ("parked", "silent")),
-        (FAILED, PHONE, True, [False, True], ("new", "outbox")),
-        (FAILED, PHONE, False, [True, True], ("new", "outbox")),
+        (FAILED, PHONE, True, [False, True, True], ("new", "outbox")),
+        (FAILED, PHONE, False, [True, True, True], ("new", "outbox")),
     ],
     ids=["answered", "answered later", "not paid for", "failed", "failed, later"],
 )
