@@ -283,22 +283,20 @@ def web(bench: Bench) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = embedded.free_port()
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
+            *(sys.executable, "-m", "granian", "--interface", "asginl", "--host", "127.0.0.1", "--port", str(port)),
             *(
                 "--workers",
                 str(WEB_WORKERS),
-                "--blocking-threads",
-                str(CLIENTS // WEB_WORKERS),
+                "--loop",
+                "uvloop",
                 "--backlog",
                 "1024",
                 "--no-ws",
-                "--blocking-threads-idle-timeout",
-                "600",
             ),
-            *("--log-level", "warning", "config.wsgi:application"),
+            *("--log-level", "warning", "config.gateway:application"),
         ],
         cwd=ROOT,
-        env={**os.environ, **bench.environment, "PORT": str(port)},
+        env={**os.environ, **bench.environment, "PORT": str(port), "WEB_THREADS": str(CLIENTS // WEB_WORKERS)},
     )
     try:
         _wait_for(port)

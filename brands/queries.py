@@ -26,6 +26,12 @@ def _read_host(host: str) -> Brand | None:
 _at_host: Kept[Brand | None] = Kept(_read_host)
 
 
+def brand_at_hand(host: str) -> Brand | None:
+    """Return the brand that answers at ``host`` if this process has lately asked who does; asks no database."""
+    brand = _at_host.at_hand(host)
+    return brand if brand is not None and brand.schema_name != settings.PUBLIC_SCHEMA_NAME else None
+
+
 def forget_hosts() -> None:
     """Drop what is kept, after a change of brands in this process."""
     _at_host.forget()

@@ -3,8 +3,11 @@
 One queue per brand and kind of work; a few threads take the fullest. An idle process runs batches of one; a busy one
 takes whatever came while the last batch committed. Threads start at the first item of a process and have database
 connections of their own; at shutdown the queues are drained. A batch that dies answers what it held with `away`.
+
+A thread waits for its outcome (`submit`), an event loop awaits it (`ask`).
 """
 
+import asyncio
 import atexit
 import logging
 import os
@@ -12,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -44,11 +48,36 @@ class _Ticket(Generic[I, O]):
             self.ready.release()
 
 
+class _Promise(Generic[I, O]):
+    """One item of an event loop, in a queue; the loop is told of its outcome together with those beside it (`_tell`)."""
+
+    __slots__ = ("future", "item", "outcome")
+
+    def __init__(self, item: I) -> None:
+        self.item = item
+        self.outcome: O | None = None
+        self.future: asyncio.Future[O] = asyncio.get_running_loop().create_future()
+
+    def give(self, outcome: O) -> None:
+        """Answer, once."""
+        if self.outcome is None:
+            self.outcome = outcome
+
+
+def _tell(promises: Sequence[_Promise[Any, Any]]) -> None:
+    for promise in promises:
+        if not promise.future.done():  # whoever asked may have gone
+            promise.future.set_result(promise.outcome)
+
+
+_Batch = list[_Ticket[I, O] | _Promise[I, O]]
+
+
 @dataclass(slots=True)
 class _Queue(Generic[I, O]):
     tenant: Any
     kind: str
-    waiting: deque[_Ticket[I, O]] = field(default_factory=deque)
+    waiting: deque[_Ticket[I, O] | _Promise[I, O]] = field(default_factory=deque)
 
 
 class _Hands(Generic[I, O]):
@@ -67,12 +96,11 @@ class _Hands(Generic[I, O]):
         for thread in self.threads:
             thread.start()
 
-    def submit(self, kind: str, item: I, within_s: float) -> O:
-        ticket: _Ticket[I, O] = _Ticket(item)
-        tenant = connection.tenant
+    def put(self, kind: str, ticket: _Ticket[I, O] | _Promise[I, O], tenant: Any) -> bool:
+        """Queue an item; return whether anybody will do it."""
         with self.changed:
             if self.closing:
-                return self.owner.away()
+                return False
             queue = self.queues.get((tenant.schema_name, kind))
             if queue is None:
                 queue = self.queues[tenant.schema_name, kind] = _Queue(tenant, kind)
@@ -80,8 +108,7 @@ class _Hands(Generic[I, O]):
             queue.waiting.append(ticket)
             if not self.busy or len(queue.waiting) % self.owner.enough == 0:
                 self.changed.notify()
-        ticket.ready.acquire(timeout=within_s)
-        return self.owner.away() if ticket.outcome is None else ticket.outcome
+        return True
 
     def close(self) -> None:
         """Answer what waits, then end the threads; later items are told to come again."""
@@ -103,8 +130,7 @@ class _Hands(Generic[I, O]):
             except BaseException as error:
                 # Whatever it was, nobody may wait for ever for an answer.
                 log.exception("a batch failed", exc_info=error)
-                for ticket in batch:
-                    ticket.give(self.owner.away())
+                _give(batch, [self.owner.away() for _ in batch])
                 if not isinstance(error, Exception):
                     raise
             finally:
@@ -113,7 +139,7 @@ class _Hands(Generic[I, O]):
                     self.changed.notify()
         connection.close()
 
-    def _take(self) -> tuple[_Queue[I, O], list[_Ticket[I, O]]] | None:
+    def _take(self) -> tuple[_Queue[I, O], _Batch[I, O]] | None:
         """Wait for work; return up to 64 items of the queue with most waiting, or None at the end.
 
         While another thread is at work only a good batch is worth a second one: a batch costs nearly as much as its
@@ -133,15 +159,25 @@ class _Hands(Generic[I, O]):
                     return None
                 self.changed.wait()
 
-    def _answer(self, queue: _Queue[I, O], batch: list[_Ticket[I, O]], *, trusted: bool) -> None:
+    def _answer(self, queue: _Queue[I, O], batch: _Batch[I, O], *, trusted: bool) -> None:
         connection.close_if_unusable_or_obsolete()  # after an error it asks in any case
         if trusted:
             connection.health_check_done = True  # type: ignore[attr-defined]
         if connection.tenant is not queue.tenant:  # each time costs a statement
             connection.set_tenant(queue.tenant)
-        outcomes = self.owner.run(queue.kind, [ticket.item for ticket in batch])
-        for ticket, outcome in zip(batch, outcomes, strict=True):
-            ticket.give(outcome)
+        _give(batch, self.owner.run(queue.kind, [ticket.item for ticket in batch]))
+
+
+def _give(batch: _Batch[I, O], outcomes: Sequence[O]) -> None:
+    """Answer every item of a batch; each event loop is woken once."""
+    asked: dict[asyncio.AbstractEventLoop, list[_Promise[I, O]]] = {}
+    for ticket, outcome in zip(batch, outcomes, strict=True):
+        ticket.give(outcome)
+        if isinstance(ticket, _Promise):
+            asked.setdefault(ticket.future.get_loop(), []).append(ticket)
+    for loop, promises in asked.items():
+        with suppress(RuntimeError):  # a loop that has ended has nobody waiting
+            loop.call_soon_threadsafe(_tell, promises)
 
 
 class Collector(Generic[I, O]):
@@ -170,7 +206,21 @@ class Collector(Generic[I, O]):
 
     def submit(self, item: I, *, kind: str = "", within_s: float) -> O:
         """Do one item of the brand that this thread's connection points at, together with whatever else waits."""
-        return self._hands().submit(kind, item, within_s)
+        ticket: _Ticket[I, O] = _Ticket(item)
+        if self._hands().put(kind, ticket, connection.tenant):
+            ticket.ready.acquire(timeout=within_s)
+        return self.away() if ticket.outcome is None else ticket.outcome
+
+    async def ask(self, item: I, *, kind: str = "", tenant: Any, within_s: float) -> O:
+        """Do one item of a brand, together with whatever else waits. No statement is sent from the event loop's thread."""
+        promise: _Promise[I, O] = _Promise(item)
+        if not self._hands().put(kind, promise, tenant):
+            return self.away()
+        try:
+            async with asyncio.timeout(within_s):
+                return await promise.future
+        except TimeoutError:
+            return self.away()
 
     def _hands(self) -> _Hands[I, O]:
         """Return this process's threads; a forked child starts its own."""

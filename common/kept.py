@@ -34,6 +34,11 @@ class Kept(Generic[V]):
         finally:
             self._reading.release()
 
+    def at_hand(self, key: str = "") -> V | None:
+        """Return the value of a key if it is young, else None; nothing is read."""
+        found = self._values.get(key)
+        return found[1] if found and time.monotonic() - found[0] < self.for_s else None
+
     def _read(self, key: str) -> V:
         at, value = time.monotonic(), self.read(key)
         if len(self._values) >= MOST:

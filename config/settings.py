@@ -176,13 +176,6 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]
-# The addresses that machines call a thousand times a second have a short stack of their own (config/wsgi.py).
-LEAN_PATHS = ("/api/v1/redemptions", "/api/v1/redemptions/bulk", "/api/v1/checks")
-LEAN_MIDDLEWARE = [
-    "config.middleware.BrandMiddleware",
-    "config.middleware.BodyLimitMiddleware",
-    "config.middleware.ApiMiddleware",
-]
 APPEND_SLASH = False
 CSRF_FAILURE_VIEW = "config.errors.csrf_failed"
 TEMPLATES = [

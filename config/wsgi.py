@@ -1,4 +1,4 @@
-"""The WSGI application that granian serves."""
+"""Django as a WSGI application; granian serves it through `config.gateway`."""
 
 import gc
 import os
@@ -16,19 +16,15 @@ from config.checks import refuse_unsafe  # noqa: E402 - the apps must be loaded 
 
 refuse_unsafe()
 
-from config.lean import ApiDoor, LeanHandler, WebhookDoor  # noqa: E402 - likewise
+from config.lean import WebhookDoor  # noqa: E402 - likewise
 from redemption import door  # noqa: E402 - likewise
 
-_lean = LeanHandler()
-_api, _webhooks = ApiDoor(_lean), WebhookDoor(_lean)
+_webhooks = WebhookDoor(_whole)
 import_module(settings.ROOT_URLCONF)  # now, so that the first scan does not wait for it
 door.prepare()
 gc.freeze()  # what was loaded stays: collecting garbage need not walk through it again and again
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Answer by a short way where machines call often, else by the whole stack."""
-    path = environ.get("PATH_INFO", "")
-    if path.startswith("/webhooks/"):
-        return _webhooks(environ, start_response)
-    return (_api if path in settings.LEAN_PATHS else _whole)(environ, start_response)
+    """Answer webhooks by a short way, all else by the whole stack."""
+    return (_webhooks if environ.get("PATH_INFO", "").startswith("/webhooks/") else _whole)(environ, start_response)

@@ -1,22 +1,28 @@
 """The REST door: translates a request, makes one call, and translates the answer."""
 
 import json
+import logging
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_supported_language_variant, gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 from ninja import Router
 from pydantic import BaseModel, ValidationError
 
+from brands.models import Brand
 from common.clock import now
+from common.collector import Collector
 from common.errors import DomainError, Invalid, NotFound
 from common.geo import from_gcj02
 from common.phone import parse_phone
-from common.problems import BadRequest, fields_of
+from common.problems import BadRequest, fields_of, problem, problem_of
 from lottery.bundles import entry_receipt
 from lottery.told import PlayTold
 from redemption import collector, queries, services
@@ -32,6 +38,7 @@ WRITE_PROBLEMS = dict.fromkeys((400, 401, 403, 409, 413, 415, 422, 503), Problem
 READ_PROBLEMS = dict.fromkeys((401, 403, 404, 503), Problem)
 MOST_KEY = 200
 In = TypeVar("In", bound=BaseModel)
+log = logging.getLogger(__name__)
 router = Router(tags=["labels"])
 
 
@@ -90,7 +97,8 @@ def _takes(schema: type[BaseModel], *, key_required: bool | None = None) -> dict
 )
 def check_label(request: HttpRequest) -> HttpResponse:
     """Check a label by its open serial or its hidden code. Nothing is used up."""
-    return _respond(check(_call(request)))
+    call = _call(request)
+    return _respond(_reply(collector.verify(_check(call)), call.accept))
 
 
 @router.post(
@@ -101,7 +109,8 @@ def check_label(request: HttpRequest) -> HttpResponse:
 )
 def redeem_code(request: HttpRequest) -> HttpResponse:
     """Redeem the code under the scratch layer, once."""
-    return _respond(redeem(_call(request)))
+    call = _call(request)
+    return _respond(_reply(collector.redeem(_redemption(call)), call.accept))
 
 
 @router.post(
@@ -125,7 +134,7 @@ def read_receipt(request: HttpRequest, number: str) -> HttpResponse:
     return _respond(Reply(200, content))
 
 
-# --- the operations, whoever calls them: the views above, or config.lean without a request of Django's -------------------
+# --- the operations, whoever calls them: the views above, or many at once `answer_together` ----------------------------
 
 
 class Call(NamedTuple):
@@ -138,29 +147,25 @@ class Call(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What is answered; ``status`` and JSON."""
+    """What is answered; ``status``, JSON and headers."""
 
     status: int
     content: bytes
-    retry_after_s: int | None = None
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
 
 
-def check(call: Call) -> Reply:
-    """Answer `check_label`. Raises the errors that the description names."""
+def _check(call: Call) -> Attempt:
     asked = _read(CheckIn, call.body)
     if (asked.serial is None) == (asked.code is None):
         raise NotValid(_("Name the label by exactly one of serial and code."))
-    attempt = _attempt(asked, call.client, request_id=_key_of(call.key) or "", at=now())
-    return _reply(collector.verify(attempt), call)
+    return _attempt(asked, call.client, request_id=_key_of(call.key) or "", at=now())
 
 
-def redeem(call: Call) -> Reply:
-    """Answer `redeem_code`."""
+def _redemption(call: Call) -> Attempt:
     key = _key_of(call.key)
     if key is None:
         raise KeyMissing(_("Send an Idempotency-Key header."))
-    attempt = _attempt(_read(RedeemIn, call.body), call.client, request_id=key, at=now())
-    return _reply(collector.redeem(attempt), call)
+    return _attempt(_read(RedeemIn, call.body), call.client, request_id=key, at=now())
 
 
 def redeem_all(call: Call) -> Reply:
@@ -179,29 +184,99 @@ def redeem_all(call: Call) -> Reply:
     return Reply(200, _encode({"results": results}))
 
 
-LEAN = {
-    "/api/v1/checks": (ApiKeyAuth("check", "redeem"), check),
-    "/api/v1/redemptions": (ApiKeyAuth("redeem"), redeem),
-    "/api/v1/redemptions/bulk": (ApiKeyAuth("redeem"), redeem_all),
-}
-
-
 def _call(request: HttpRequest) -> Call:
     meta = request.META
     client = cast("KeyRef", request.auth)  # type: ignore[attr-defined]  # set by ninja
     return Call(client, request.body, meta.get("HTTP_IDEMPOTENCY_KEY"), meta.get("HTTP_ACCEPT_LANGUAGE"))
 
 
-def _reply(receipt: Receipt, call: Call) -> Reply:
-    content = _encode(receipt_json(receipt, language_of(call.accept)))
-    return Reply(STATUS_OF.get(receipt.outcome, 200), content, receipt.retry_after_s)
+def _reply(receipt: Receipt, accept: str | None) -> Reply:
+    reply = Reply(STATUS_OF.get(receipt.outcome, 200), _encode(receipt_json(receipt, language_of(accept))))
+    if receipt.retry_after_s is None:
+        return reply
+    return reply._replace(headers=(*reply.headers, ("Retry-After", str(receipt.retry_after_s))))
 
 
 def _respond(reply: Reply) -> HttpResponse:
-    response = HttpResponse(reply.content, status=reply.status, content_type="application/json")
-    if reply.retry_after_s is not None:
-        response.headers["Retry-After"] = str(reply.retry_after_s)
-    return response
+    return HttpResponse(reply.content, status=reply.status, headers=dict(reply.headers))
+
+
+# --- many calls at once, without a request of Django's: that alone would cost more than all they do ---------------------
+
+
+class Asked(NamedTuple):
+    """A call as it came: its headers Authorization, Idempotency-Key and Accept-Language, and its body."""
+
+    authorization: str
+    body: bytes
+    key: str | None
+    accept: str | None
+
+
+class Operation(NamedTuple):
+    """How calls of one operation are done together."""
+
+    authenticate: ApiKeyAuth
+    read: Callable[[Call], Attempt]
+    run: Callable[[Sequence[Attempt]], Sequence[services.Answer]]
+
+
+TOGETHER = {
+    "/api/v1/checks": Operation(ApiKeyAuth("check", "redeem"), _check, services.verify_each),
+    "/api/v1/redemptions": Operation(ApiKeyAuth("redeem"), _redemption, services.redeem_each),
+}
+
+
+async def ask(path: str, asked: Asked, brand: Brand) -> Reply:
+    """Answer a call of ``path`` as its view does, together with whatever else waits."""
+    return await _gathered.ask(asked, kind=path, tenant=brand, within_s=collector.ANSWER_WITHIN_S)
+
+
+def answer_together(path: str, calls: Sequence[Asked]) -> list[Reply]:
+    """Answer calls of one operation, each as its view does; none fails its neighbours."""
+    operation = TOGETHER[path]
+    read = [_attempted(operation, asked) for asked in calls]
+    answers = iter(operation.run([found for found in read if isinstance(found, Attempt)]))
+    return [
+        _answered(next(answers) if isinstance(found, Attempt) else found, asked.accept)
+        for found, asked in zip(read, calls, strict=True)
+    ]
+
+
+def _attempted(operation: Operation, asked: Asked) -> Attempt | Exception:
+    try:
+        client = operation.authenticate.key_of(asked.authorization)
+        return operation.read(Call(client, asked.body, asked.key, asked.accept))
+    except Exception as error:
+        return error
+
+
+def _answered(answer: Receipt | Exception, accept: str | None) -> Reply:
+    try:
+        return _reply(answer, accept) if isinstance(answer, Receipt) else _refused(answer)
+    except Exception as error:
+        return _refused(error)
+
+
+def _refused(error: Exception) -> Reply:
+    if isinstance(error, OperationalError | InterfaceError):
+        error = services.TryLater()
+    if isinstance(error, DomainError):
+        response = problem_of(error)
+    else:
+        log.error("an API call failed", exc_info=error)
+        detail = _("Something went wrong on our side. Nothing is known to have been written.")
+        response = problem(500, code="internal", detail=detail)
+    return Reply(response.status_code, response.content, tuple(response.items()))
+
+
+_gathered: Collector[Asked, Reply] = Collector(
+    answer_together,
+    name="calls",
+    threads=lambda: settings.COLLECTOR_THREADS,
+    away=lambda: _refused(services.TryLater()),
+    enough=collector.ENOUGH,
+)
 
 
 # --- in ----------------------------------------------------------------------------------------------------------------

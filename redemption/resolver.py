@@ -4,11 +4,10 @@ GS1-Conformant Resolver Standard 1.1 and RFC 9264; docs/algorithms/digital-link.
 answers. Nothing invalid is answered by 200, and a fetch writes nothing: a scan is counted by the page that was seen.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
@@ -45,7 +44,6 @@ from redemption.rules import Outcome
 from redemption.tokens import Target, make_token
 
 METHODS = "GET, HEAD, OPTIONS"
-_ORIGIN = re.compile(r"^[A-Za-z]+://[^/]*")
 _CONTEXT_OF_LINKSETS = "https://ref.gs1.org/standards/resolver/linkset-context"
 # What a person must read here, wherever the brand's default link leads.
 _NEVER_ELSEWHERE = {Outcome.RECALLED, Outcome.WITHDRAWN, Outcome.NOT_RELEASED}
@@ -105,17 +103,14 @@ def describe(request: ConsumerRequest) -> HttpResponse:
 
 
 def raw_path_of(request: ConsumerRequest) -> str:
-    """Return the path as it was sent, not decoded: as the server tells it, else as the proxy in front does.
+    """Return the path as it was sent, not decoded, as `config.gateway` tells it.
 
-    granian hands on the decoded path alone. What a proxy says in ``X-Original-URI`` counts if it decodes to that path, so
-    that it can only choose among readings of what was asked for. Without it ``%`` is ambiguous: it may have been a
-    ``%25`` or a slip. It is read as a slip, since nothing invalid may pass; no serial of ours holds one.
+    Where nobody tells it, ``%`` is ambiguous: it may have been a ``%25`` or a slip. It is read as a slip, since nothing
+    invalid may pass; no serial of ours holds one.
     """
-    told = (request.META.get(name) for name in ("RAW_URI", "REQUEST_URI", "HTTP_X_ORIGINAL_URI"))
-    for raw in filter(None, told):
-        path = _ORIGIN.sub("", str(raw).partition("?")[0])
-        if unquote_to_bytes(path) == request.path.encode():
-            return path
+    raw = request.META.get("RAW_URI")
+    if raw is not None:
+        return str(raw)
     return "%%".join(quote(part) for part in request.path.split("%"))
 
 

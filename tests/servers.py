@@ -25,15 +25,19 @@ READY_S = 60
 
 
 class Web:
-    """One granian process that serves `config.wsgi` on a loopback port of its own; what it logs is kept in a file."""
+    """One granian process that serves `config.gateway` on a loopback port of its own; what it logs is kept in a file."""
 
-    application = "config.wsgi:application"
+    application = "config.gateway:application"
 
     def __init__(self, log: Path, variables: dict[str, str] | None = None, threads: int = 32) -> None:
         self.port = embedded.free_port()
         self.log = log
-        self.variables = {"PORT": str(self.port), "COLLECTOR_ENABLED": "1", **(variables or {})}
-        self.threads = threads
+        self.variables = {
+            "PORT": str(self.port),
+            "COLLECTOR_ENABLED": "1",
+            "WEB_THREADS": str(threads),
+            **(variables or {}),
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Web":
@@ -47,8 +51,8 @@ class Web:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
-                    *("--port", str(self.port), "--workers", "1", "--blocking-threads", str(self.threads)),
+                    *(sys.executable, "-m", "granian", "--interface", "asginl", "--host", "127.0.0.1"),
+                    *("--port", str(self.port), "--workers", "1", "--loop", "uvloop"),
                     *("--backlog", "1024", "--no-ws", self.application),
                 ],
                 cwd=environment.ROOT,

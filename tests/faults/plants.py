@@ -1,7 +1,7 @@
 """Faults to plant, by name: each takes a promise away, so that the tests that guard it can be seen to fail.
 
 ``plant(patch)`` replaces attributes by ``patch(owner, name, value)``: in this process by pytest's ``monkeypatch``, in a
-web process by `tests.faults.wsgi`. Nothing here is reachable from the package.
+web process by `tests.faults.web`. Nothing here is reachable from the package.
 """
 
 import itertools

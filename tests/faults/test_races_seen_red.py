@@ -38,7 +38,7 @@ def planted_web(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Plant a fault, by its name, in every web process that the test starts."""
 
     def plant(name: str) -> None:
-        monkeypatch.setattr(Web, "application", "tests.faults.wsgi:application")
+        monkeypatch.setattr(Web, "application", "tests.faults.web:application")
         monkeypatch.setenv("PLANTED", name)
 
     return plant

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+from django.core.wsgi import get_wsgi_application
 from django.db import connections
-
-from config.lean import LeanHandler
 
 
 class _Quiet(WSGIRequestHandler):
@@ -21,8 +20,8 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def web() -> Iterator[int]:
-    """Serve the short stack of config/wsgi.py from this process, with this test's settings; yield the port."""
-    handler = LeanHandler()
+    """Serve our web stack from this process, with this test's settings; yield the port."""
+    handler = get_wsgi_application()
 
     def application(environ: dict, start_response: object) -> object:
         try:

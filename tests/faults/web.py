@@ -2,7 +2,7 @@
 
 import os
 
-from config.wsgi import application
+from config.gateway import application
 from tests.faults import plants
 
 __all__ = ["application"]

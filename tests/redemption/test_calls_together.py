@@ -1,4 +1,4 @@
-"""The short stack for busy addresses answers as the whole one does."""
+"""Calls answered together, and webhooks by their short way, get what the whole stack answers."""
 
 import io
 import json
@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connection
+from django.db import OperationalError, close_old_connections, connection
 
 from brands.models import Brand
 from brands.phone_numbers import forget_numbers
 from config.wsgi import application
-from redemption.api import language_of
+from redemption import api
+from redemption.api import Asked, answer_together, language_of
 from sms_gateway.models import InboundMessage
 from staff.apikeys import create_key
 from tests.conftest import NOW
 from tests.makers import CONSUMER, make_active_batch, make_campaign, secrets_of
 from tests.sms_gateway.world import OURS, PHONE, Signed, make_twilio, signed, text
+
+REDEEM, CHECK = "/api/v1/redemptions", "/api/v1/checks"
 
 
 def call(path: str, *, body: bytes = b"", method: str = "POST", **headers: str) -> tuple[int, dict[str, str], Any]:
@@ -61,29 +64,60 @@ def key(brand: Brand) -> str:
     return f"Bearer {create_key('till', ['read', 'redeem'], at=NOW)[1]}"
 
 
-def test_a_code_is_redeemed_and_its_receipt_read(key: str, brand: Brand) -> None:
+def redeem(key: str, body: object, name: str | None, accept: str | None = None) -> Asked:
+    return Asked(key, body if isinstance(body, bytes) else json.dumps(body).encode(), name, accept)
+
+
+def test_calls_are_answered_together_as_their_view_does(key: str) -> None:
+    codes = secrets_of(make_active_batch(3))
+    bodies = [{"code": code, "phone": CONSUMER} for code in codes]
+
+    together = answer_together(REDEEM, [redeem(key, bodies[0], "one"), redeem(key, bodies[1], "two", "zh-CN")])
+    status, headers, alone = call(
+        REDEEM, body=json.dumps(bodies[2]).encode(), HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="three"
+    )
+
+    first, second = (json.loads(reply.content) for reply in together)
+    assert [reply.status for reply in together] == [status, status] == [201, 201]
+    assert dict(together[0].headers)["Content-Type"] == headers["Content-Type"]
+    assert first.keys() == second.keys() == alone.keys()
+    assert {first["outcome"], second["outcome"], alone["outcome"]} == {"REDEEMED"}
+    assert "积分" in second["message"]
+    assert "积分" not in first["message"]
+
+
+def test_a_repeat_gets_the_first_answer_by_either_way(key: str, brand: Brand) -> None:
     body = json.dumps({"code": secrets_of(make_active_batch(1))[0], "phone": CONSUMER}).encode()
 
-    status, headers, receipt = call(
-        "/api/v1/redemptions", body=body, HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="one"
-    )
+    [first] = answer_together(REDEEM, [redeem(key, body, "one")])
+    again = call(REDEEM, body=body, HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="one")
     connection.set_tenant(brand)
+    receipt = json.loads(first.content)
     read = call(f"/api/v1/receipts/{receipt['receipt']}", method="GET", HTTP_AUTHORIZATION=key)
 
-    assert (status, headers["Content-Type"], receipt["outcome"]) == (201, "application/json", "REDEEMED")
-    assert (read[0], read[2]) == (200, receipt)
+    assert (again[2], read[2]) == (receipt, receipt)
+
+
+def test_checks_are_answered_together(key: str) -> None:
+    check = create_key("shelf", ["check"], at=NOW)[1]
+    code = secrets_of(make_active_batch(1))[0]
+
+    good, bad = answer_together(CHECK, [redeem(f"Bearer {check}", {"code": code}, None), redeem(key, {}, None)])
+
+    assert (good.status, json.loads(good.content)["outcome"]) == (200, "GENUINE_FIRST")
+    assert (bad.status, json.loads(bad.content)["code"]) == (422, "invalid")
 
 
 @pytest.mark.parametrize(
     ("path", "headers", "status", "code"),
     [
-        ("/api/v1/redemptions", {"HTTP_HOST": "nowhere.localhost"}, 404, None),
-        ("/api/v1/redemptions", {"REQUEST_METHOD": "GET"}, 405, "method_not_allowed"),
-        ("/api/v1/redemptions", {"CONTENT_TYPE": "text/plain"}, 415, "not_json"),
-        ("/api/v1/redemptions", {"CONTENT_LENGTH": "1048577"}, 413, "too_large"),
-        ("/api/v1/redemptions", {}, 401, "unauthorized"),
-        ("/api/v1/checks", {}, 401, "unauthorized"),
-        ("/api/v1/redemptions/bulk", {}, 401, "unauthorized"),
+        (REDEEM, {"HTTP_HOST": "nowhere.localhost"}, 404, None),
+        (REDEEM, {"REQUEST_METHOD": "GET"}, 405, "method_not_allowed"),
+        (REDEEM, {"CONTENT_TYPE": "text/plain"}, 415, "not_json"),
+        (REDEEM, {"CONTENT_LENGTH": "1048577"}, 413, "too_large"),
+        (REDEEM, {}, 401, "unauthorized"),
+        (CHECK, {}, 401, "unauthorized"),
+        (f"{REDEEM}/bulk", {}, 401, "unauthorized"),
     ],
 )
 def test_errors_are_problems(key: str, path: str, headers: dict[str, str], status: int, code: str | None) -> None:
@@ -94,61 +128,56 @@ def test_errors_are_problems(key: str, path: str, headers: dict[str, str], statu
         assert (told["Content-Type"], body["code"]) == ("application/problem+json", code)
 
 
-def test_a_plain_call_goes_the_short_way_and_any_other_the_long_one(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = secrets_of(make_active_batch(2))
-    bodies = [json.dumps({"code": code, "phone": CONSUMER}).encode() for code in codes]
-    monkeypatch.setattr("config.lean.LeanHandler.__call__", lambda *_: pytest.fail("the long way"))
-
-    status, headers, short = call(
-        "/api/v1/redemptions", body=bodies[0], HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="short"
-    )
-    monkeypatch.undo()
-    monkeypatch.setattr("config.lean._is_plain", lambda _environ: False)
-    other = call("/api/v1/redemptions", body=bodies[1], HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="long")
-
-    assert (status, other[0]) == (201, 201)
-    assert short.keys() == other[2].keys()
-    assert headers["Content-Type"] == other[1]["Content-Type"]
-
-
-@pytest.mark.parametrize("short", [True, False])
 @pytest.mark.parametrize(
-    ("headers", "body", "status", "code"),
+    ("authorization", "name", "body", "status", "code"),
     [
-        ({"HTTP_AUTHORIZATION": "Bearer ak_live_" + "x" * 43}, b"{}", 403, "unknown_key"),
-        ({}, b"{}", 400, "key_missing"),
-        ({"HTTP_IDEMPOTENCY_KEY": "a b"}, b"{}", 400, "bad_key"),
-        ({"HTTP_IDEMPOTENCY_KEY": "a"}, b"no json", 400, "bad_json"),
-        ({"HTTP_IDEMPOTENCY_KEY": "a"}, b'{"code": 5, "phone": "1"}', 422, "invalid"),
-        ({"HTTP_IDEMPOTENCY_KEY": "a"}, b'{"code": "1", "phone": "12"}', 422, "invalid"),
+        ("", "a", b"{}", 401, "unauthorized"),
+        ("Bearer ak_live_" + "x" * 43, None, b"{}", 403, "unknown_key"),
+        (None, None, b"{}", 400, "key_missing"),
+        (None, "a b", b"{}", 400, "bad_key"),
+        (None, "a", b"no json", 400, "bad_json"),
+        (None, "a", b'{"code": 5, "phone": "1"}', 422, "invalid"),
+        (None, "a", b'{"code": "1", "phone": "12"}', 422, "invalid"),
     ],
 )
 def test_both_ways_refuse_alike(
-    key: str,
-    monkeypatch: pytest.MonkeyPatch,
-    short: bool,
-    headers: dict[str, str],
-    body: bytes,
-    status: int,
-    code: str,
+    key: str, authorization: str | None, name: str | None, body: bytes, status: int, code: str
 ) -> None:
-    if not short:
-        monkeypatch.setattr("config.lean._is_plain", lambda _environ: False)
+    shown = key if authorization is None else authorization
+    headers = {"HTTP_AUTHORIZATION": shown} | ({} if name is None else {"HTTP_IDEMPOTENCY_KEY": name})
 
-    answered, told, problem = call("/api/v1/redemptions", body=body, **({"HTTP_AUTHORIZATION": key} | headers))
+    [reply] = answer_together(REDEEM, [redeem(shown, body, name)])
+    answered, told, problem = call(REDEEM, body=body, **headers)
 
-    assert (answered, told["Content-Type"], problem["code"]) == (status, "application/problem+json", code)
+    assert (answered, problem["code"]) == (reply.status, json.loads(reply.content)["code"]) == (status, code)
+    assert told["Content-Type"] == dict(reply.headers)["Content-Type"] == "application/problem+json"
+    assert told.get("WWW-Authenticate") == dict(reply.headers).get("WWW-Authenticate")
 
 
-def test_a_fault_of_ours_is_a_problem_too(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("redemption.collector.redeem", lambda _attempt: 1 / 0)
-    body = json.dumps({"code": "1", "phone": CONSUMER}).encode()
+def test_a_call_that_fails_fails_no_neighbour(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = secrets_of(make_active_batch(2))
+    good = [redeem(key, {"code": code, "phone": CONSUMER}, code) for code in codes]
+    parse = api.parse_phone
+    monkeypatch.setattr(api, "parse_phone", lambda text: 1 / 0 if text == "fault" else parse(text))
 
-    status, _headers, problem = call(
-        "/api/v1/redemptions", body=body, HTTP_AUTHORIZATION=key, HTTP_IDEMPOTENCY_KEY="fault"
+    replies = answer_together(
+        REDEEM, [good[0], redeem(key, {"code": "1", "phone": "fault"}, "x"), redeem("", {}, None), good[1]]
     )
 
-    assert (status, problem["code"]) == (500, "internal")
+    assert [reply.status for reply in replies] == [201, 500, 401, 201]
+    assert json.loads(replies[1].content)["code"] == "internal"
+
+
+def test_a_database_that_is_away_is_told_as_that(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("staff.bearer.authenticate", away)
+
+    [reply] = answer_together(REDEEM, [redeem(key, {}, "a")])
+
+    assert (reply.status, json.loads(reply.content)["code"]) == (503, "try_later")
+    assert "Retry-After" in dict(reply.headers)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +207,7 @@ def bring(message: Signed, **headers: str) -> tuple[int, dict[str, str], Any]:
 @pytest.mark.parametrize("short", [True, False])
 def test_a_message_is_answered_by_both_ways_alike(line: None, monkeypatch: pytest.MonkeyPatch, short: bool) -> None:
     if short:
-        monkeypatch.setattr("config.lean.LeanHandler.__call__", lambda *_: pytest.fail("the long way"))
+        monkeypatch.setattr("config.wsgi._whole", lambda *_: pytest.fail("the long way"))
     else:
         monkeypatch.setattr("config.lean._webhook_at", lambda _path: None)
 
