@@ -59,7 +59,7 @@ def fetch(
 ) -> HttpResponse:
     """Fetch an address as it stands, through a server that tells it raw, or only decoded."""
     raw = path + (f"?{query}" if query else "")
-    person = Person(language=language, **({"REQUEST_URI": raw} if raw_told else {}))
+    person = Person(language=language, **({"RAW_URI": raw} if raw_told else {}))
     return getattr(person, method)(raw, **more)
 
 
