@@ -58,9 +58,8 @@ def fetch(
     path: str, query: str = "", language: str = "en", method: str = "get", *, raw_told: bool = True, **more: Any
 ) -> HttpResponse:
     """Fetch an address as it stands, through a server that tells it raw, or only decoded."""
-    raw = path + (f"?{query}" if query else "")
-    person = Person(language=language, **({"RAW_URI": raw} if raw_told else {}))
-    return getattr(person, method)(raw, **more)
+    person = Person(language=language, **({"RAW_URI": path} if raw_told else {}))
+    return getattr(person, method)(path + (f"?{query}" if query else ""), **more)
 
 
 def rows() -> int:
