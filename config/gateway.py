@@ -3,7 +3,7 @@
 Plain calls of the operations that machines make thousands of times a second (`redemption.api.TOGETHER`) are gathered as
 they come, read, done and answered together in the threads of a collector, and sent by the event loop, which never touches
 the database. All else goes to Django, a WSGI application, in a thread (`Threads`). Of the two, ASGI alone tells the address
-as it was sent (docs/decisions/0015).
+as it was sent (docs/decisions/0013).
 """
 
 import asyncio
