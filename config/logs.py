@@ -36,6 +36,15 @@ def name_the_brand(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
     return event
 
 
+def hush_failures(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Of a task that failed keep its name and number: Celery's own line quotes the text of the error."""
+    record = event.get("_record")
+    if record is not None and record.name == "celery.app.trace" and record.exc_info:
+        told = getattr(record, "data", {})
+        event.update(event="a task failed", task=told.get("name"), task_id=told.get("id"))
+    return event
+
+
 def _place(error: BaseException) -> list[str]:
     places, trace = [], error.__traceback__
     while trace is not None:
@@ -57,7 +66,7 @@ def _shared() -> list[structlog.types.Processor]:
 def formatter() -> logging.Formatter:
     """Return what makes one line of JSON of a record, structlog's or the standard library's."""
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_shared(), structlog.stdlib.ExtraAdder(allow=NAMED), name_the_brand],
+        foreign_pre_chain=[*_shared(), structlog.stdlib.ExtraAdder(allow=NAMED), name_the_brand, hush_failures],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             keep_allowed,

@@ -320,6 +320,7 @@ SCAN_HANDLER = "analytics.tasks.after_scans" if MODE != "test" else ""  # (scan 
 
 # --- work for later -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = BROKER_URL
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # workers write the lines of config.logs, not lines of their own
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

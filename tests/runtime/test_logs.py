@@ -3,6 +3,7 @@
 import ast
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -63,3 +64,36 @@ def test_an_error_leaves_its_type_and_place_without_its_text() -> None:
     assert "ValueError" in text
     assert "test_logs.py" in text
     assert "8613800138000" not in text
+
+
+def test_a_task_that_failed_is_named_without_the_text_of_its_error() -> None:
+    told = {"name": "lottery.tasks.go_on", "id": "7f", "exc": "ValueError('8613800138000')"}
+    try:
+        raise ValueError("8613800138000")
+    except ValueError:
+        record = logging.getLogger("celery.app.trace").makeRecord(
+            "celery.app.trace", logging.ERROR, __file__, 1, "Task %(name)s: %(exc)s", (told,), sys.exc_info(),
+            extra={"data": told},
+        )  # fmt: skip
+
+    text = logs.formatter().format(record)
+
+    assert json.loads(text)["task"] == "lottery.tasks.go_on"
+    assert "8613800138000" not in text
+
+
+def test_a_worker_writes_the_same_lines() -> None:
+    script = """
+import logging
+from config.celery import app
+app.log.setup_logging_subsystem(loglevel="WARNING")
+import django
+django.setup()
+app.log.setup_logging_subsystem(loglevel="WARNING")
+logging.getLogger("lottery").critical("a draw stands still", extra={"draw": "drw_01", "phone": "13800138000"})
+"""
+    said = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+
+    [written] = [json.loads(text) for text in said.stderr.splitlines() if "a draw stands still" in text]
+    assert written["draw"] == "drw_01"
+    assert "phone" not in written
