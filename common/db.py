@@ -6,17 +6,17 @@ Each operation sends one SQL statement per execution, since schema-based shardin
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.backends.utils import CursorDebugWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
-from psycopg import Cursor, RawCursor
+
+from common.postgresql.sender import Rows
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -102,49 +102,26 @@ def moments(values: Iterable[datetime]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
-class Rows:
-    """The rows that a statement will bring. Read after the block of `pipelined` in which it was sent."""
-
-    __slots__ = ("_cursor", "_errors")
-
-    def __init__(self, cursor: Any, errors: AbstractContextManager[None]) -> None:
-        self._cursor, self._errors = cursor, errors
-
-    def __call__(self) -> list[Any]:
-        """Return the rows, once."""
-        with self._errors:
-            return self._cursor.fetchall()  # type: ignore[no-any-return]
-
-    @property
-    def count(self) -> int:
-        """How many rows were returned or changed."""
-        return int(self._cursor.rowcount)
-
-
 def ask(statement: str, values: Sequence[object] | Mapping[str, object]) -> Rows:
     """Send a statement that the server prepares: for the few that run thousands of times.
 
     Django's own cursors write the values into the text, which is parsed and planned anew each time. Here a statement
     that the connection has seen before keeps its plan, one for each brand: a plan is of one schema's tables.
-    Within `pipelined` the answer is not waited for.
+    Within `pipelined` it waits for those behind it, or for the first question.
     """
     database = _connected()
     if database.queries_logged:  # tests count statements
-        cursor: Any = CursorDebugWrapper(Cursor(database.connection), database)
-        cursor.execute(statement, values)
-        return Rows(cursor, database.wrap_database_errors)
-    cursor = RawCursor(database.connection)
+        database.queries_log.append({"sql": statement, "time": "0.000"})
     text, names = _of_brand(statement, database.schema_name)
-    with database.wrap_database_errors:
-        cursor.execute(text, [values[name] for name in names] if isinstance(values, Mapping) else values)
-    return Rows(cursor, database.wrap_database_errors)
+    rows: Rows = database.sender.put(text, [values[name] for name in names] if isinstance(values, Mapping) else values)
+    return rows
 
 
 _PLACE = re.compile(r"%(?:%|s|\((\w+)\)s)")
 
 
 @lru_cache(maxsize=2**16)
-def _of_brand(statement: str, schema: str) -> tuple[str, list[str]]:
+def _of_brand(statement: str, schema: str) -> tuple[bytes, list[str]]:
     """Return a statement as the server takes it, told apart from other brands' by its text; and the names of its values."""
     names: list[str] = []
     numbers = itertools.count(1)
@@ -159,7 +136,7 @@ def _of_brand(statement: str, schema: str) -> tuple[str, list[str]]:
             names.append(name)
         return f"${names.index(name) + 1}"
 
-    return f"/* {schema} */ {_PLACE.sub(number, statement)}", names
+    return f"/* {schema} */ {_PLACE.sub(number, statement)}".encode(), names
 
 
 def commit_unhurried() -> None:
@@ -187,21 +164,27 @@ HURRIED = "set_config('synchronous_commit', NULL, true)"  # for one transaction:
 def pipelined() -> Iterator[None]:
     """Send all statements of the block at once: a round trip costs both sides more than most statements do.
 
-    They run in the order in which they were sent; one that fails stops those behind it and raises at the end of the
-    block, at the latest. Read rows after the block: within it, reading waits.
+    They run in the order in which they were asked; one that fails stops those behind it and raises at the end of the
+    block, at the latest. Read rows after the block: what is read within it is sent before its end, with all that wait.
     """
-    database = _connected()
-    with database.wrap_database_errors, database.connection.pipeline():
+    sender = _connected().sender
+    sender.blocks += 1
+    try:
         yield
+    except BaseException:
+        sender.drop()
+        raise
+    finally:
+        sender.blocks -= 1
+    sender.send()
 
 
 def _connected() -> Any:
-    """Return this thread's connection, pointed at the brand's schema."""
-    database: Any = connections[
-        DEFAULT_DB_ALIAS
-    ]  # itself: going through `django.db.connection` costs at each attribute
+    """Return this thread's connection, which is open and was found to work since the request began."""
+    database: Any = connections[DEFAULT_DB_ALIAS]  # itself: `django.db.connection` costs at each attribute
     if not database.search_path_set_schemas:
-        database.cursor().close()  # connects, and points at the brand's schema
+        database.close_if_health_check_failed()
+        database.ensure_connection()
     return database
 
 

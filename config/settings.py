@@ -118,7 +118,6 @@ def database(url: str, *, statement_timeout_ms: int) -> dict[str, Any]:
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
-            "prepare_threshold": 1,  # of the statements of common.db.ask; Django's own are never prepared
             "options": (
                 f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=2000"
                 f" -c idle_in_transaction_session_timeout={IDLE_MS} -c timezone=UTC -c random_page_cost=1.1"
