@@ -22,7 +22,7 @@ from labels.codes.forms import R12, Form
 from staff.keys import brand_uuid, root_key
 
 KEEP_S = 3600.0
-KEEP_COUNT = 64
+KEEP_COUNT = 1024  # five for a brand: a server of a hundred brands that keeps too few makes each anew for every batch
 BATCH = 512  # codes or receipts at once
 _of_thread = threading.local()
 _era = 0  # raised by `forget`, so that every thread drops what it keeps

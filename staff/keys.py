@@ -18,7 +18,7 @@ from common.signing import public_of
 from staff.models import BrandKey
 
 KEEP_S = 3600.0
-KEEP_COUNT = 64
+KEEP_COUNT = 1024  # some four for a brand: what is not kept costs a query and an unwrapping at every use
 _kept: OrderedDict[tuple[Any, ...], tuple[float, bytes]] = OrderedDict()
 _lock = Lock()
 
