@@ -92,6 +92,20 @@ def bytes_array(values: Iterable[bytes]) -> str:
     return "{" + ",".join(['"\\\\x' + value.hex() + '"' for value in values]) + "}"
 
 
+def texts(values: Iterable[str | None]) -> str:
+    """Return texts (or None) as the text of a PostgreSQL array, to be cast: ``%s::text[]``."""
+    values = values if isinstance(values, list | tuple) else list(values)
+    if values and None not in values:
+        inside = '","'.join(values)
+        if "\\" not in inside and inside.count('"') == 2 * len(values) - 2:  # as nearly always: nothing to escape
+            return '{"' + inside + '"}'
+    return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def moments(values: Iterable[datetime]) -> str:
     """Return moments as the text of a PostgreSQL array, to be cast: ``%s::timestamptz[]``."""
     last, text, texts = None, "", []

@@ -422,7 +422,7 @@ def _codes_of(label_nos: Sequence[int], purpose: Purpose) -> list[str]:
 
 
 _FEW = 64
-_FEW_RECEIPTS = 16  # their vector is kept, others are made anew
+_FEW_RECEIPTS = 8  # their vector is kept, others are made anew
 
 
 def codes_in_slot(slot: SlotRef, label_nos: Sequence[int]) -> list[str]:
@@ -447,7 +447,8 @@ def receipt_no(scan_id: int) -> str:
 def receipt_nos(scan_ids: Sequence[int]) -> list[str]:
     """Return the 12 digits that name each scan, in order."""
     if len(scan_ids) <= _FEW_RECEIPTS:
-        return [receipt_no(scan_id) for scan_id in scan_ids]
+        cipher = keys.receipt_cipher()
+        return [encode(R12, 0, cipher, scan_id) for scan_id in scan_ids]
     return _texts(R12, 0, keys.receipt_vector(), scan_ids)
 
 

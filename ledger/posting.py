@@ -369,11 +369,11 @@ def _insert_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> Non
 
 def _credit(awards: Iterable[Award], *, unseen: bool = False) -> None:
     """Add awards to the accounts and lots of their holders; to ``unseen`` accounts only if they are open holders'."""
-    nets: Counter[int] = Counter()
-    lots: Counter[tuple[int, date]] = Counter()
-    for credit, amount, _cause, _linked, expires_on, *_ in awards:
-        nets[credit] += amount
-        lots[credit, expires_on or NEVER] += amount
+    nets: defaultdict[int, int] = defaultdict(int)
+    lots: defaultdict[tuple[int, date], int] = defaultdict(int)
+    for award in awards:
+        nets[award.credit] += award.amount
+        lots[award.credit, award.expires_on or NEVER] += award.amount
     _add_to_accounts(nets, unseen=unseen)
     _add_to_lots([(account, day, amount) for (account, day), amount in lots.items()])
 

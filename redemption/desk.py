@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from common.db import Rows, array, ask, bytes_array
+from common.db import Rows, array, ask, bytes_array, texts
 from common.errors import DomainError
 from labels.keys import auditor
 from redemption.errors import KeyReused
@@ -90,7 +90,7 @@ class Desk:
                 str(lock_timeout_ms),
                 array(doors),
                 array(clients),
-                list(ids),
+                texts(ids),
                 bytes_array(self.macs[case] for case in self.leaders.values()),
             ],
         )

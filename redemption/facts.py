@@ -58,7 +58,9 @@ class Case:
     resolution: Resolution
     region: Region | None = None  # of the device's fix
     beside: tuple[str, ...] = ()  # cities across a border near by (see redemption.places)
-    other_regions: Sequence[tuple[str, Region]] = ()  # as told by other sources (see redemption.places)
+    other_regions: list[tuple[str, Region]] = field(
+        default_factory=list
+    )  # as told by other sources (see redemption.places)
     retailer: Earner | None = None
     promoter: Earner | None = None
     holder: Holder | None = None

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from channel.models import Region as Row, Territory
 from common import geo, ip_places, issued, polygons
-from common.db import array, ask, moments, schema_name
+from common.db import array, ask, moments, schema_name, texts
 from common.kept import Kept
 from members.queries import phones_of
 from redemption.facts import Case
@@ -25,6 +25,7 @@ from redemption.rules import Place
 
 FINE_M = 20_000.0  # a fix less accurate than this tells the province at most
 KEPT_S = 60.0
+GPS, IP, PHONE = (source.value for source in (ScanPlace.Source.GPS, ScanPlace.Source.IP, ScanPlace.Source.PHONE))
 IP_CONFIDENCE, NUMBER_CONFIDENCE = 0.6, 0.5
 FINE_RADIUS_KM = 50.0
 BORDER_KM = 15.0
@@ -201,12 +202,12 @@ def of_address(prefix: str) -> geo.Region | None:
     return near._replace(confidence=IP_CONFIDENCE) if near.code else named
 
 
-def of_number(e164: str | None) -> geo.Region | None:
-    """Return the region in which a number was issued."""
+def of_number(e164: str | None, known: Index | None = None) -> geo.Region | None:
+    """Return the region in which a number was issued; ``known`` is `index` where it is at hand."""
     area = issued.issued_in(e164) if e164 else ""
     if not area:
         return None
-    known = index()
+    known = known or index()
     if area not in known.by_area:
         known.by_area[area] = _of_area(known, area)
     return known.by_area[area]
@@ -227,13 +228,17 @@ def locate(cases: Iterable[Case]) -> None:
     """
     cases = list(cases)
     numbers = phones_of({case.attempt.member_id for case in cases if case.attempt.member_id is not None})
+    known: Index | None = None
     for case in cases:
         attempt = case.attempt
         if fix := of_fix(attempt.place):
             case.region, case.beside = fix
-        number = attempt.phone or numbers.get(attempt.member_id or 0)
-        told = (ScanPlace.Source.IP, of_address(attempt.ip_prefix)), (ScanPlace.Source.PHONE, of_number(number))
-        case.other_regions = [(str(source), region) for source, region in told if region is not None]
+        if region := of_address(attempt.ip_prefix):
+            case.other_regions.append((IP, region))
+        if number := attempt.phone or numbers.get(attempt.member_id or 0):
+            known = known or index()
+            if region := of_number(number, known):
+                case.other_regions.append((PHONE, region))
 
 
 def rows_of(cases: Iterable[Case]) -> list[PlaceRow]:
@@ -242,8 +247,9 @@ def rows_of(cases: Iterable[Case]) -> list[PlaceRow]:
     for case in cases:
         at = case.attempt.at
         if case.attempt.place and case.region is not None:
-            rows.append(PlaceRow(case.scan_id, ScanPlace.Source.GPS, case.region, case.attempt.place, at, case.beside))
-        rows += [PlaceRow(case.scan_id, source, region, None, at) for source, region in case.other_regions]
+            rows.append(PlaceRow(case.scan_id, GPS, case.region, case.attempt.place, at, case.beside))
+        for source, region in case.other_regions:
+            rows.append(PlaceRow(case.scan_id, source, region, None, at))
     return rows
 
 
@@ -265,17 +271,17 @@ def write_places(rows: Sequence[PlaceRow]) -> None:
         """,
         [
             array(row.scan_id for row in rows),
-            [str(row.source) for row in rows],
-            [row.region.code for row in rows],
-            [row.region.name_en if shown else "" for row, shown in zip(rows, told, strict=True)],
-            [row.region.name_zh if shown else "" for row, shown in zip(rows, told, strict=True)],
+            texts(row.source for row in rows),
+            texts(row.region.code for row in rows),
+            texts(row.region.name_en if shown else "" for row, shown in zip(rows, told, strict=True)),
+            texts(row.region.name_zh if shown else "" for row, shown in zip(rows, told, strict=True)),
             array(row.place.lat if row.place else None for row in rows),
             array(row.place.lon if row.place else None for row in rows),
             array(row.place.accuracy_m if row.place else None for row in rows),
             array(row.region.confidence for row in rows),
-            [row.place.datum if row.place else "" for row in rows],
-            [row.place.consent if row.place else "" for row in rows],
+            texts(row.place.datum if row.place else "" for row in rows),
+            texts(row.place.consent if row.place else "" for row in rows),
             moments(row.at for row in rows),
-            ["{" + ",".join(row.beside) + "}" if row.beside else None for row in rows],
+            texts("{" + ",".join(row.beside) + "}" if row.beside else None for row in rows),
         ],
     )

@@ -252,9 +252,9 @@ def _paid(scan: Scan | Told, redemptions: dict[int, Made]) -> tuple[Paid, ...]:
     made = redemptions.get(scan.label_no or 0)
     if made is None or scan.pk != made.scan_id:
         return ()
-    parties = (
-        Paid("consumer", made.points),
-        Paid("retailer", made.retailer_points, made.retailer_id),
-        Paid("promoter", made.promoter_points, made.promoter_id),
-    )
-    return tuple(party for party in parties if party.points)
+    paid = [Paid("consumer", made.points)] if made.points else []
+    if made.retailer_points:
+        paid.append(Paid("retailer", made.retailer_points, made.retailer_id))
+    if made.promoter_points:
+        paid.append(Paid("promoter", made.promoter_points, made.promoter_id))
+    return tuple(paid)

@@ -16,7 +16,7 @@ from redemption.paying import Won, pay, points_after
 from redemption.places import rows_of, write_places
 from redemption.receipts import Told
 from redemption.routes import write_routes
-from redemption.rules import By, OfferState, Outcome, Verdict, decide
+from redemption.rules import REDEEMED, By, OfferState, Outcome, Verdict, decide
 
 
 def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
@@ -40,9 +40,6 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
     hold_rewards(won)
     _write_inputs(cases)
     return [scan._replace(balance=held[scan.pk]) for scan in scans], failures
-
-
-REDEEMED = Verdict(Outcome.REDEEMED)
 
 
 def _write_failures(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> tuple[list[Failure], dict[Case, int]]:

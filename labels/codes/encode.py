@@ -25,9 +25,11 @@ def assemble(form: Form, number: int, core: int) -> str:
     """Return ``S ‖ core ‖ C`` as text."""
     if not 0 <= number < form.slots:
         raise ValueError(f"{form.name} has no slot {number}")
+    if form.radix == DECIMAL:  # Python's own digits
+        text = f"{number * form.space + core:0{form.length - 1}d}"
+        return f"{text}{damm(map(int, text))}"
     body = digits(number, form.radix, form.slot_symbols) + digits(core, form.radix, form.core)
-    check = damm(body) if form.radix == DECIMAL else gf32(body)
-    return "".join(form.symbols[value] for value in (*body, check))
+    return "".join(form.symbols[value] for value in (*body, gf32(body)))
 
 
 def digits(number: int, radix: int, length: int) -> list[int]:
