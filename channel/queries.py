@@ -1,6 +1,7 @@
 """Reading partners; where goods are and whose a place is, see `channel.goods`, which this passes on."""
 
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import NamedTuple
 
 from channel.goods import (
@@ -49,7 +50,7 @@ class Earner(NamedTuple):
 
 def ask_earners(numbers: Collection[str]) -> Callable[[], dict[str, Earner]]:
     """Ask for those of the numbers that name a partner who may earn now, as `partners_by_number` finds them."""
-    plain = {number: number.strip().upper() for number in numbers if number.isascii() and number.strip().isalnum()}
+    plain = {number: upper for number in numbers if (upper := _plain(number))}
     rows = ask(
         "SELECT number, id, kind, account_id FROM channel_partner WHERE number = ANY(%s::text[]) AND state = 'active'",
         [array(sorted(set(plain.values())))],  # letters and digits alone: they need no quotes
@@ -60,6 +61,13 @@ def ask_earners(numbers: Collection[str]) -> Callable[[], dict[str, Earner]]:
         return {number: found[upper] for number, upper in plain.items() if upper in found}
 
     return answer
+
+
+@lru_cache(maxsize=2**14)
+def _plain(number: str) -> str:
+    """Return a number as it is kept, empty where none can be meant."""
+    upper = number.strip().upper()
+    return upper if number.isascii() and upper.isalnum() else ""
 
 
 def partners_by_number(numbers: Collection[str]) -> dict[str, Partner]:

@@ -143,12 +143,11 @@ class Case:
         """Take in what the product's codes earn now: points of each party of this attempt, and their sum."""
         self.offer = offer
         if isinstance(offer, Offer):
-            self.points = {
-                "consumer": offer.points_of("consumer"),
-                "retailer": offer.points_of("retailer") if self.retailer else 0,
-                "promoter": offer.points_of("promoter") if self.promoter else 0,
-            }
-            self.need = sum(self.points.values())
+            consumer = offer.points_of("consumer")
+            retailer = offer.points_of("retailer") if self.retailer else 0
+            promoter = offer.points_of("promoter") if self.promoter else 0
+            self.points = {"consumer": consumer, "retailer": retailer, "promoter": promoter}
+            self.need = consumer + retailer + promoter
 
     def payments(self) -> list[tuple[int, int, int | None]]:
         """Return (account, points, months until they expire) of those whom this attempt pays."""
@@ -190,10 +189,11 @@ class Case:
             spares_redeemed=state.spares_redeemed if state else False,
             redeemed_by=self.redeemed_by(),
             visits_before=self.past.visits,
-            offer=self._offer_state(),
+            offer=self.offer_state(),
         )
 
-    def _offer_state(self) -> OfferState:
+    def offer_state(self) -> OfferState:
+        """Return whether the offer pays this attempt."""
         if self.exhausted:
             return OfferState.EXHAUSTED
         if isinstance(self.offer, Ended):
