@@ -205,13 +205,23 @@ class _Store:
 
     def is_calm(self, attempts: Sequence[Attempt]) -> bool:
         """Return whether no flag at all is raised, so that nobody need be asked for by name; if so, count the attempts."""
-        names = ["epoch", f"blocked:{BRAND.key}", RAISED]
-        epoch, *raised = cast("list[str | None]", self.client.mget([*map(self.name, names), PLATFORM_FLAG]))
+        scope = self.name("")
+        epoch, *raised = self._read(f"{scope}epoch", f"{scope}blocked:{BRAND.key}", f"{scope}{RAISED}", PLATFORM_FLAG)
         if epoch is None or self.down_since is not None or any(raised):
             return False
         clients = Counter(attempt.client_id for attempt in attempts if attempt.client_id is not None)
         self._count_attempts(Counter({_key_subject(client): count for client, count in clients.items()}))
         return True
+
+    def _read(self, *names: str) -> list[str | None]:
+        """MGET over a connection of the client's pool: the client's own road there costs three times as much."""
+        pool = self.client.connection_pool
+        line = pool.get_connection()
+        try:
+            line.send_command("MGET", *names)  # type: ignore[no-untyped-call]
+            return cast("list[str | None]", line.read_response())
+        finally:
+            pool.release(line)
 
     def blocked(self, groups: Sequence[list[Subject]], proofs: Sequence[str]) -> list[Refusal | None]:
         """Return each attempt's refusal. ``proofs``: the puzzle solved for each, or "". Also counts the attempts of API keys, whose budget is a share of them."""
