@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from common.postgresql.sender import Rows
+from common.postgresql import sender
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Rows: TypeAlias = sender.Rows
 
 
 def inside_transaction(function: Callable[P, R]) -> Callable[P, R]:
@@ -58,45 +59,33 @@ class Xid8Field(models.BigIntegerField):
 def array(values: Iterable[object]) -> str:
     """Return numbers (or None) as the text of a PostgreSQL array, to be cast: ``%s::bigint[]``.
 
-    Building one text is ten times cheaper than having the driver adapt each element. Most columns of a batch hold one
-    value all the way down; its text is made once.
+    Building one text is ten times cheaper than having the driver adapt each element, and a list of numbers Python itself
+    writes nearly as PostgreSQL reads it. Of other columns most hold one value all the way down; its text is made once.
     """
-    values = values if isinstance(values, list | tuple) else list(values)
-    if not values:
-        return "{}"
-    if values.count(values[0]) == len(values):
-        texts = [_text(values[0])] * len(values)
-    else:
-        texts = list(map(_text, values) if None in values else map(str, values))
-    return "{" + ",".join(texts) + "}"
+    values = list(values)
+    if _NUMBERS.issuperset(map(type, values)):
+        return "{" + repr(values)[1:-1].replace("None", "NULL") + "}"
+    is_one = values.count(values[0]) == len(values)
+    return "{" + ",".join([_text(values[0])] * len(values) if is_one else map(_text, values)) + "}"
+
+
+_NUMBERS = frozenset({int, float, bool, type(None)})
 
 
 def _text(value: object) -> str:
     return "NULL" if value is None else str(value)
 
 
-def texts(values: Iterable[str]) -> str:
-    """Return texts as the text of a PostgreSQL array, to be cast: ``%s::text[]``."""
-    values = values if isinstance(values, list | tuple) else list(values)
-    if values and values.count(values[0]) == len(values):
-        return "{" + ",".join([_quoted(values[0])] * len(values)) + "}"
-    return "{" + ",".join(map(_quoted, values)) + "}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + (text.replace("\\", "\\\\").replace('"', '\\"') if '"' in text or "\\" in text else text) + '"'
-
-
-def bytes_array(values: Iterable[bytes]) -> str:
-    """Return byte strings as the text of a PostgreSQL array, to be cast: ``%s::bytea[]``."""
-    return "{" + ",".join(['"\\\\x' + value.hex() + '"' for value in values]) + "}"
+def bytes_array(values: Iterable[bytes | None]) -> str:
+    """Return byte strings (or None) as the text of a PostgreSQL array, to be cast: ``%s::bytea[]``."""
+    return "{" + ",".join(["NULL" if value is None else '"\\\\x' + value.hex() + '"' for value in values]) + "}"
 
 
 def texts(values: Iterable[str | None]) -> str:
     """Return texts (or None) as the text of a PostgreSQL array, to be cast: ``%s::text[]``."""
     values = values if isinstance(values, list | tuple) else list(values)
     if values and None not in values:
-        inside = '","'.join(values)
+        inside = '","'.join(values)  # type: ignore[arg-type]
         if "\\" not in inside and inside.count('"') == 2 * len(values) - 2:  # as nearly always: nothing to escape
             return '{"' + inside + '"}'
     return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
@@ -116,19 +105,36 @@ def moments(values: Iterable[datetime]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
-def ask(statement: str, values: Sequence[object] | Mapping[str, object]) -> Rows:
+def ask(
+    statement: str, values: Sequence[object] | Mapping[str, object], *, unless: type[Exception] | None = None
+) -> Rows:
     """Send a statement that the server prepares: for the few that run thousands of times.
 
     Django's own cursors write the values into the text, which is parsed and planned anew each time. Here a statement
     that the connection has seen before keeps its plan, one for each brand: a plan is of one schema's tables.
     Within `pipelined` it waits for those behind it, or for the first question.
+
+    ``unless`` is raised instead of an error where the statement divides by zero: that is how it stops those behind it,
+    `ask_commit` among them (PostgreSQL has no assertion that a statement could make).
     """
     database = _connected()
     if database.queries_logged:  # tests count statements
         database.queries_log.append({"sql": statement, "time": "0.000"})
     text, names = _of_brand(statement, database.schema_name)
-    rows: Rows = database.sender.put(text, [values[name] for name in names] if isinstance(values, Mapping) else values)
+    in_order = [values[name] for name in names] if isinstance(values, Mapping) else values
+    rows: Rows = database.sender.put(text, in_order, unless)
     return rows
+
+
+def ask_commit() -> None:
+    """Commit behind the statements that wait: what they lock is then held no longer than the server itself takes.
+
+    For the last block of `pipelined` in a transaction: `atomic` finds nothing left to commit. Inside another transaction
+    that one commits.
+    """
+    database = _connected()
+    if database.in_atomic_block and not database.savepoint_ids:
+        database.sender.commit()
 
 
 _PLACE = re.compile(r"%(?:%|s|\((\w+)\)s)")
@@ -181,16 +187,16 @@ def pipelined() -> Iterator[None]:
     They run in the order in which they were asked; one that fails stops those behind it and raises at the end of the
     block, at the latest. Read rows after the block: what is read within it is sent before its end, with all that wait.
     """
-    sender = _connected().sender
-    sender.blocks += 1
+    waits = _connected().sender
+    waits.blocks += 1
     try:
         yield
     except BaseException:
-        sender.drop()
+        waits.drop()
         raise
     finally:
-        sender.blocks -= 1
-    sender.send()
+        waits.blocks -= 1
+    waits.send()
 
 
 def _connected() -> Any:

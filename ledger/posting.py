@@ -321,33 +321,28 @@ def post_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
     post_entries(entries, book, at=at)
 
 
-def ask_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> Callable[[], None]:
+def ask_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
     """Pay awards as `post_awards` does without having looked at the accounts, which are locked last and looked at then.
 
     Nothing is read in between, so all can be sent together with what follows. A repeat breaks the key of transfers and
-    raises `IntegrityError`. Nothing may be committed before what is returned was called. It raises `LookFirst` if an
-    account may not simply be credited; then roll back and call `post_awards`.
+    raises `IntegrityError`. Raises `LookFirst`, when all is sent, if an account may not simply be credited: it is no
+    holder's, of another unit, closed, has credit, or debts. Then roll back and call `post_awards`.
     """
     if not awards:
-        return lambda: None
+        return
     _insert_awards(awards, issuer=issuer, at=at)
     wanted = {award.credit for award in awards}
     text = array(sorted(wanted))
-    rows = ask(
-        "SELECT count(*), count(*) FILTER (WHERE plain)"
+    ask(
+        "SELECT 1 / (count(*) = %s AND count(*) FILTER (WHERE plain) = count(*))::int"
         " FROM (SELECT kind = %s AND unit = %s AND status <> %s AND COALESCE(floor, 0) = 0 AS plain"
         "       FROM ledger_account"
         "       WHERE (id = ANY(%s::bigint[]) OR clawback_of_id = ANY(%s::bigint[])) AND kind <> 'system'"
         "       ORDER BY id FOR NO KEY UPDATE) locked",
-        [HOLDER, systems()[issuer][0], CLOSED, text, text],
+        [len(wanted), HOLDER, systems()[issuer][0], CLOSED, text, text],
+        unless=LookFirst,
     )
     _credit(awards, unseen=True)
-
-    def look() -> None:
-        if rows() != [(len(wanted), len(wanted))]:  # one is no holder's, of another unit, closed, has credit, or debts
-            raise LookFirst
-
-    return look
 
 
 def _insert_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:

@@ -86,6 +86,11 @@ def heed(cases: Iterable[Case], cautioned: dict[int, Cautioned]) -> None:
                 case.points, case.is_stopped = NO_POINTS, True
 
 
+def is_held(won: Won) -> bool:
+    """Return whether a caution may ask to hold something of what these winners are paid."""
+    return any(case.holding is not None for case in won.cases)
+
+
 @inside_transaction
 def hold_rewards(won: Won) -> None:
     """Hold what these winners and their partners were just paid and won, where a caution asks for it."""

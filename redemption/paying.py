@@ -204,29 +204,27 @@ def _ask_redemptions(cases: Sequence[Case]) -> Rows:
     )
 
 
-def pay(won: Won) -> Callable[[], None]:
+def pay(won: Won) -> None:
     """Pay every party of every winner by linked transfers, and the points that labels won.
 
-    Nothing may be committed before what is returned was called. It raises `ledger.services.LookFirst` if an account that
-    was not looked at may not simply be credited: roll back, and pick the winners ``in_turn``, which looks first. Nothing
-    is read in between, so that scans can be sent together with the posting, and accounts that many are paid into are
-    locked no longer than it takes to add to them.
+    Raises `ledger.services.LookFirst`, when all is sent, if an account that was not looked at may not simply be credited:
+    roll back, and pick the winners ``in_turn``, which looks first. Nothing is read in between, so that scans and COMMIT
+    travel with the posting, and accounts that many are paid into are locked no longer than the server takes.
     """
     awards = [*_awards(won.cases), *_prizes(won)]
-    if not awards:
-        return lambda: None
-    issuer, at = posting.system_account("issuance"), last_at(won.cases)
-    if not won.look_first:
-        return posting.ask_awards(awards, issuer=issuer, at=at)
-    posting.post_awards(awards, issuer=issuer, at=at)
-    return lambda: None
+    if awards:
+        post = posting.post_awards if won.look_first else posting.ask_awards
+        post(awards, issuer=posting.system_account("issuance"), at=last_at(won.cases))
 
 
 def _awards(cases: Iterable[Case]) -> Iterator[posting.Award]:
     zone = brand_zone()
     days: dict[tuple[date, int | None], date | None] = {}
+    at, earned_on = None, date.max
     for case in cases:
-        earned_on = case.attempt.at.astimezone(zone).date()
+        if case.attempt.at is not at:  # those of one request or bulk call are one object
+            at = case.attempt.at
+            earned_on = at.astimezone(zone).date()
         payments = case.payments()
         for account, points, months in payments:
             key = earned_on, months

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brands.queries import brand_date
-from common.db import Rows, array, ask, moments, pipelined
+from common.db import Rows, array, ask, ask_commit, bytes_array, moments, pipelined, texts
 from labels.queries import Status
 from lottery.queries import Ended
 from redemption import budgets
 from redemption.budgets import Failure
-from redemption.cautions import hold_rewards
+from redemption.cautions import hold_rewards, is_held
 from redemption.facts import Case
-from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES, FailedInput
+from redemption.models import ACTS, BYS, DETAILS, DOORS, OUTCOMES
 from redemption.paying import Won, pay, points_after
 from redemption.places import rows_of, write_places
 from redemption.receipts import Told
@@ -20,9 +20,10 @@ from redemption.rules import REDEEMED, By, OfferState, Outcome, Verdict, decide
 
 
 def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
-    """Pay the winners and write the scans, in one round trip, and what stands beside them.
+    """Pay the winners, write the scans and what stands beside them, and commit, in one round trip.
 
-    Returns the scans and the failures to be charged.
+    Where a caution holds rewards they are held after it, and the caller's transaction commits. Returns the scans and the
+    failures to be charged.
     """
     if not cases:
         return [], []
@@ -30,15 +31,18 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
     verdicts = [REDEEMED if case in winners else decide(case.facts()) for case in cases]
     failures, left = _write_failures(cases, verdicts)
     scans = [told(case, verdict, tries_left=left.get(case)) for case, verdict in zip(cases, verdicts, strict=True)]
+    holds = is_held(won)
     with pipelined():
         _write_routes(cases)
         write_places(rows_of(cases))
-        paid = pay(won)
+        _write_inputs(cases)
+        pay(won)
         balances = _ask_scans(scans, cases, points_after(won))
-    paid()
+        if not holds:
+            ask_commit()
     held = dict(balances())
-    hold_rewards(won)
-    _write_inputs(cases)
+    if holds:
+        hold_rewards(won)
     return [scan._replace(balance=held[scan.pk]) for scan in scans], failures
 
 
@@ -100,7 +104,7 @@ def _points_told(case: Case, verdict: Verdict) -> int:
     if verdict.outcome is Outcome.ALREADY_REDEEMED and case.past.spent:
         return case.past.spent.points if case.redeemed_by() is By.YOU else 0
     offered = verdict.outcome in {Outcome.GENUINE_FIRST, Outcome.GENUINE_REPEAT} and not case.past.spent
-    if verdict.outcome is Outcome.REDEEMED or (offered and case.facts().offer is OfferState.OPEN):
+    if verdict.outcome is Outcome.REDEEMED or (offered and case.offer_state() is OfferState.OPEN):
         return case.points["consumer"]
     return 0
 
@@ -148,13 +152,17 @@ def _write_routes(cases: Sequence[Case]) -> None:
 
 
 def _write_inputs(cases: Sequence[Case]) -> None:
-    rows = [
-        FailedInput(scan_id=case.scan_id, masked=_as_typed(case), mac=case.resolution.mac)
-        for case in cases
-        if case.label_no is None
-    ]
-    if rows:
-        FailedInput.objects.bulk_create(rows)
+    failed = [case for case in cases if case.label_no is None]
+    if failed:
+        ask(
+            "INSERT INTO redemption_failedinput (scan_id, masked, mac)"
+            " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bytea[])",
+            [
+                array(case.scan_id for case in failed),
+                texts(_as_typed(case) for case in failed),
+                bytes_array(case.resolution.mac for case in failed),
+            ],
+        )
 
 
 def _as_typed(case: Case) -> str:

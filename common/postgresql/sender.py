@@ -9,10 +9,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import Connection, Error
+from psycopg import Connection
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import error_from_result
+from psycopg.errors import DivisionByZero, error_from_result
 from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
@@ -26,12 +26,17 @@ Key = tuple[bytes, tuple[int, ...]]  # text, types of the values
 class Rows:
     """The rows that a statement brings. Read before it was sent with others, it is sent then, with all that wait."""
 
-    __slots__ = ("_sender", "formats", "key", "result", "values")
+    __slots__ = ("_sender", "formats", "key", "result", "unless", "values")
 
     def __init__(
-        self, sender: "Sender", key: Key, values: Sequence[Buffer | None], formats: Sequence[Format] | None
+        self,
+        sender: "Sender",
+        key: Key,
+        values: Sequence[Buffer | None],
+        formats: Sequence[Format] | None,
+        unless: type[Exception] | None,
     ) -> None:
-        self._sender, self.key, self.values, self.formats = sender, key, values, formats
+        self._sender, self.key, self.values, self.formats, self.unless = sender, key, values, formats, unless
         self.result: PGresult | None = None
 
     def __call__(self) -> list[Any]:
@@ -61,30 +66,37 @@ class Sender:
         self._names: OrderedDict[Key, bytes] = OrderedDict()
         self._numbered = 0
         self._waiting: list[Rows] = []
+        self._commits = False
         self.blocks = 0  # of `common.db.pipelined`, one within the other
 
-    def put(self, text: bytes, values: Sequence[object]) -> Rows:
-        """Let a statement wait; outside every block it is sent at once."""
+    def put(self, text: bytes, values: Sequence[object], unless: type[Exception] | None) -> Rows:
+        """Let a statement wait; outside every block it is sent at once. ``unless``: raised where it divides by zero."""
         params = self._transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        rows = Rows(self, (text, self._transformer.types or ()), params, self._transformer.formats)
+        rows = Rows(self, (text, self._transformer.types or ()), params, self._transformer.formats, unless)
         self._waiting.append(rows)
         if not self.blocks:
             self.send()
         return rows
 
+    def commit(self) -> None:
+        """Let the transaction be committed behind all that waits."""
+        self._commits = True
+
     def drop(self) -> None:
         """Forget what waits."""
         self._waiting.clear()
+        self._commits = False
 
     def send(self) -> None:
         """Send all that waits and take in the answers. Raises the first error; nothing behind it was run."""
-        if not self._waiting:
-            return
         waiting, self._waiting = self._waiting, []
+        commits, self._commits = self._commits, False
+        if not waiting:
+            return
         path = self._database.path_to_set()
         with self._database.wrap_database_errors:
             try:
-                error = self._connection.wait(self._exchange(path, waiting))
+                error = self._connection.wait(self._exchange(path, waiting, commits))
             except BaseException:
                 self._connection.pgconn.finish()  # what is still on its way would answer the next question
                 raise
@@ -97,7 +109,7 @@ class Sender:
         self._transformer.set_pgresult(result)
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
-    def _exchange(self, path: bytes | None, waiting: Sequence[Rows]) -> "PQGen[Error | None]":
+    def _exchange(self, path: bytes | None, waiting: Sequence[Rows], commits: bool) -> "PQGen[Exception | None]":
         pgconn = self._connection.pgconn
         begins = not self._connection.autocommit and pgconn.transaction_status == IDLE
         pgconn.enter_pipeline_mode()
@@ -117,20 +129,29 @@ class Sender:
                 self._names.move_to_end(rows.key)
             pgconn.send_query_prepared(name, rows.values, param_formats=rows.formats)
             asked.append(rows)
+        if commits:
+            pgconn.send_query_params(b"COMMIT", None)
+            asked.append(None)
         pgconn.pipeline_sync()
         yield from send(pgconn)
-        failed: PGresult | None = None
+        error: Exception | None = None
         for what in asked:
             [result] = yield from fetch_many(pgconn)
             if result.status in FAILED:
-                failed = failed or result
+                error = error or self._error_of(what, result)
                 if isinstance(what, tuple):
                     del self._names[what]
             elif isinstance(what, Rows):
                 what.result = result
         yield from fetch_many(pgconn)  # the answer to the end of the pipeline
         pgconn.exit_pipeline_mode()
-        return error_from_result(failed, self._transformer.encoding) if failed else None
+        return error
+
+    def _error_of(self, what: Rows | Key | None, result: PGresult) -> Exception:
+        error = error_from_result(result, self._transformer.encoding)
+        if isinstance(what, Rows) and what.unless is not None and isinstance(error, DivisionByZero):
+            return what.unless()
+        return error
 
     def _surplus(self) -> bytes | None:
         """Return the command that drops the least used statement, if there are too many."""

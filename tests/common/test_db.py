@@ -1,10 +1,12 @@
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import DataError, connection, transaction
+from psycopg.pq import TransactionStatus
 
 from brands.models import Brand
-from common.db import array, ask, moments, pipelined
+from common.db import array, ask, ask_commit, moments, pipelined, texts
 
 
 def _schema() -> str:
@@ -59,3 +61,81 @@ def _divide_then_say() -> None:
     with transaction.atomic(), pipelined():
         ask("SELECT 1 / %s::int", [0])
         ask("SELECT set_config('zhenbiao.reason', %s, false)", ["never said"])
+
+
+class _Unfit(Exception):
+    pass
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_statement_that_divides_by_zero_stops_what_follows_as_what_it_stands_for(brand: Brand, count: int) -> None:
+    refused = pytest.raises(_Unfit) if count else nullcontext()
+
+    with refused, transaction.atomic(), pipelined():
+        ask("SELECT 1 / (%s::int = 0)::int", [count], unless=_Unfit)
+        ask("SELECT set_config('zhenbiao.reason', 'said', false)", [])
+
+    assert (ask("SELECT current_setting('zhenbiao.reason', true)", [])() == [("said",)]) is not bool(count)
+
+
+def test_a_cursor_within_a_pipeline_comes_behind_what_was_asked_before_it(brand: Brand) -> None:
+    with transaction.atomic(), pipelined():
+        ask("SELECT set_config('zhenbiao.reason', %s, true)", ["said first"])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('zhenbiao.reason')")
+            assert cursor.fetchone() == ("said first",)
+
+
+def test_rows_may_be_read_within_a_pipeline(brand: Brand) -> None:
+    with pipelined():
+        assert ask("SELECT %s::int", [7])() == [(7,)]
+        later = ask("SELECT %s::int", [8])
+
+    assert (later(), later.count) == ([(8,)], 1)
+
+
+def test_what_waits_is_forgotten_when_its_block_fails(brand: Brand) -> None:
+    with pytest.raises(_Unfit):
+        _ask_then_fail()
+
+    assert ask("SELECT current_setting('zhenbiao.reason', true)", [])() in ([("",)], [(None,)])
+
+
+def _ask_then_fail() -> None:
+    with pipelined():
+        ask("SELECT set_config('zhenbiao.reason', 'never said', false)", [])
+        raise _Unfit
+
+
+def test_a_statement_of_a_new_brand_runs_in_its_schema_though_nothing_pointed_there_before(
+    brand: Brand, stranger_brand: Brand
+) -> None:
+    for one in (stranger_brand, brand):
+        connection.set_tenant(one)
+        with transaction.atomic(), pipelined():
+            where = ask("SELECT current_schema()", [])
+        assert where() == [(one.schema_name,)] == [(_schema(),)]
+
+
+def test_a_commit_travels_behind_what_waits(real_commits: Brand) -> None:
+    with transaction.atomic(durable=True):
+        with pipelined():
+            ask("SELECT set_config('zhenbiao.reason', 'kept', false)", [])
+            ask_commit()
+        assert connection.connection.info.transaction_status == TransactionStatus.IDLE
+        transaction.set_rollback(True)  # comes too late
+
+    assert ask("SELECT current_setting('zhenbiao.reason', true)", [])() == [("kept",)]
+
+
+def test_a_commit_within_another_transaction_is_left_to_that(brand: Brand) -> None:
+    with transaction.atomic(), pipelined():
+        ask("SELECT set_config('zhenbiao.reason', 'kept', false)", [])
+        ask_commit()
+
+    assert connection.connection.info.transaction_status == TransactionStatus.INTRANS
+
+
+def test_texts_are_read_as_they_were_given(brand: Brand) -> None:
+    for given in ([], ["a"], ['say "a"', "back\\slash", "{,}", "", "NULL", "真"], ["a", None]):
+        assert [text for (text,) in ask("SELECT * FROM unnest(%s::text[])", [texts(given)])()] == given

@@ -361,7 +361,7 @@ def award(world, awards):
 def award_at_once(world, awards):
     """Post awards as a redemption does: accounts are locked last, and looked at then."""
     with transaction.atomic():
-        ask_awards(awards, issuer=world.issuance, at=world.at)()
+        ask_awards(awards, issuer=world.issuance, at=world.at)
 
 
 def books(world):
