@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.utils.translation import get_language, gettext_lazy as _
+from django.utils.translation import get_language, gettext_lazy as _, pgettext_lazy
 from django_tenants.models import DomainMixin, TenantMixin
 
 
@@ -127,7 +127,7 @@ class PhoneNumber(models.Model):
     `PUBLIC_BASE_URL`. ``texts``: see `sms_gateway.doors.Line`.
     """
 
-    e164 = models.CharField(_("number"), max_length=20)
+    e164 = models.CharField(pgettext_lazy("telephone", "number"), max_length=20)
     account = models.ForeignKey(CarrierAccount, models.PROTECT, related_name="numbers")
     brand = models.ForeignKey(Brand, models.PROTECT, null=True, blank=True, related_name="phone_numbers")
     base_url = models.URLField(_("webhook base URL"), max_length=200, blank=True, default="")
@@ -136,7 +136,9 @@ class PhoneNumber(models.Model):
     takes_texts = models.BooleanField(_("takes messages"), default=True)
     takes_calls = models.BooleanField(_("takes calls"), default=False)
     preference = models.PositiveSmallIntegerField(
-        _("order"), default=10, help_text=_("messages leave by the number with the lowest order that works")
+        pgettext_lazy("rank", "order"),
+        default=10,
+        help_text=_("messages leave by the number with the lowest order that works"),
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"))

@@ -111,16 +111,25 @@ def deploy() -> str:
 
 
 def catalogues() -> str:
-    """Every text of every catalogue is translated, none is fuzzy, and placeholders are the same."""
+    """Every text is translated, none is fuzzy, placeholders are the same, and a text has one translation in all catalogues.
+
+    Django makes one table of them: of two translations that of the earlier app is shown in both. What means two things
+    has a context.
+    """
     faults = []
     paths = [path for path in _files() if path.suffix == ".po"]
+    seen: dict[tuple[str | None, str], object] = {}
     for path in paths:
         catalogue = polib.pofile(str(path))
         for entry in catalogue:
             if entry.obsolete:
                 continue
+            where = f"{path.relative_to(ROOT)}:{entry.linenum}: {entry.msgid[:60]!r}"
             if entry.fuzzy or not entry.translated():
-                faults.append(f"{path.relative_to(ROOT)}:{entry.linenum}: {entry.msgid[:60]!r} is not translated")
+                faults.append(f"{where} is not translated")
+            said = entry.msgstr or entry.msgstr_plural
+            if entry.msgid and seen.setdefault((entry.msgctxt, entry.msgid), said) != said:
+                faults.append(f"{where} is translated otherwise in another app: give it a context, or the same words")
         if catalogue.obsolete_entries():
             faults.append(f"{path.relative_to(ROOT)}: has texts that are used no more")
     if faults:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from phonenumbers import is_valid_number, parse as parse_number
 from phonenumbers.phonenumberutil import NumberParseException
 
@@ -195,13 +195,19 @@ def _diverted(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     shipments = Document.objects.filter(Q(number__iexact=text) | Q(public_id=text) | Q(pk__in=found), Exists(written))
     for shipment in shipments.order_by("-pk")[:MOST_HITS]:
         href = f"/console/diversion/shipments/{shipment.public_id}"
-        yield Hit(_("Finding"), "map", shipment.number, moment(shipment.happened_at), href)
+        yield Hit(pgettext("investigation", "Finding"), "map", shipment.number, moment(shipment.happened_at), href)
 
 
 def _files(text: str, _read: Sequence[Reading]) -> Iterable[Hit]:
     number = re.fullmatch(r"[Ff]-0*([0-9]{1,9})", text)
     for file in Case.objects.filter(Q(public_id=text) | Q(pk=int(number[1]) if number else 0)):
-        yield Hit(_("File"), "file", file.number, str(file.get_state_display()), f"/console/cases/{file.public_id}")
+        yield Hit(
+            pgettext("investigation", "File"),
+            "file",
+            file.number,
+            str(file.get_state_display()),
+            f"/console/cases/{file.public_id}",
+        )
 
 
 def _is_word(text: str) -> bool:

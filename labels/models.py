@@ -399,7 +399,7 @@ class Roll(_Places, models.Model):
     sampled = models.PositiveIntegerField(_("labels read as a sample"), default=0)
     document = models.CharField(_("delivery note"), max_length=60, blank=True, default="")
     handed_over_at = models.DateTimeField(_("handed over at"), null=True, blank=True)
-    received_at = models.DateTimeField(_("received at"), null=True, blank=True)
+    received_at = models.DateTimeField(pgettext_lazy("goods", "received at"), null=True, blank=True)
     received_by = models.CharField(_("received by"), max_length=150, blank=True, default="")
 
     class Meta:

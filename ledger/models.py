@@ -46,7 +46,7 @@ class Cause(models.IntegerChoices):
     REDEMPTION = 1, _("redemption")
     HOLD = 2, _("hold")
     TRANSFER = 3, _("transfer")
-    LOT = 4, _("lot")
+    LOT = 4, pgettext_lazy("points", "lot")
     CAMPAIGN = 5, _("campaign")
     MEMBER = 6, _("member")
     PLAY = 7, _("scratch game")

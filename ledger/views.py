@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from brands.queries import brand_zone
@@ -306,7 +306,7 @@ def _line_columns() -> list[Column]:
         (_("Posted"), "posted_at"),
         (_("Kind"), lambda line: Kind(line.kind).label),
         (_("Because"), lambda line: _why(line.cause_kind, line.cause_id).text),
-        (_("Change"), "change"),
+        (pgettext("points", "Change"), "change"),
         (_("Balance"), "balance"),
         (_("Expires"), "expires_on"),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_safe
 
 from common.clock import now
@@ -61,7 +61,7 @@ def draw_record(request: HttpRequest, public_id: str) -> HttpResponse:
             [
                 (_("Pick"), "pick_no"),
                 (_("Tier"), "tier"),
-                (_("Unit"), "unit"),
+                (pgettext("prize", "Unit"), "unit"),
                 (_("Role"), lambda pick: pick.get_role_display()),
                 (_("Entry"), "entry_id"),
                 (_("Tries"), "tries"),

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy, pgettext_lazy
 
 from printing.models import ART
 from printing.template import BARS, FIELDS, OWN, STILL, TYPES, Element, Gs1, Sheet, Template
@@ -27,7 +27,7 @@ TITLES: dict[str, Text] = {
     "name": gettext_lazy("Name of the member"),
     "field": gettext_lazy("Text of the piece"),
     "text": gettext_lazy("Text"),
-    "line": gettext_lazy("Line"),
+    "line": pgettext_lazy("drawing", "Line"),
     "rect": gettext_lazy("Rectangle"),
     "image": gettext_lazy("Picture"),
     "scratch_area": gettext_lazy("Scratch area"),
@@ -59,7 +59,7 @@ LABELS: dict[str, Text] = {
     "data": gettext_lazy("Picture"),
 }
 CHOICES: dict[str, Text] = {
-    "left": gettext_lazy("left"),
+    "left": pgettext_lazy("side", "left"),
     "center": gettext_lazy("centre"),
     "right": gettext_lazy("right"),
     "sscc": gettext_lazy("number of the pack (SSCC)"),

@@ -9,7 +9,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from common.ids import new_public_id
 from common.models import Job
@@ -262,8 +262,8 @@ class Art(models.Model):
     width = models.PositiveIntegerField(_("width in pixels"))
     height = models.PositiveIntegerField(_("height in pixels"))
     source_sha256 = models.CharField(_("hash of the file sent"), max_length=64)
-    created_at = models.DateTimeField(_("sent at"))
-    created_by = models.CharField(_("sent by"), max_length=150, blank=True, default="")
+    created_at = models.DateTimeField(pgettext_lazy("upload", "sent at"))
+    created_by = models.CharField(pgettext_lazy("upload", "sent by"), max_length=150, blank=True, default="")
 
     class Meta:
         constraints = [

@@ -14,7 +14,7 @@ from django.contrib.postgres.fields import ArrayField, BigIntegerRangeField
 from django.contrib.postgres.indexes import BrinIndex, GistIndex
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from channel.models import Partner
 from common.ids import new_public_id
@@ -185,7 +185,7 @@ class ScanPlace(models.Model):
 
     class Source(models.TextChoices):
         GPS = "gps", _("device")
-        IP = "ip", _("address")
+        IP = "ip", pgettext_lazy("network", "address")
         PHONE = "phone", _("number")
 
     class Datum(models.TextChoices):

@@ -169,7 +169,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
     found = overview.health(at=now())
     if wants_csv(request):
         columns: list[Column] = [
-            (_("Number"), lambda one: one.number.e164),
+            (pgettext("telephone", "Number"), lambda one: one.number.e164),
             (_("Carrier"), lambda one: one.number.account.carrier),
             (_("Came in"), "came_in"),
             (_("Not answered"), "unanswered"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, pgettext
 
 from analytics.models import Case, Finding, FitRun, ShipmentScore, Verdict
 from channel.models import Document, Partner, Region, Territory
@@ -266,7 +266,7 @@ def columns() -> list[tuple[Any, Any]]:
         (_("Labels shipped"), lambda row: row.finding.shipped_labels),
         (_("First scan"), lambda row: row.finding.first_scan_at),
         (_("Last scan"), lambda row: row.finding.last_scan_at),
-        (_("File"), lambda row: row.file.number if row.file else ""),
+        (pgettext("investigation", "File"), lambda row: row.file.number if row.file else ""),
         (_("State"), lambda row: row.file.get_state_display() if row.file else ""),
         (_("In charge"), lambda row: (row.file.assignee or "") if row.file else ""),
         (_("Verdict"), lambda row: row.verdict.get_decision_display() if row.verdict else ""),

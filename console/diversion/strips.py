@@ -37,7 +37,7 @@ class Place:
         if self.source == "gps":
             known = _("fix within {metres} m").format(metres=f"{self.accuracy_m:,.0f}") if self.accuracy_m else _("fix")
         else:
-            known = _("address") if self.source == "ip" else _("telephone number")
+            known = pgettext("network", "address") if self.source == "ip" else _("telephone number")
         return f"{self.name} · {known}"
 
 
