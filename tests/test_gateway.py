@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,14 @@ def run(
             raise ConnectionError
         sent.append(message)
 
-    threads = Threads(application, count=1, most_body=10)
-    asyncio.run(threads(scope_of(), headers or {}, receive, send))
-    threads.pool.shutdown()
+    in_a_loop(Threads(application, count=1, most_body=10), headers or {}, receive, send)
     return sent, seen, read
+
+
+def in_a_loop(threads: Threads, headers: dict[str, str], receive: Any, send: Any) -> None:
+    """Let an event loop of its own answer; this thread may have one already (playwright's)."""
+    with ThreadPoolExecutor(1) as pool, threads.pool:
+        pool.submit(lambda: asyncio.run(threads(scope_of(), headers, receive, send))).result()
 
 
 def test_an_answer_that_is_there_is_sent_whole() -> None:
@@ -164,8 +169,7 @@ def test_a_client_that_goes_while_it_sends_is_not_answered() -> None:
         raise AssertionError
 
     threads = Threads(lambda *_: pytest.fail("half a body"), count=1, most_body=10)
-    asyncio.run(threads(scope_of(), {"CONTENT_LENGTH": "5"}, receive, send))
-    threads.pool.shutdown()
+    in_a_loop(threads, {"CONTENT_LENGTH": "5"}, receive, send)
 
 
 def test_no_more_is_read_of_a_body_without_end() -> None:

@@ -94,7 +94,7 @@ def test_the_owner_gets_what_is_described(described: tuple[Any, str, str]) -> No
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout
-    assert "12 selected / 12 total" in done.stdout
+    assert "13 selected / 13 total" in done.stdout
     assert int(re.search(r"(\d+) generated", done.stdout).group(1)) > 400
 
 
