@@ -5,7 +5,7 @@ thrown away and made anew at any time. Whose market a scan was made in is judged
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -31,13 +31,12 @@ _COUNTED = """
 SELECT date_trunc(%(grain)s, s.at) AS start, coalesce(r.distributor_id, 0), coalesce(s.product_id, 0),
        coalesce(p.region, ''), coalesce(p.source, ''),
        count(*), count(*) FILTER (WHERE s.earlier_count = 0), count(*) FILTER (WHERE s.outcome = %(redeemed)s)
-  FROM unnest(%(starts)s::timestamptz[]) AS t (start)
-  JOIN redemption_scan s ON s.at >= t.start AND s.at < t.start + %(length)s::interval
+  FROM redemption_scan s
   LEFT JOIN redemption_scanroute r ON r.scan_id = s.id
   LEFT JOIN LATERAL (
        SELECT q.region, q.source FROM redemption_scanplace q WHERE q.scan_id = s.id AND q.region <> ''
         ORDER BY CASE q.source WHEN 'gps' THEN 0 WHEN 'ip' THEN 1 ELSE 2 END LIMIT 1) p ON true
- WHERE s.label_no IS NOT NULL
+ WHERE s.label_no IS NOT NULL AND s.at >= %(since)s AND s.at < %(until)s
  GROUP BY 1, 2, 3, 4, 5
 """
 
@@ -184,10 +183,35 @@ def _row(row: ScanHour | RegionDay) -> tuple[Any, ...]:
 
 
 def _counted(grain: str, starts: Sequence[datetime]) -> list[Counted]:
+    """Count some hours (or days), those that follow each other by one query.
+
+    Joined to a list of hours the planner does not see how few scans it is about, and reads all there are.
+    """
+    return [
+        row
+        for since, until in _runs(sorted(starts), LENGTH[Touched.Grain(grain)])
+        for row in _between(grain, since, until)
+    ]
+
+
+def _runs(starts: Iterable[datetime], length: timedelta) -> Iterator[tuple[datetime, datetime]]:
+    """Yield from when until when each unbroken run of hours (or days) lasts."""
+    since = until = None
+    for start in starts:
+        if start != until:
+            if since and until:
+                yield since, until
+            since = start
+        until = start + length
+    if since and until:
+        yield since, until
+
+
+def _between(grain: str, since: datetime, until: datetime) -> list[Counted]:
     values: dict[str, Any] = {
         "grain": str(grain),
-        "starts": list(starts),
-        "length": LENGTH[Touched.Grain(grain)],
+        "since": since,
+        "until": until,
         "redeemed": OUTCOMES.index(Outcome.REDEEMED),
     }
     with connection.cursor() as cursor:
@@ -273,17 +297,10 @@ def report(*, since: datetime, until: datetime) -> list[ReportRow]:
 
 def report_from_scans(*, since: datetime, until: datetime) -> list[ReportRow]:
     """Return what `report` does, counted from the scans themselves: what the roll-ups are checked and measured against."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute(
-            _COUNTED.replace(
-                "FROM unnest(%(starts)s::timestamptz[]) AS t (start)\n  JOIN redemption_scan s ON s.at >= t.start"
-                " AND s.at < t.start + %(length)s::interval",
-                "FROM redemption_scan s",
-            ).replace("s.label_no IS NOT NULL", "s.label_no IS NOT NULL AND s.at >= %(since)s AND s.at < %(until)s"),
-            {"grain": "hour", "since": since, "until": until, "redeemed": OUTCOMES.index(Outcome.REDEEMED)},
-        )
-        rows = [Counted(*row) for row in cursor.fetchall()]
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        rows = _between("hour", since, until)
     owners = _owners(rows)
     sums: dict[tuple[datetime, int, int], Counter[str]] = defaultdict(Counter)
     for row in rows:

@@ -27,7 +27,7 @@ from tests.makers import (
 )
 from tests.redemption.goods import distributor, document, give, hold, make_land
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 SHIPPED = NOW - 40 * DAY
 SINCE, UNTIL = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -67,6 +67,16 @@ def see(label_no: int, region: str, at: datetime, source: str = "gps") -> int:
 
 def count(grain: str = "hour") -> None:
     rollups.refresh(grain)
+
+
+@pytest.mark.parametrize(
+    ("hours", "runs"),
+    [([], []), ([3], [(3, 4)]), ([1, 2, 3], [(1, 4)]), ([1, 3, 4, 9], [(1, 2), (3, 5), (9, 10)])],
+)
+def test_hours_that_follow_each_other_are_counted_at_once(hours: list[int], runs: list[tuple[int, int]]) -> None:
+    found = rollups._runs([NOW + hour * HOUR for hour in hours], HOUR)
+
+    assert list(found) == [(NOW + since * HOUR, NOW + until * HOUR) for since, until in runs]
 
 
 def test_rollups_say_what_the_scans_say(goods: list[int], sellers: tuple[Partner, Partner]) -> None:
