@@ -14,6 +14,7 @@ from django.db import connection
 from common.db import array, ask, inside_transaction
 from lottery.models import BudgetSlot
 from lottery.rules import SLOTS
+from lottery.services import caps
 
 
 class BudgetShort(Exception):
@@ -137,23 +138,11 @@ def count_uses(uses: Sequence[Use]) -> list[bool]:
 
     Counters are netted per key and locked by one sorted statement; what is refused is given back by a second one.
     """
-    wanted: dict[tuple[int, int, date | None], int] = defaultdict(int)
-    for use in uses:
-        for key, _cap in _keys(use):
-            wanted[key] += 1
-    if not wanted:
+    own = [_keys(use) for use in uses]
+    amounts = caps.wanted(own)
+    if not amounts:
         return [True] * len(uses)
-    before = {key: used - wanted[key] for key, used in _add(wanted).items()}
-    unused: dict[tuple[int, int, date | None], int] = defaultdict(int)
-    allowed = []
-    for use in uses:
-        fits = all(before[key] < cap for key, cap in _keys(use))
-        allowed.append(fits)
-        for key, _cap in _keys(use):
-            if fits:
-                before[key] += 1
-            else:
-                unused[key] += 1
+    allowed, unused = caps.in_turn(own, _add(amounts))
     if unused:
         _give_back_uses(unused)
     return allowed
@@ -162,10 +151,7 @@ def count_uses(uses: Sequence[Use]) -> list[bool]:
 @inside_transaction
 def uncount_uses(uses: Sequence[Use]) -> None:
     """Take back what `count_uses` allowed and was not used."""
-    amounts: dict[tuple[int, int, date | None], int] = defaultdict(int)
-    for use in uses:
-        for key, _cap in _keys(use):
-            amounts[key] += 1
+    amounts = caps.wanted([_keys(use) for use in uses])
     if amounts:
         _give_back_uses(amounts)
 

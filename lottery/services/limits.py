@@ -1,7 +1,6 @@
 """Limits of plays, entries and wins: exact, netted per key, one sorted statement locks and counts."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 from common.db import array, ask, bytes_array, inside_transaction
 from lottery.models import LimitUse
 from lottery.rules import Limit
+from lottery.services import caps
 
 NOBODY: Mapping[str, bytes] = MappingProxyType({})  # who is counted where nothing is
 Key = tuple[int, int, bytes, datetime | None]
@@ -62,27 +62,14 @@ def count(acts: Sequence[Act]) -> list[bool]:
 
 def ask_count(acts: Sequence[Act]) -> Callable[[], list[bool]]:
     """Send what `count` does. What is returned, read after `pipelined`, gives back what is refused."""
-    wanted: dict[Key, int] = defaultdict(int)
-    keys = [act.counters() for act in acts]
-    for own in keys:
-        for key in {key for key, _most in own}:
-            wanted[key] += 1
-    if not wanted:
+    own = [act.counters() for act in acts]
+    amounts = caps.wanted(own)
+    if not amounts:
         return lambda: [True] * len(acts)
-    added = _ask_added(wanted)
+    added = _ask_added(amounts)
 
     def counted() -> list[bool]:
-        before = {key: used - wanted[key] for key, used in added().items()}
-        unused: dict[Key, int] = defaultdict(int)
-        allowed = []
-        for own in keys:
-            fits = all(before[key] < most for key, most in own)
-            allowed.append(fits)
-            for key in {key for key, _most in own}:
-                if fits:
-                    before[key] += 1
-                else:
-                    unused[key] += 1
+        allowed, unused = caps.in_turn(own, added())
         if unused:
             _give_back(unused)
         return allowed
