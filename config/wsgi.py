@@ -16,7 +16,7 @@ from config.checks import refuse_unsafe  # noqa: E402 - the apps must be loaded 
 
 refuse_unsafe()
 
-from config.lean import WebhookDoor  # noqa: E402 - likewise
+from config.webhooks import WebhookDoor  # noqa: E402 - likewise
 from redemption import door  # noqa: E402 - likewise
 
 _webhooks = WebhookDoor(_whole)

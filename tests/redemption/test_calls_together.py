@@ -209,7 +209,7 @@ def test_a_message_is_answered_by_both_ways_alike(line: None, monkeypatch: pytes
     if short:
         monkeypatch.setattr("config.wsgi._whole", lambda *_: pytest.fail("the long way"))
     else:
-        monkeypatch.setattr("config.lean._webhook_at", lambda _path: None)
+        monkeypatch.setattr("config.webhooks._webhook_at", lambda _path: None)
 
     first = bring(text("茶 & tea"))
     again = bring(text("茶 & tea"))

@@ -76,7 +76,7 @@ class Signed:
         )
 
     def call(self) -> Any:
-        """Hand it to the view itself: what config/lean.py adds is not needed for this."""
+        """Hand it to the view itself: what config/webhooks.py adds is not needed for this."""
         request = RequestFactory().post(
             self.path,
             self.body,
