@@ -1,8 +1,12 @@
 """Who may do what for one brand: people, API keys, wrapped keys, two-person approvals, and the audit trail."""
 
+from typing import Any
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
+
+from staff.acts import Name, facts_of, name_of
 
 
 class Role(models.TextChoices):
@@ -120,6 +124,14 @@ class Approval(models.Model):
                 name="approver_is_not_the_requester",
             )
         ]
+
+    @property
+    def name(self) -> Name:
+        return name_of(self.kind)
+
+    @property
+    def facts(self) -> list[tuple[str, Name, Any]]:
+        return facts_of(self.payload)
 
 
 class Audit(models.Model):

@@ -99,24 +99,6 @@ TABLE: dict[str, frozenset[Role]] = {
     "brand.read": _ALL,
     "brand.edit": frozenset({_R.OWNER, _R.MARKETER}),
 }
-# What somebody must be able to do who decides about an act that needs two persons; others: "approvals.decide".
-DECIDES: dict[str, str] = {
-    "staff.owner": "staff.edit",
-    "labels.void": "labels.void",
-    "labels.activate": "labels.activate",
-    "labels.close": "labels.void",
-    "printing.handover": "printing.approve",
-    "ledger.reverse": "ledger.reverse",
-    "redemption.reverse": "redemption.reverse",
-    "lottery.budget": "lottery.publish",
-    "lottery.claim": "claims.approve",
-    "lottery.publish": "lottery.approve",
-    "lottery.arm": "lottery.approve",
-    "lottery.give_up": "lottery.approve",
-    "lottery.halt": "lottery.approve",
-    "lottery.amend": "lottery.approve",
-    "messages.budget": "messages.budget",
-}
 WRITING = frozenset(operation for operation in TABLE if not operation.endswith(".read"))
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])

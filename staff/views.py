@@ -20,9 +20,10 @@ from common.clock import now
 from common.errors import DomainError
 from common.tables import Column, csv_response, keyset_page, wants_csv
 from staff import apikeys, approvals, queries, services, sessions
+from staff.acts import ACTS
 from staff.forms import AuditFilter, DecisionForm, EditStaffForm, KeyForm, NewStaffForm
 from staff.models import ApiKey, Approval, Audit, Role, User
-from staff.permissions import DECIDES, TABLE, allowed, fresh_second_factor, staff_view
+from staff.permissions import TABLE, allowed, fresh_second_factor, staff_view
 
 
 class SignInView(LoginView):  # type: ignore[misc]  # allauth has no type stubs
@@ -269,7 +270,7 @@ def approval_decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _may_decide(user: User, found: Approval) -> bool:
-    return allowed(user, DECIDES.get(found.kind, "approvals.decide"))
+    return allowed(user, ACTS[found.kind].decides if found.kind in ACTS else "approvals.decide")
 
 
 # --- the trail ---------------------------------------------------------------------------------------------------

@@ -1,9 +1,13 @@
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils.translation import override
 
 from staff import approvals
+from staff.acts import ACTS, FACTS, facts_of, name_of
 from staff.approvals import NoSuchApproval, NotApproved, SamePerson
 from staff.models import User
 
@@ -67,3 +71,37 @@ def test_asking_twice_is_one_request(owner: User, at: datetime) -> None:
     first = approvals.request("labels.void", PAYLOAD, by=owner, at=at)
 
     assert approvals.request("labels.void", dict(reversed(PAYLOAD.items())), by=owner, at=at) == first
+
+
+# --- how they are called ------------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[2]
+KIND = re.compile(r'^[A-Z_]+(?:, [A-Z_]+)* = ((?:"[a-z]+\.[a-z_]+"(?:, )?)+)$', re.MULTILINE)
+
+
+def test_every_act_that_a_second_person_is_asked_about_is_in_the_table() -> None:
+    sources = [path.read_text() for app in ("labels", "ledger", "lottery", "printing", "redemption", "sms_gateway", "staff")
+               for path in (ROOT / app).rglob("*.py")]  # fmt: skip
+    kinds = {
+        kind.strip('"')
+        for text in sources
+        if "approvals" in text
+        for group in KIND.findall(text)
+        for kind in group.split(", ")
+    }
+
+    assert kinds == set(ACTS)
+
+
+@pytest.mark.parametrize("name", [*(act.name for act in ACTS.values()), *FACTS.values()], ids=[*ACTS, *FACTS])
+def test_names_are_in_both_languages(name: object) -> None:
+    with override("zh-hans"):
+        chinese = str(name)
+
+    assert chinese != str(name)
+    assert not chinese.isascii()
+
+
+def test_what_has_no_name_stands_as_it_is() -> None:
+    assert name_of("other.act") == "other.act"
+    assert facts_of({"other": 1}) == [("other", "other", 1)]
