@@ -281,10 +281,16 @@ def _by_region(rows: Sequence[Counted]) -> list[RegionDay]:
 
 # --- the report --------------------------------------------------------------------------------------------------------
 
+# Each month by itself: hours are then compared, not cut, and what is grouped by are two numbers.
 _REPORT = """
-SELECT date_trunc('month', hour), distributor_id, owner_id, sum(scans), sum(placed), sum(redemptions)
-  FROM analytics_scanhour WHERE hour >= %(since)s AND hour < %(until)s AND distributor_id <> 0
- GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+SELECT month, counted.*
+  FROM generate_series(date_trunc('month', %(since)s::timestamptz), %(until)s, interval '1 month') AS month
+ CROSS JOIN LATERAL (
+       SELECT distributor_id, owner_id, sum(scans), sum(placed), sum(redemptions) FROM analytics_scanhour
+        WHERE hour >= greatest(month, %(since)s) AND hour < least(month + interval '1 month', %(until)s)
+          AND distributor_id <> 0
+        GROUP BY 1, 2) AS counted
+ ORDER BY 1, 2, 3
 """
 
 

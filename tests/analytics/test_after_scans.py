@@ -115,6 +115,23 @@ def test_rollups_say_what_the_scans_say(goods: list[int], sellers: tuple[Partner
     assert not Touched.objects.exists()
 
 
+def test_a_report_has_a_row_for_each_month_and_keeps_to_its_hours(
+    goods: list[int], sellers: tuple[Partner, Partner]
+) -> None:
+    since, until = NOW.replace(month=10, day=14, hour=5, minute=0), NOW.replace(day=3, hour=7, minute=0)
+    borders = [since - HOUR, since, NOW.replace(day=1, hour=0) - HOUR, NOW.replace(day=1, hour=0), until - HOUR, until]
+    rollups.touch_scans([see(goods[n], "CN-GD-01", at) for n, at in enumerate(borders)])
+    count()
+
+    found = rollups.report(since=since, until=until)
+
+    assert [(row.month, row.scans) for row in found] == [
+        (since.replace(day=1, hour=0), 2),
+        (until.replace(day=1, hour=0), 2),
+    ]
+    assert found == rollups.report_from_scans(since=since, until=until)
+
+
 def test_a_late_document_moves_what_was_counted(goods: list[int], sellers: tuple[Partner, Partner]) -> None:
     _south, west = sellers
     seen = see(goods[11], "CN-SC-01", NOW)
