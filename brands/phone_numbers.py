@@ -57,7 +57,7 @@ class Number:
     preference: int
 
 
-class _Directory:
+class Directory:
     """All active numbers and accounts, as they stood at one moment."""
 
     def __init__(self) -> None:
@@ -76,41 +76,44 @@ class _Directory:
         ]
         self.by_called = {(number.account.carrier, number.e164): number for number in reversed(self.numbers)}
 
+    def number_called(self, carrier: str, e164: str) -> Number | None:
+        """Return our number of that name with that carrier, or None."""
+        return self.by_called.get((carrier, e164))
 
-_directory: Kept[_Directory] = Kept(lambda _key: _Directory())
+    def account_of_path(self, carrier: str, secret: str) -> Account | None:
+        """Return the account whose webhooks have this secret in their path, or None."""
+        found = self.by_path.get(hashlib.sha256(secret.encode()).digest())
+        return found if found and found.carrier == carrier else None
+
+
+directory: Kept[Directory] = Kept(lambda _key: Directory())
 
 
 def forget_numbers() -> None:
     """Drop what is kept, after a change of numbers in this process."""
-    _directory.forget()
+    directory.forget()
 
 
 def number_called(carrier: str, e164: str) -> Number | None:
     """Return our number of that name with that carrier, or None."""
-    return _directory().by_called.get((carrier, e164))
-
-
-def account_of_path(carrier: str, secret: str) -> Account | None:
-    """Return the account whose webhooks have this secret in their path, or None."""
-    found = _directory().by_path.get(hashlib.sha256(secret.encode()).digest())
-    return found if found and found.carrier == carrier else None
+    return directory().number_called(carrier, e164)
 
 
 def numbers_for(brand: Brand) -> list[Number]:
     """Return the numbers by which a brand may write, in its order of preference; shared ones after its own."""
-    numbers = [number for number in _directory().numbers if number.takes_texts]
+    numbers = [number for number in directory().numbers if number.takes_texts]
     own = [number for number in numbers if number.brand and number.brand.pk == brand.pk]
     return own + [number for number in numbers if number.brand is None]
 
 
 def numbers_of(brand: Brand) -> list[Number]:
     """Return every active number of a brand, for texts and for calls."""
-    return [number for number in _directory().numbers if number.brand and number.brand.pk == brand.pk]
+    return [number for number in directory().numbers if number.brand and number.brand.pk == brand.pk]
 
 
 def brand_with_schema(schema: str) -> Brand | None:
     """Return the brand of a schema: that of one of our numbers, else read anew."""
-    known = (number.brand for number in _directory().numbers if number.brand and number.brand.schema_name == schema)
+    known = (number.brand for number in directory().numbers if number.brand and number.brand.schema_name == schema)
     found = next(known, None)
     return found or (Brand.objects.filter(schema_name=schema).first() if schema.isidentifier() else None)
 
@@ -120,7 +123,7 @@ def brand_of_slot(form: str, slot: int) -> Brand | None:
     lease = SlotLease.objects.filter(form=form, number=slot, ended_at=None).select_related("brand").first()
     if lease is None:
         return None
-    known = (number.brand for number in _directory().numbers if number.brand and number.brand.pk == lease.brand_id)
+    known = (number.brand for number in directory().numbers if number.brand and number.brand.pk == lease.brand_id)
     return next(known, lease.brand)
 
 

@@ -2,8 +2,9 @@
 
 Plain calls of the operations that machines make thousands of times a second (`redemption.api.TOGETHER`) are gathered as
 they come, read, done and answered together in the threads of a collector, and sent by the event loop, which never touches
-the database. All else goes to Django, a WSGI application, in a thread (`Threads`). Of the two, ASGI alone tells the address
-as it was sent (docs/decisions/0013).
+the database. So are the messages that carriers bring, which the event loop itself reads (`config.webhooks`). All else goes
+to Django, a WSGI application, in a thread (`Threads`). Of the two, ASGI alone tells the address as it was sent
+(docs/decisions/0013).
 """
 
 import asyncio
@@ -12,8 +13,9 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
-from typing import IO, Any
+from typing import IO, Any, ParamSpec, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from config.wsgi import application as django
@@ -24,6 +26,7 @@ from django.conf import settings
 
 from brands.queries import brand_at_hand
 from config.middleware import host_of
+from config.webhooks import answer_meanwhile, may_bring_message
 from redemption.api import TOGETHER, Asked, ask
 
 Message = dict[str, Any]
@@ -32,13 +35,19 @@ Send = Callable[[Message], Awaitable[None]]
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
+P = ParamSpec("P")
+R = TypeVar("R")
 IN_MEMORY = 1_048_576
 MOST_BODY = max(settings.DATA_UPLOAD_MAX_MEMORY_SIZE, *settings.LARGER_BODIES.values())
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
     """Answer one request."""
-    headers = headers_of(scope)
+    with suppress(_Gone):
+        await _answer(scope, headers_of(scope), receive, send)
+
+
+async def _answer(scope: Message, headers: dict[str, str], receive: Receive, send: Send) -> None:
     if scope["path"] in TOGETHER and _is_plain(scope, headers) and (brand := brand_at_hand(host_of(headers))):
         body = await _whole_body(receive)
         asked = Asked(
@@ -49,6 +58,13 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
         )
         reply = await ask(scope["path"], asked, brand)
         await _send(send, reply.status, reply.headers, reply.content)
+    elif scope["path"].startswith("/webhooks/") and may_bring_message(scope["method"], scope["path"], headers):
+        body = await _whole_body(receive) if "CONTENT_LENGTH" in headers else b""
+        response = await answer_meanwhile(environ_of(scope, headers, BytesIO(body)), _in_threads.call)
+        if response is None:
+            await _in_threads(scope, headers, _again(body), send)
+        else:
+            await _send(send, response.status_code, response.items(), response.content)
     else:
         await _in_threads(scope, headers, receive, send)
 
@@ -81,16 +97,29 @@ def _is_plain(scope: Message, headers: Mapping[str, str]) -> bool:
         and headers.get("CONTENT_TYPE", "").partition(";")[0].strip() == "application/json"
         and length.isdecimal()
         and 0 < int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        and "HTTP_TRANSFER_ENCODING" not in headers
     )
 
 
 async def _whole_body(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    """Read a body whose length was declared. Raises `_Gone`."""
+    body, more = b"", True
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
         body += message.get("body", b"")
+        more = message.get("more_body", False)
     return body
+
+
+def _again(body: bytes) -> Receive:
+    """Return what tells a body that was read already."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 async def _send(send: Send, status: int, headers: Iterable[tuple[str, str]], content: bytes) -> None:
@@ -134,6 +163,10 @@ class Threads:
             answer = await loop.run_in_executor(self.pool, self._answer, environ, _Stream(loop, send))
         if answer is not None:
             await _send(send, *answer)
+
+    async def call(self, function: Callable[P, R], *arguments: P.args, **_nothing: P.kwargs) -> R:
+        """Do something else that waits, in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
 
     async def _read(self, declared: str | None, receive: Receive, body: IO[bytes]) -> int | None:
         """Read the body; return its length if that is known now, and was not before."""

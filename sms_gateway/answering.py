@@ -2,7 +2,8 @@
 
 Messages that arrive together are kept together, decided together (`SMS_HANDLER`) and their answers kept together, in a
 few threads with database connections of their own: a slow decision holds no carrier's request for longer than it likes,
-and a waiting request holds no connection. Without a collector (tests, tasks) it runs where it is called.
+and a waiting request holds no connection, and on an event loop no thread. Without a collector (tests, tasks) it runs
+where it is called.
 """
 
 import logging
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.module_loading import import_string
 
+from brands.models import Brand
 from brands.phone_numbers import Number, number_called
 from common.clock import now
 from common.collector import Collector
@@ -45,7 +47,7 @@ def line_of(number: Number) -> Line:
 
 
 @dataclass(slots=True)
-class _Coming:
+class Coming:
     """A message on its way through: ``kept`` once it is stored, or why it could not be; ``said`` once it is decided."""
 
     new: New
@@ -61,11 +63,23 @@ def answer(new: New, line: Line, *, wait_s: float, clock: Callable[[], datetime]
     A message that came before gets its first answer. Raises `TwinInFlight` if that is still being found, or if the
     message could not be kept in time: then the carrier shall bring it again. ``clock`` is asked where this runs alone.
     """
-    coming = _Coming(new, line)
+    coming = Coming(new, line)
     if not settings.COLLECTOR_ENABLED or connection.in_atomic_block:
         _take_in([coming], clock)
     else:
         _together.submit(coming, within_s=wait_s)
+    return said_of(coming, clock)
+
+
+async def take_in(new: New, line: Line, brand: Brand, *, wait_s: float) -> Coming:
+    """Keep a message of a brand and decide about it as `answer` does, on an event loop; then ask `said_of`."""
+    coming = Coming(new, line)
+    await _together.ask(coming, tenant=brand, within_s=wait_s)
+    return coming
+
+
+def said_of(coming: Coming, clock: Callable[[], datetime] = now) -> Said:
+    """Return what `answer` returns, or raise it. Asks the database, and may wait, unless the message ``is_decided``."""
     kept = coming.kept
     if coming.is_decided:
         return coming.said
@@ -75,10 +89,10 @@ def answer(new: New, line: Line, *, wait_s: float, clock: Callable[[], datetime]
         raise kept
     if kept.fresh:  # late, failed, or this process is ending: the worker speaks, unless the answer came just now
         return inbound.leave_to_worker(kept.id).reply
-    return _first_answer(kept, new, line, clock)
+    return _first_answer(kept, coming.new, coming.line, clock)
 
 
-def _take_in(coming: Sequence[_Coming], clock: Callable[[], datetime] = now) -> None:
+def _take_in(coming: Sequence[Coming], clock: Callable[[], datetime] = now) -> None:
     """Keep messages in one transaction, decide about those that are new, keep the answers in another."""
     for one, kept in zip(coming, _together_or_alone(inbound.keep_many, [one.new for one in coming]), strict=True):
         one.kept = kept
@@ -185,13 +199,13 @@ def _handler() -> Callable[[Sequence[IncomingText]], Sequence[Reply | Exception 
     return import_string(settings.SMS_HANDLER)  # type: ignore[no-any-return]
 
 
-def _run(_kind: str, coming: Sequence[_Coming]) -> Sequence[bool]:
+def _run(_kind: str, coming: Sequence[Coming]) -> Sequence[bool]:
     commit_unhurried()
     _take_in(coming)
     return [True] * len(coming)
 
 
-_together: Collector[_Coming, bool] = Collector(
+_together: Collector[Coming, bool] = Collector(
     _run,
     name="decider",
     threads=lambda: settings.SMS_DECIDERS,

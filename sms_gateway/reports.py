@@ -23,9 +23,9 @@ _STATES_BELOW = {
 ENDS = {OutboundMessage.State.FAILED, OutboundMessage.State.UNDELIVERED, OutboundMessage.State.DELIVERED}
 
 
-def reference_of(message: uuid.UUID | str) -> str:
-    """Return the name by which a carrier knows a message of the brand at which the connection points."""
-    return f"{schema_name()}.{message}"
+def reference_of(message: uuid.UUID | str, schema: str = "") -> str:
+    """Return the name by which a carrier knows a message of a brand; without ``schema`` that of the connection."""
+    return f"{schema or schema_name()}.{message}"
 
 
 def take_in(carrier: Carrier, reports: Iterable[Report], number: Number | None, *, at: datetime) -> None:

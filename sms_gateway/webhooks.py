@@ -7,8 +7,10 @@ The host says nothing here: a number names its brand, and on a shared number the
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
@@ -19,13 +21,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from brands.models import Brand
-from brands.phone_numbers import Number, account_of_path, brand_of_slot, keep_unrouted, number_called
+from brands.phone_numbers import Directory, Number, brand_of_slot, directory, keep_unrouted, number_called
 from common.budgets import Budget
 from common.clock import now
 from common.errors import DomainError
 from common.phone import mask_phone
 from sms_gateway import answering, calls, reports
-from sms_gateway.answering import TwinInFlight
+from sms_gateway.answering import Coming, TwinInFlight
 from sms_gateway.calls import Asked
 from sms_gateway.carriers import carrier_named
 from sms_gateway.carriers.base import BadSignature, Carrier, Inbound, Said, Unreadable, sender_of, text_of
@@ -36,6 +38,7 @@ from sms_gateway.reports import reference_of
 
 log = logging.getLogger(__name__)
 View = Callable[[HttpRequest, Carrier, Number | None], HttpResponse]
+InThread = Callable[..., Awaitable[Any]]
 # A shared number answers strangers at the platform's expense.
 UNROUTED_ANSWERS = Budget("unrouted", per_hour=3, per_day=10)
 AGAIN_AFTER_S = 2
@@ -56,39 +59,41 @@ def webhook(view: View) -> Callable[..., HttpResponse]:
         if kind is None:
             raise Http404
         try:
-            adapter, number = _proven(request, kind, secret)
+            adapter, number = _proven(request, kind, secret, directory())
             return view(request, adapter, number)
-        except BadSignature as error:
-            return _plain(error, 403)
-        except Unreadable as error:
-            return _plain(error, 400)
+        except (BadSignature, Unreadable) as error:
+            return _refused(error)
         except (TwinInFlight, OperationalError, InterfaceError) as error:
-            response = HttpResponse("try again", status=503, content_type="text/plain")
-            response.headers["Retry-After"] = str(AGAIN_AFTER_S)
-            if not isinstance(error, TwinInFlight):
-                connection.close()
-            return response
+            return _again(error)
 
     return answer
 
 
-def _plain(error: DomainError, status: int) -> HttpResponse:
-    return HttpResponse(error.code, status=status, content_type="text/plain")
+def _refused(error: BadSignature | Unreadable) -> HttpResponse:
+    return HttpResponse(error.code, status=403 if isinstance(error, BadSignature) else 400, content_type="text/plain")
 
 
-def _proven(request: HttpRequest, kind: type[Carrier], secret: str) -> tuple[Carrier, Number | None]:
+def _again(error: Exception) -> HttpResponse:
+    """Ask the carrier to bring it again; whatever the database was in the middle of is given up."""
+    if not isinstance(error, TwinInFlight):
+        connection.close()
+    headers = {"Retry-After": str(AGAIN_AFTER_S)}
+    return HttpResponse("try again", status=503, content_type="text/plain", headers=headers)
+
+
+def _proven(request: HttpRequest, kind: type[Carrier], secret: str, known: Directory) -> tuple[Carrier, Number | None]:
     """Return the adapter of the account that the request comes from, and our number that it names."""
     if kind.signs == bool(secret):
         raise BadSignature
     if secret:
-        account = account_of_path(kind.name, secret)
+        account = known.account_of_path(kind.name, secret)
         if account is None:
             raise BadSignature
-        number = number_called(kind.name, kind.called(request))
+        number = known.number_called(kind.name, kind.called(request))
         adapter = kind(account)
         adapter.authenticate(request, number)
         return adapter, number if number and number.account.id == account.id else None
-    number = number_called(kind.name, kind.called(request))
+    number = known.number_called(kind.name, kind.called(request))
     if number is None:
         raise BadSignature
     adapter = kind(number.account)
@@ -118,7 +123,12 @@ def _answered(carrier: Carrier, number: Number, message: Inbound) -> Said | None
     if brand is None:
         return _unrouted(carrier, number, message, slot)
     point_at(brand)
-    new = New(
+    said = answering.answer(_new(carrier, number, message), answering.line_of(number), wait_s=carrier.wait_s)
+    return _said(said, brand)
+
+
+def _new(carrier: Carrier, number: Number, message: Inbound) -> New:
+    return New(
         carrier=carrier.name,
         message_id=message.message_id,
         number=number.e164,
@@ -129,8 +139,10 @@ def _answered(carrier: Carrier, number: Number, message: Inbound) -> Said | None
         opt_out=message.opt_out,
         inline=carrier.inline,
     )
-    said = answering.answer(new, answering.line_of(number), wait_s=carrier.wait_s)
-    return Said(reference_of(said[0]), said[1]) if said else None
+
+
+def _said(said: answering.Said, brand: Brand) -> Said | None:
+    return Said(reference_of(said[0], brand.schema_name), said[1]) if said else None
 
 
 def point_at(brand: Brand) -> None:
@@ -165,6 +177,66 @@ def _unrouted(carrier: Carrier, number: Number, message: Inbound, slot: tuple[st
     with override(row.language):
         text = _("No brand here issued this code. Please send the code under the scratch layer, digit by digit.")
     return Said("", text)
+
+
+# --- messages in, on an event loop -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """A message whose origin is proved, the number that it was sent to, and that number's brand."""
+
+    carrier: Carrier
+    number: Number
+    brand: Brand
+    message: Inbound
+
+    def answer(self, said: answering.Said) -> HttpResponse:
+        return self.carrier.acknowledge([(self.message, _said(said, self.brand))], self.number)
+
+
+async def sms_meanwhile(
+    request: HttpRequest, carrier: str, secret: str = "", *, in_thread: InThread
+) -> HttpResponse | None:
+    """Answer as `sms` does on an event loop, which answers others meanwhile: a message that waits holds no thread.
+
+    None for whatever is not one message to a number of one brand, and for what fails: ask the view, which says why.
+    ``in_thread(function, *arguments)`` is awaited for what asks the database: a message that came before, a late answer.
+    """
+    try:
+        brought = _brought(request, carrier, secret)
+        if brought is None:
+            return None
+        new, line = _new(brought.carrier, brought.number, brought.message), answering.line_of(brought.number)
+        coming = await answering.take_in(new, line, brought.brand, wait_s=brought.carrier.wait_s)
+        return brought.answer(coming.said) if coming.is_decided else await in_thread(_later, brought, coming)
+    except (BadSignature, Unreadable) as error:
+        return _refused(error)
+    except Exception as error:  # whatever it is, the view meets it too, and a message is kept once
+        log.warning("a message is left to its view: %s", type(error).__name__)
+        return None
+
+
+def _brought(request: HttpRequest, carrier: str, secret: str) -> _Brought | None:
+    kind, known = carrier_named(carrier), directory.at_hand()
+    if kind is None or known is None or not settings.COLLECTOR_ENABLED:
+        return None
+    adapter, number = _proven(request, kind, secret, known)
+    if number is None or number.brand is None or not number.takes_texts:
+        return None
+    messages = adapter.parse_inbound(request, at=now())
+    if [message.to for message in messages] != [number.e164]:
+        return None
+    return _Brought(adapter, number, number.brand, messages[0])
+
+
+def _later(brought: _Brought, coming: Coming) -> HttpResponse:
+    connection.close_if_unusable_or_obsolete()
+    try:
+        point_at(brought.brand)
+        return brought.answer(answering.said_of(coming))
+    except (TwinInFlight, OperationalError, InterfaceError) as error:
+        return _again(error)
 
 
 # --- reports -----------------------------------------------------------------------------------------------------------

@@ -17,9 +17,11 @@ from brands.models import Brand
 from config.gateway import Threads, environ_of, headers_of
 from labels.models import Product
 from labels.queries import serials_of
+from sms_gateway.models import InboundMessage
 from staff.apikeys import create_key
 from tests.makers import CONSUMER, labels_of, make_active_batch, make_campaign, secrets_of
 from tests.servers import Client, Web
+from tests.sms_gateway.world import Signed, make_twilio, text
 
 
 def scope_of(raw: bytes = b"/", *, headers: list[tuple[bytes, bytes]] | None = None, query: bytes = b"") -> Any:
@@ -196,6 +198,7 @@ def test_one_server(web: Web, real_commits: Brand) -> None:
     _the_address_as_it_was_sent(web, gtin, serial)
     _calls_go_together(web, secrets_of(batch))
     _bodies_and_queries(web)
+    _messages_wait_together(web, real_commits)
 
 
 def _the_address_as_it_was_sent(web: Web, gtin: str, serial: str) -> None:
@@ -224,6 +227,28 @@ def _calls_go_together(web: Web, codes: list[str]) -> None:
     with Client(web.port) as client:
         refused = client.post("/api/v1/redemptions", {}, idempotency_key="x")
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def _messages_wait_together(web: Web, brand: Brand) -> None:
+    make_twilio(brand, timezone.now())
+    first = text("help", sid="SM0")  # by Django, which reads whose number it is
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def bring(message: Signed, signature: str = "") -> tuple[int, str, bytes]:
+        with Client(web.port, host="anything.example") as client:
+            headers = {**form, "X-Twilio-Signature": signature or message.signature}
+            answer = client.call("POST", message.path, message.body, headers)
+            return answer.status, answer.headers.get("content-length", ""), answer.body
+
+    one = bring(first)
+    with ThreadPoolExecutor(16) as pool:
+        others = [text("help", sid=f"SM{n}", sender=f"+86138{n:08}") for n in range(1, 33)]
+        answers = list(pool.map(bring, [first, *others]))
+    assert answers[0] == one
+    assert [(status, b"<Message" in body) for status, _, body in answers] == [(200, True)] * 33
+    assert all(int(length) == len(body) for _, length, body in answers)
+    assert (bring(others[0], "forged")[0], bring(text("help", to="+1"))[0]) == (403, 403)
+    assert InboundMessage.objects.count() == 33
 
 
 def _bodies_and_queries(web: Web) -> None:
