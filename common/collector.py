@@ -78,6 +78,7 @@ class _Queue(Generic[I, O]):
     tenant: Any
     kind: str
     waiting: deque[_Ticket[I, O] | _Promise[I, O]] = field(default_factory=deque)
+    whole: int = 0  # how many will wait once those just answered are back; nobody waits for them: 0
 
 
 class _Hands(Generic[I, O]):
@@ -86,7 +87,8 @@ class _Hands(Generic[I, O]):
     def __init__(self, owner: "Collector[I, O]") -> None:
         self.owner = owner
         self.queues: dict[tuple[str, str], _Queue[I, O]] = {}
-        self.changed = threading.Condition()
+        lock = threading.RLock()
+        self.changed, self.returned = threading.Condition(lock), threading.Condition(lock)
         self.closing = False
         self.batches = self.items = self.busy = 0
         self.threads = [
@@ -106,6 +108,8 @@ class _Hands(Generic[I, O]):
                 queue = self.queues[tenant.schema_name, kind] = _Queue(tenant, kind)
             queue.tenant = tenant
             queue.waiting.append(ticket)
+            if len(queue.waiting) == queue.whole:
+                self.returned.notify_all()
             if not self.busy or len(queue.waiting) % self.owner.enough == 0:
                 self.changed.notify()
         return True
@@ -115,6 +119,7 @@ class _Hands(Generic[I, O]):
         with self.changed:
             self.closing = True
             self.changed.notify_all()
+            self.returned.notify_all()
         for thread in self.threads:
             thread.join(timeout=DRAIN_S)
 
@@ -126,7 +131,7 @@ class _Hands(Generic[I, O]):
                 self._answer(queue, batch, trusted=time.monotonic() - worked_at < TRUSTED_S)
                 worked_at = time.monotonic()
                 if len(batch) > FEW:
-                    time.sleep(self.owner.return_s)  # those just answered come back together, not one before the others
+                    self._await_return(queue, len(batch))
             except BaseException as error:
                 # Whatever it was, nobody may wait for ever for an answer.
                 log.exception("a batch failed", exc_info=error)
@@ -138,6 +143,13 @@ class _Hands(Generic[I, O]):
                     self.busy -= 1
                     self.changed.notify()
         connection.close()
+
+    def _await_return(self, queue: _Queue[I, O], count: int) -> None:
+        """Wait until those just answered are back, for they come back together; not for long, since some will not."""
+        with self.changed:
+            queue.whole = len(queue.waiting) + count
+            self.returned.wait_for(lambda: self.closing or len(queue.waiting) >= queue.whole, self.owner.return_s)
+            queue.whole = 0
 
     def _take(self) -> tuple[_Queue[I, O], _Batch[I, O]] | None:
         """Wait for work; return up to 64 items of the queue with most waiting, or None at the end.
@@ -184,7 +196,7 @@ class Collector(Generic[I, O]):
     """``run(kind, items)`` returns an outcome (never None) for each item, in order.
 
     ``threads`` is asked when they start. ``enough`` items waiting are worth a second thread at the same time. After a
-    batch its thread waits ``return_s`` for those just answered, so that they come back together. ``away`` makes the
+    batch its thread waits, at most ``return_s``, for those just answered, so that they come back together. ``away`` makes the
     outcome of an item whose own is not known: the batch died, the process ends, or the answer took longer than its caller
     waits (the item may still be done then).
     """

@@ -1,0 +1,46 @@
+"""What is gathered: whoever was just answered comes back together, and nobody waits for longer than that takes."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+from django.db import connection
+
+from common.collector import FEW, Collector
+
+MANY = FEW + 4
+
+
+def test_a_thread_waits_for_those_just_answered_and_no_longer() -> None:
+    begun, go_on, sizes = threading.Event(), threading.Event(), []
+
+    def run(_kind: str, items: Sequence[str]) -> list[str]:
+        sizes.append(len(items))
+        begun.set()
+        go_on.wait(10)
+        return [f"did {item}" for item in items]
+
+    gathered = Collector[str, str](run, name="test", threads=lambda: 1, away=lambda: "away", return_s=60)
+
+    def ask(item: str) -> str:
+        connection.tenant = SimpleNamespace(schema_name="public")  # type: ignore[attr-defined]
+        return gathered.submit(item, within_s=10)
+
+    with ThreadPoolExecutor(MANY + 1) as pool:
+        alone = pool.submit(ask, "alone")
+        begun.wait(10)
+        first = [pool.submit(ask, f"{n}") for n in range(MANY)]
+        for _ in range(10_000):
+            if sum(len(queue.waiting) for queue in gathered._hands().queues.values()) == MANY:
+                break
+            time.sleep(0.001)
+        go_on.set()
+        said = [future.result() for future in [alone, *first]]
+        said += [future.result() for future in [pool.submit(ask, f"{n} again") for n in range(MANY)]]
+    gathered.close()
+
+    assert sizes == [1, MANY, MANY]
+    assert "away" not in said
+    assert len(set(said)) == 1 + 2 * MANY
