@@ -96,10 +96,10 @@ def _take_in(coming: Sequence[Coming], clock: Callable[[], datetime] = now) -> N
     """Keep messages in one transaction, decide about those that are new, keep the answers in another."""
     for one, kept in zip(coming, _together_or_alone(inbound.keep_many, [one.new for one in coming]), strict=True):
         one.kept = kept
-    fresh = {one.kept.id: one for one in coming if isinstance(one.kept, Kept) and one.kept.fresh}
-    claimed = [Claimed(row, one.new) for row, one in fresh.items()]
-    decided = decide_many(claimed, [one.line for one in fresh.values()], clock)
-    for one, said in zip(fresh.values(), decided, strict=True):
+    fresh = [(one, one.kept) for one in coming if isinstance(one.kept, Kept) and one.kept.fresh]
+    claimed = [Claimed(kept.id, one.new, kept.row) for one, kept in fresh]
+    decided = decide_many(claimed, [one.line for one, _kept in fresh], clock)
+    for (one, _kept), said in zip(fresh, decided, strict=True):
         if not isinstance(said, Exception):
             one.said, one.is_decided = said, True
 
@@ -146,6 +146,7 @@ def decide_many(
             body=claimed[place].new.body,
             reply=reply,
             at=at,
+            row=claimed[place].row,
         )
         for place, reply in enumerate(replies)
         if not isinstance(reply, Exception)

@@ -21,6 +21,7 @@ from common.db import (
     Rows,
     array,
     ask,
+    ask_commit,
     bytes_array,
     hurried,
     inside_transaction,
@@ -64,9 +65,23 @@ class New:
         return f"{self.carrier}:{self.message_id}"
 
 
+class Row(NamedTuple):
+    """What is kept of a message that is being decided."""
+
+    id: int
+    uuid: uuid.UUID
+    state: str
+    reply_state: str
+    from_index: bytes | None
+    opt_out: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A message that is kept. ``reply``: reference and text, once it was decided to answer inline."""
+    """A message that is kept. ``reply``: reference and text, once it was decided to answer inline.
+
+    ``row``: how a new one was written that may be answered inline.
+    """
 
     id: int
     request_id: str
@@ -75,6 +90,7 @@ class Kept:
     reply_state: str
     due_at: datetime
     reply: tuple[str, str] | None = None
+    row: Row | None = None
 
     @property
     def is_answered(self) -> bool:
@@ -91,28 +107,31 @@ def keep_many(news: Sequence[New]) -> list[Kept]:
     A message whose answer no budget would allow is kept, and parked: nothing is decided, so nothing is used up.
     """
     indexes = vault.blind_indexes(new.sender or "" for new in news)
+    uuids = [uuid.uuid4() for _ in news]
     asked = _priced(news, indexes)
     needs = {request_id: need for request_id, need in asked.items() if need is not None}
     with transaction.atomic(durable=True):
         with pipelined():
             if not all(new.inline for new in news):  # their carriers may be answered before anything is decided
                 hurried()
-            written = _ask_kept(news, indexes)
+            written = _ask_kept(news, uuids, indexes)
             room = spending.ask_room(list(needs.values()), day=brand_date(news[0].at))
-        fresh = {f"{carrier}:{message_id}": row for row, carrier, message_id in written()}
+        fresh = {name: row for row, name in written()}
+        ids = {new.request_id: fresh[name] for new, name in zip(news, uuids, strict=True) if name in fresh}
         over = {request_id: spending.COUNTRY for request_id, need in asked.items() if need is None}
         over |= {request_id: f"budget_{limit}" for request_id, limit in zip(needs, room(), strict=True) if limit}
-        over = {request_id: problem for request_id, problem in over.items() if request_id in fresh}
+        over = {request_id: problem for request_id, problem in over.items() if request_id in ids}
         if over:
-            _park(over, fresh)
+            _park(over, ids)
     kept = []
-    for new in news:
-        row = fresh.pop(new.request_id, None)  # the same message twice in one list: the second finds the first's row
-        if row is None:
+    for new, name, index in zip(news, uuids, indexes, strict=True):
+        row = fresh.get(name)
+        if row is None:  # it was kept before, or stands twice in this list
             kept.append(find(new.carrier, new.message_id))
             continue
         state = _State.PARKED if new.request_id in over else _State.NEW
         spoken = _ReplyState.NONE if new.inline else _ReplyState.OUTBOX
+        written_as = Row(row, name, state, spoken, index if new.sender else None, new.opt_out or "")
         kept.append(
             Kept(
                 id=row,
@@ -121,13 +140,13 @@ def keep_many(news: Sequence[New]) -> list[Kept]:
                 state=state,
                 reply_state=spoken,
                 due_at=new.at + LEASE,
+                row=written_as if new.inline else None,
             )
         )
     return kept
 
 
-def _ask_kept(news: Sequence[New], indexes: Sequence[bytes]) -> Rows:
-    rows = [uuid.uuid4() for _ in news]
+def _ask_kept(news: Sequence[New], rows: Sequence[uuid.UUID], indexes: Sequence[bytes]) -> Rows:
     return ask(
         """
         INSERT INTO sms_gateway_inboundmessage
@@ -141,7 +160,7 @@ def _ask_kept(news: Sequence[New], indexes: Sequence[bytes]) -> Rows:
                        due_at, reply_state, opt_out)
          ORDER BY carrier, message_id
             ON CONFLICT (carrier, message_id) DO NOTHING
-        RETURNING id, carrier, message_id
+        RETURNING id, uuid
         """,
         [
             array(rows),
@@ -207,7 +226,10 @@ def _kept(row: InboundMessage) -> Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the handler said to one message. ``body`` is the message's text, which is masked now."""
+    """What the handler said to one message. ``body`` is the message's text, which is masked now.
+
+    ``row``: what was kept of it by whoever decides now; None if that has to be looked up.
+    """
 
     id: int
     sender: str | None
@@ -216,6 +238,7 @@ class Decision:
     body: str
     reply: Reply | None
     at: datetime
+    row: Row | None = None
 
 
 def conclude_many(decisions: Sequence[Decision]) -> list[tuple[str, str] | None]:
@@ -224,57 +247,59 @@ def conclude_many(decisions: Sequence[Decision]) -> list[tuple[str, str] | None]
     A message decided before keeps its first answer. A reply that may not be said (no budget, a loop, no number to send
     it to) is not said, and the row says why.
     """
-    try:
-        return _conclude(decisions, in_turn=False)
-    except _OverLimit:  # seldom: where there was no room already, messages were parked
-        return _conclude(decisions, in_turn=True)
+    rows = {decision.id: decision.row for decision in decisions if decision.row and not _is_error(decision)}
+    if len(rows) == len(decisions):
+        try:
+            return _conclude_unseen(decisions, rows)
+        except _LookFirst:  # seldom: where there was no room already, messages were parked
+            pass
+    return _conclude(decisions)
 
 
-class _OverLimit(Exception):
-    """A reply passes a limit: nothing was written."""
+class _LookFirst(Exception):
+    """A message is no longer as it was kept, or a reply passes a limit: nothing was written."""
 
 
-def _conclude(decisions: Sequence[Decision], *, in_turn: bool) -> list[tuple[str, str] | None]:
-    """Keep what was decided, as if no limit were passed, or (``in_turn``) once it is known which replies pass one.
+def _conclude_unseen(decisions: Sequence[Decision], rows: Mapping[int, Row]) -> list[tuple[str, str] | None]:
+    """Keep what was decided about messages that stand as they were kept, in one round trip. Raises `_LookFirst`."""
+    silences = _silences(decisions, rows)
+    replies = _priced_replies(decisions, rows, silences)
+    with transaction.atomic(durable=True), pipelined():
+        _ask_untouched(list(rows))
+        spending.ask_take([spoken.need for spoken in replies], day=brand_date(decisions[0].at), unless=_LookFirst)
+        _write_told(decisions, rows, silences, {spoken.decision.id: spoken for spoken in replies})
+        ask_commit()  # the brand's budget is one row, which those of other processes wait for
+    said = {spoken.decision.id: (str(spoken.uuid), spoken.text) for spoken in replies}
+    return [said.get(one.id) for one in decisions]
 
-    Raises `_OverLimit`.
-    """
+
+def _conclude(decisions: Sequence[Decision]) -> list[tuple[str, str] | None]:
+    """Keep what was decided, once it is known how the messages stand and which replies pass a limit."""
     with transaction.atomic(durable=True):
         rows = _lock([decision.id for decision in decisions])
         todo = [decision for decision in decisions if rows[decision.id].state != _State.DECIDED]
         todo = list({decision.id: decision for decision in todo}.values())
+        _errors_in_turn(todo, rows)
         silences = _silences(todo, rows)
         replies = _priced_replies(todo, rows, silences)
         # A reply sent by itself later is paid for when it is sent.
         paid = [spoken for spoken in replies if not spoken.later]
-        needs, at = [spoken.need for spoken in paid], paid[0].decision.at if paid else None
-        if in_turn and at:
-            for spoken, limit in zip(paid, spending.take(needs, day=brand_date(at), at=at), strict=True):
+        if paid:
+            at = paid[0].decision.at
+            limits = spending.take([spoken.need for spoken in paid], day=brand_date(at), at=at)
+            for spoken, limit in zip(paid, limits, strict=True):
                 if limit:
                     silences[spoken.decision.id] = f"budget_{limit}"
             replies = [spoken for spoken in replies if not silences[spoken.decision.id]]
-        with pipelined():
-            over = spending.ask_take(needs, day=brand_date(at)) if at and not in_turn else list
-            if todo:
-                _write_told(todo, rows, silences, {spoken.decision.id: spoken for spoken in replies})
-        if any(over()):
-            raise _OverLimit
         if any(spoken.later for spoken in replies):
             transaction.on_commit(push_relay)
+        with pipelined():
+            if todo:
+                _write_told(todo, rows, silences, {spoken.decision.id: spoken for spoken in replies})
+            ask_commit()
     said = {spoken.decision.id: (str(spoken.uuid), spoken.text) for spoken in replies if not spoken.later}
     known = {decision.id for decision in todo}
     return [said.get(one.id) if one.id in known else read(one.id).reply for one in decisions]
-
-
-class _Row(NamedTuple):
-    """What is kept of a message that is being decided."""
-
-    id: int
-    uuid: uuid.UUID
-    state: str
-    reply_state: str
-    from_index: bytes | None
-    opt_out: str
 
 
 @dataclass(slots=True)
@@ -290,7 +315,7 @@ class _Spoken:
 
 
 @inside_transaction
-def _lock(ids: Sequence[int]) -> dict[int, _Row]:
+def _lock(ids: Sequence[int]) -> dict[int, Row]:
     rows = ask(
         f"""
         WITH commit AS MATERIALIZED (SELECT {HURRIED})
@@ -299,14 +324,32 @@ def _lock(ids: Sequence[int]) -> dict[int, _Row]:
         """,  # noqa: S608 - our own words
         [array(ids)],
     )
-    return {row[0]: _Row(*row) for row in rows()}
+    return {row[0]: Row(*row) for row in rows()}
 
 
-def _silences(decisions: Sequence[Decision], rows: dict[int, _Row]) -> dict[int, str]:
+@inside_transaction
+def _ask_untouched(ids: Sequence[int]) -> None:
+    """Lock messages as `_lock` does; `_LookFirst` is raised unless all stand as they were kept: new, nobody speaks yet."""
+    ask(
+        f"""
+        WITH commit AS MATERIALIZED (SELECT {HURRIED})
+        SELECT 1 / (count(*) FILTER (WHERE state = 'new' AND reply_state = 'none') = %s)::int
+          FROM (SELECT state, reply_state FROM commit, sms_gateway_inboundmessage m
+                 WHERE id = ANY (%s::bigint[]) ORDER BY id FOR NO KEY UPDATE OF m) locked
+        """,  # noqa: S608 - our own words
+        [len(ids), array(ids)],
+        unless=_LookFirst,
+    )
+
+
+def _is_error(decision: Decision) -> bool:
+    return decision.reply is not None and decision.reply.purpose is Purpose.ERROR
+
+
+def _silences(decisions: Sequence[Decision], rows: Mapping[int, Row]) -> dict[int, str]:
     """Return for each why it gets no reply, or ""."""
     silences: dict[int, str] = {}
     told: set[tuple[bytes, bytes]] = set()
-    _errors_in_turn(decisions, rows)
     for decision in decisions:
         row, reply = rows[decision.id], decision.reply
         if row.opt_out:
@@ -325,11 +368,9 @@ def _silences(decisions: Sequence[Decision], rows: dict[int, _Row]) -> dict[int,
 
 
 @inside_transaction
-def _errors_in_turn(decisions: Sequence[Decision], rows: dict[int, _Row]) -> None:
+def _errors_in_turn(decisions: Sequence[Decision], rows: Mapping[int, Row]) -> None:
     """Let errors to one number be decided one after another: of two at once only the first is told."""
-    senders = {
-        bytes(rows[one.id].from_index or b"") for one in decisions if one.reply and one.reply.purpose is Purpose.ERROR
-    }
+    senders = {bytes(rows[one.id].from_index or b"") for one in decisions if _is_error(one)}
     if senders:
         keys = sorted(int.from_bytes(sender[:8], signed=True) for sender in senders)
         ask("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [array(keys)])
@@ -351,7 +392,7 @@ def _loops(sender: bytes, mac: bytes, at: datetime, *, among: set[tuple[bytes, b
     return len(times) >= SAME_ERROR_MOST or any(time > at - SAME_ERROR_AGAIN for time in times if time)
 
 
-def _priced_replies(decisions: Sequence[Decision], rows: Mapping[int, _Row], silences: dict[int, str]) -> list[_Spoken]:
+def _priced_replies(decisions: Sequence[Decision], rows: Mapping[int, Row], silences: dict[int, str]) -> list[_Spoken]:
     """Return the replies that may be said, with what they take; of the others ``silences`` then tells why not."""
     said = [(one, fold(one.reply.body)) for one in decisions if one.reply and not silences[one.id]]
     parts = [parts_of(text).count for _one, text in said]
@@ -371,7 +412,7 @@ def _priced_replies(decisions: Sequence[Decision], rows: Mapping[int, _Row], sil
 
 @inside_transaction
 def _write_told(
-    decisions: Sequence[Decision], rows: Mapping[int, _Row], silences: Mapping[int, str], replies: Mapping[int, _Spoken]
+    decisions: Sequence[Decision], rows: Mapping[int, Row], silences: Mapping[int, str], replies: Mapping[int, _Spoken]
 ) -> None:
     """Write the replies as messages, and what was decided beside each message that came: one statement."""
     spoken = [replies.get(one.id) for one in decisions]
@@ -449,10 +490,11 @@ def leave_to_worker(row_id: int) -> Kept:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An undecided message that is ours to decide about for a while."""
+    """An undecided message that is ours to decide about for a while. ``row``: how it was written, if just now."""
 
     id: int
     new: New
+    row: Row | None = None
 
 
 def claim_one(row_id: int, *, at: datetime) -> Claimed | None:

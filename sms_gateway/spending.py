@@ -12,7 +12,7 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db import connection, transaction
 
-from common.db import Rows, array, ask, inside_transaction, schema_name
+from common.db import array, ask, inside_transaction, schema_name
 from common.errors import Conflict, NotFound
 from common.kept import Kept
 from common.phone import region_of
@@ -126,7 +126,7 @@ def take(needs: Sequence[Need], *, day: date, at: datetime) -> list[str]:
     One statement in the order of the keys locks and adds; a second gives back what would pass a limit, so that nobody
     else ever sees it taken.
     """
-    refusals = ask_take(needs, day=day)()
+    refusals = _taken_each(needs, day)
     refused = [(need, over) for need, over in zip(needs, refusals, strict=True) if over]
     if refused:
         _refuse(refused, day, at)
@@ -134,26 +134,47 @@ def take(needs: Sequence[Need], *, day: date, at: datetime) -> list[str]:
 
 
 @inside_transaction
-def ask_take(needs: Sequence[Need], *, day: date) -> Callable[[], list[str]]:
-    """Take all needs, and ask as `take` which limit each passes: if one passes any, the transaction must not stand."""
+def ask_take(needs: Sequence[Need], *, day: date, unless: type[Exception]) -> None:
+    """Take all needs as `take` does where none passes a limit; if one does, ``unless`` is raised once this is sent."""
     if not needs:
-        return list
+        return
+    wanted, rules = _wanted(needs), _rules()
+    limits = [(key, limit) for key in wanted if (limit := rules.limit(key)) is not None]
+    ask(
+        f"""
+        WITH taken AS ({_ADD})
+        SELECT 1 / (count(*) = 0)::int FROM taken JOIN unnest(%s::text[], %s::text[], %s::bigint[])
+            AS most (subject, key_index, amount) USING (subject, key_index) WHERE spent > amount
+        """,  # noqa: S608 - our own words
+        [
+            *_added(wanted, day),
+            array(subject for (subject, _), _limit in limits),
+            _texts(which for (_, which), _limit in limits),
+            array(limit for _key, limit in limits),
+        ],
+        unless=unless,
+    )
+
+
+def _taken_each(needs: Sequence[Need], day: date) -> list[str]:
+    if not needs:
+        return []
+    wanted, rules = _wanted(needs), _rules()
+    spent = _by_key(ask(_ADD, _added(wanted, day))())
+    if not any((limit := rules.limit(key)) is not None and spent[key] > limit for key in wanted):
+        return [""] * len(needs)
+    for key, amount in wanted.items():
+        spent[key] -= amount
+    return [_taken(rules, need, spent) for need in needs]
+
+
+def _wanted(needs: Sequence[Need]) -> dict[Key, int]:
+    """Return what is taken from each budget, in the order in which they are locked."""
     wanted: dict[Key, int] = defaultdict(int)
     for need in needs:
         for key in need.keys:
             wanted[key] += need.amount
-    keys, rules = sorted(wanted), _rules()
-    rows = _add(keys, [wanted[key] for key in keys], day)
-
-    def refusals() -> list[str]:
-        spent = _by_key(rows())
-        if not any((limit := rules.limit(key)) is not None and spent[key] > limit for key in keys):
-            return [""] * len(needs)
-        for key in keys:
-            spent[key] -= wanted[key]
-        return [_taken(rules, need, spent) for need in needs]
-
-    return refusals
+    return dict(sorted(wanted.items()))
 
 
 def _taken(rules: _Rules, need: Need, spent: dict[Key, int]) -> str:
@@ -168,9 +189,7 @@ def _by_key(rows: Iterable[tuple[str, str, int]]) -> dict[Key, int]:
     return {(subject, which): spent for subject, which, spent in rows}
 
 
-def _add(keys: Sequence[Key], amounts: Sequence[int], day: date) -> Rows:
-    return ask(
-        """
+_ADD = """
         INSERT INTO sms_gateway_spending (day, subject, key_index, spent, refused)
         SELECT %s, subject, key_index, amount, 0
           FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS new (subject, key_index, amount)
@@ -178,9 +197,14 @@ def _add(keys: Sequence[Key], amounts: Sequence[int], day: date) -> Rows:
             ON CONFLICT (day, subject, key_index)
             DO UPDATE SET spent = sms_gateway_spending.spent + excluded.spent
         RETURNING subject, key_index, spent
-        """,
-        [day, array(subject for subject, _ in keys), _texts(which for _, which in keys), array(amounts)],
-    )
+        """
+
+
+def _added(wanted: Mapping[Key, int], day: date) -> list[object]:
+    """Return the values of `_ADD`."""
+    return [
+        day, array(subject for subject, _ in wanted), _texts(which for _, which in wanted), array(wanted.values()),
+    ]  # fmt: skip
 
 
 def _refuse(refused: Sequence[tuple[Need, str]], day: date, at: datetime) -> None:

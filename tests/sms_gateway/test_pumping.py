@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 
 from brands.models import Brand
@@ -10,7 +11,7 @@ from brands.queries import brand_date
 from common.clock import now
 from sms_gateway import inbound
 from sms_gateway.answering import decide_due
-from sms_gateway.models import InboundMessage, OutboundMessage, Spending
+from sms_gateway.models import InboundMessage, OutboundMessage, Spending, SpendingBudget
 from tests.sms_gateway import world
 from tests.sms_gateway.world import make_twilio, text
 
@@ -47,3 +48,21 @@ def test_a_parked_message_is_answered_when_it_is_tried_again(brand: Brand, at: d
     row.refresh_from_db()
     assert (row.state, row.reply_state) == ("decided", "outbox")
     assert OutboundMessage.objects.get().state == "waiting"
+
+
+@pytest.mark.usefixtures("true_budgets")
+def test_a_reply_that_is_dearer_than_most_is_not_said_where_it_passes_a_limit(
+    brand: Brand, at: datetime, client: Client, settings: LazySettings
+) -> None:
+    """There was room for one part when the message came; the answer has two."""
+    make_twilio(brand, at)
+    SpendingBudget.objects.filter(subject="number").update(per_day=3 * PART)
+    settings.SMS_HANDLER = "tests.sms_gateway.world.long_chinese"
+
+    answers = [text("hello", sid=f"SM{n}").call().text for n in range(2)]
+
+    assert ["<Message" in answer for answer in answers] == [True, False]
+    refused = InboundMessage.objects.get(message_id="SM1")
+    assert (refused.state, refused.silence) == ("decided", "budget_number")
+    taken = Spending.objects.filter(subject__in=("number", "brand")).order_by("subject")
+    assert list(taken.values_list("subject", "spent", "refused")) == [("brand", 2 * PART, 0), ("number", 2 * PART, 1)]

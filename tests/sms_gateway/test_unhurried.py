@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.db import connections
 
 from brands.models import Brand
-from common.db import commit_unhurried
+from common.db import Rows, ask, commit_unhurried
 from sms_gateway import answering
 from sms_gateway.doors import Line
 from sms_gateway.inbound import New
@@ -21,14 +22,27 @@ CLOSED = "+79161234567"  # a country that is not written to
 @pytest.fixture
 def waited(real_commits: Brand, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """Of each commit of this connection, whether it waited for the disk."""
-    database, waited = connections["default"], []
+    database: Any = connections["default"]
+    waited: list[bool] = []
+    asked: list[Rows] = []
     commit_unhurried()
+    commit_behind = database.sender.commit
+
+    def look_behind() -> None:
+        asked.append(ask("SELECT current_setting('synchronous_commit')", []))
+        commit_behind()
 
     def look() -> None:
-        waited.append(database.connection.execute("SHOW synchronous_commit").fetchone() == ("on",))
+        database.sender.send()
+        if asked:
+            [(setting,)] = asked.pop()()
+        else:
+            (setting,) = database.connection.execute("SHOW synchronous_commit").fetchone()
+        waited.append(setting == "on")
         database.connection.commit()
 
     monkeypatch.setattr(database, "_commit", look)
+    monkeypatch.setattr(database.sender, "commit", look_behind)
     yield waited
     monkeypatch.undo()
     database.close()

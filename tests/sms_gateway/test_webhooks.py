@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from brands.models import Brand
 from sms_gateway import answering
@@ -172,6 +174,19 @@ def test_one_loop_one_answer_a_minute(brand: Brand, at: datetime, client: Client
     assert ["<Message" in answer for answer in answers] == [True, False, False, False, False]
     assert "<Message" in text("what?", sid="SM9", sender="+8613900139000").send(client).text, "others are answered"
     assert "<Message" in text("something else", sid="SM10").send(client).text, "and so are other questions"
+
+
+def test_errors_are_told_in_turn(brand: Brand, at: datetime) -> None:
+    """Another process may be telling this number the same at this moment: who tells an error waits for its turn."""
+    make_twilio(brand, at)
+
+    def waits(body: str) -> bool:
+        with CaptureQueriesContext(connection) as asked:
+            assert "<Message" in text(body, sid=body).call().text
+        return any("pg_advisory_xact_lock" in query["sql"] for query in asked)
+
+    assert waits("what?")
+    assert not waits("an answer")
 
 
 def test_one_error_three_times_an_hour(brand: Brand, at: datetime) -> None:
