@@ -47,13 +47,14 @@ class PoolTable:
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """An armed instant game: its key, its pools by id, its tiers by number."""
+    """An armed instant game: its key, with the cipher that it sets up, its pools by id, its tiers by number."""
 
     campaign_id: int
     public_id: str
     names: tuple[str, str]
     zone: str
     key: bytes
+    blocks: prf.Blocks
     pools: Mapping[int, PoolTable]
     ranges: Sequence[tuple[int, int, int]]  # of labels, from the first to before the second, each with its pool's id
     tiers: Mapping[int, PrizeTier]
@@ -65,7 +66,7 @@ class Game:
     def tiers_of(self, pool_id: int, labels: list[int]) -> list[int | None]:
         """Return the tier that each label of a pool wins, None if none."""
         table = self.pools[pool_id]
-        return prf.tiers_of(self.key, table.tag, labels, table.limits)
+        return prf.tiers_of(self.blocks, table.tag, labels, table.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,7 @@ def _game(campaign: Campaign) -> Game | None:
         names=(campaign.name, campaign.name_zh),
         zone=campaign.zone,
         key=key,
+        blocks=prf.Blocks(key),
         pools={pool.pk: _table(campaign, pool, key) for pool in campaign.pools.all()},
         ranges=_ranges(campaign),
         tiers={tier.tier: tier for tier in tiers},

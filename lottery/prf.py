@@ -8,6 +8,8 @@ counts are exact. Pure: keys, secrets and the beacon's value are passed in. docs
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import accumulate
+from struct import unpack
+from threading import Lock
 from uuid import UUID
 
 import numpy as np
@@ -41,6 +43,20 @@ def pool_tag(campaign: UUID, pool: int) -> bytes:
     return sha256(b"IW1-POOL" + campaign.bytes + pool.to_bytes(4, "big")).digest()[:8]
 
 
+class Blocks:
+    """The blocks of single labels under one key. The cipher is set up once; threads share it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 - a PRF of single blocks
+        self._lock = Lock()
+
+    def of(self, tag: bytes, labels: Sequence[int]) -> bytes:
+        """Return AES-256(K, ``tag ‖ be64(i)``) of labels in any order, 16 bytes each."""
+        plain = b"".join([tag + label.to_bytes(8, "big") for label in labels])
+        with self._lock:
+            return self._cipher.update(plain)
+
+
 def number(key: bytes, tag: bytes, label_no: int) -> int:
     """Return r(i) of one label."""
     return int(numbers_of(key, tag, [label_no])[0])
@@ -48,9 +64,7 @@ def number(key: bytes, tag: bytes, label_no: int) -> int:
 
 def numbers_of(key: bytes, tag: bytes, labels: Sequence[int]) -> U64:
     """Return r(i) of labels in any order: uint64 (n,)."""
-    blocks = b"".join([tag + label.to_bytes(8, "big") for label in labels])
-    encrypted = Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(blocks)  # noqa: S305 - a PRF of single blocks
-    return np.frombuffer(encrypted, dtype=">u8")[::2].astype(np.uint64)
+    return np.frombuffer(Blocks(key).of(tag, labels), dtype=">u8")[::2].astype(np.uint64)
 
 
 def numbers(key: bytes, tag: bytes, first: int, beyond: int) -> U64:
@@ -166,13 +180,14 @@ def tier_of(value: int, label_no: int, limits: Sequence[Threshold]) -> int | Non
     return next((tier for tier, limit in enumerate(limits, 1) if limit is not None and pair <= limit), None)
 
 
-def tiers_of(key: bytes, tag: bytes, labels: Sequence[int], limits: Sequence[Threshold]) -> list[int | None]:
-    """Return the tier that each label wins, None if none; the cipher is set up once."""
+def tiers_of(blocks: Blocks, tag: bytes, labels: Sequence[int], limits: Sequence[Threshold]) -> list[int | None]:
+    """Return the tier that each label wins, None if none."""
     highest = max((limit for limit in limits if limit is not None), default=None)
     if highest is None or not labels:
         return [None] * len(labels)
-    drawn = zip(numbers_of(key, tag, labels).tolist(), labels, strict=True)
-    return [tier_of(value, label, limits) if value <= highest[0] else None for value, label in drawn]
+    drawn = unpack(f">{2 * len(labels)}Q", blocks.of(tag, labels))[::2]
+    top = highest[0]
+    return [tier_of(value, label, limits) if value <= top else None for value, label in zip(drawn, labels, strict=True)]
 
 
 def tier_counts(key: bytes, tag: bytes, spans: Sequence[Span], limits: Sequence[Threshold]) -> list[int]:

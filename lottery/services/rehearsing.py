@@ -161,7 +161,7 @@ def _scan(stage: _Stage, done: int, beyond: int) -> Counter[int]:
     part = stage.scanned[done:beyond]
     for number, (tag, _spans, limits) in enumerate(stage.pools):
         labels = [label for pool, label in part if pool == number]
-        won.update(tier for tier in prf.tiers_of(stage.key, tag, labels, limits) if tier is not None)
+        won.update(tier for tier in prf.tiers_of(prf.Blocks(stage.key), tag, labels, limits) if tier is not None)
     return won
 
 

@@ -48,7 +48,7 @@ def test_tier_counts_are_exact(spans, out, quantities):
 
     assert prf.tier_counts(KEY, TAG, eligible, limits) == quantities
     labels = sorted(labels_in(eligible))
-    won = Counter(prf.tiers_of(KEY, TAG, labels, limits))
+    won = Counter(prf.tiers_of(prf.Blocks(KEY), TAG, labels, limits))
     assert [won[tier] for tier in range(1, len(quantities) + 1)] == quantities
     assert prf.thresholds_from(prf.thresholds_json(limits)) == limits
 
