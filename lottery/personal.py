@@ -8,28 +8,18 @@ An exclusion of staff and others who may not win stays: it protects everybody el
 from datetime import datetime
 from typing import Any
 
-from lottery.models import Claim, ClaimDetails, Entry, Household, Play
+from lottery.models import Claim, ClaimDetails, Entry, Household
 from lottery.queries import prizes_of
 from lottery.services import claiming, papers, stock
 from members.models import Member
 
 
 def export(member_id: int) -> dict[str, Any]:
-    """Return the member's plays, entries and claims."""
+    """Return the member's entries and claims; what their labels played is told with their redemptions."""
     account = Member.objects.values_list("account_id", flat=True).get(pk=member_id)
-    plays = Play.objects.filter(account_id=account).order_by("pk").select_related("campaign", "tier")
     entries = Entry.objects.filter(account_id=account).order_by("pk").select_related("draw")
     claims = prizes_of(member_id).order_by("pk").select_related("tier")
     return {
-        "plays": [
-            {
-                "campaign": row.campaign.public_id,
-                "at": row.at.isoformat(),
-                "outcome": Play.Outcome(row.outcome).name.lower(),
-                "prize": row.tier.name if row.tier else None,
-            }
-            for row in plays
-        ],
         "entries": [
             {
                 "draw": row.draw.public_id,

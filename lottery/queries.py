@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from common.db import array, ask, bytes_array
+from common.db import array, ask, bytes_array, schema_name
 from lottery.beacon_settings import default_beacon
 from lottery.draw import who_of
 from lottery.models import Campaign, Claim, Draw, Entry, Exclusion, Play, PrizeTier
@@ -198,13 +198,34 @@ class Person(NamedTuple):
     excluded: bool
 
 
-def ask_people(account_ids: Collection[int], *, only_excluded: bool = False) -> Callable[[], dict[int, Person]]:
+def ask_people(account_ids: Collection[int]) -> Callable[[], dict[int, Person]]:
     """Ask for the members of these accounts; accounts of nobody we know yet are missing."""
-    rows = ask(
-        f"SELECT * FROM ({_PEOPLE}) AS people WHERE is_out" if only_excluded else _PEOPLE,  # noqa: S608 - our own
-        [array(account_ids)],
-    )
+    rows = ask(_PEOPLE, [array(account_ids)])
     return lambda: {row[0]: Person(*row[1:]) for row in rows()}
+
+
+_excluding: set[str] = set()  # schemas in which somebody was excluded when this process last asked
+
+
+def ask_excluded(account_ids: Collection[int]) -> Callable[[], dict[int, Person]]:
+    """Ask for the members of these accounts who take part in nothing.
+
+    In a brand that excludes nobody, as far as this process knows, it asks whether that is still so, which is a third of
+    the work; should it not be, what is returned asks again.
+    """
+    schema = schema_name()
+    if schema in _excluding:
+        rows = ask(f"SELECT * FROM ({_PEOPLE}) AS people WHERE is_out", [array(account_ids)])  # noqa: S608 - our own
+        return lambda: {row[0]: Person(*row[1:]) for row in rows()}
+    excludes = ask("SELECT EXISTS (SELECT FROM lottery_exclusion WHERE by = 'phone' AND removed_at IS NULL)", [])
+
+    def found() -> dict[int, Person]:
+        if excludes() == [(False,)]:
+            return {}
+        _excluding.add(schema)
+        return ask_excluded(account_ids)()
+
+    return found
 
 
 _PEOPLE = """

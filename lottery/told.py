@@ -33,6 +33,10 @@ class PlayTold(NamedTuple):
         return self.prize is not None
 
     @property
+    def lost(self) -> bool:
+        return self.outcome == "no_prize"
+
+    @property
     def points(self) -> int:
         """The points won, 0 for any other prize."""
         return (self.prize.points or 0) if self.prize else 0

@@ -115,9 +115,8 @@ def _rewards(won: Won) -> dict[str, list[tuple[Case, int, int, int]]]:
             continue
         for account, points, _months in case.payments():
             found.setdefault("redemption", []).append((case, account, points, case.scan_id))
-        if played := won.played.get(case.label_no or 0):
-            for prize in lottery.transfers_of({case.label_no or 0: played}):
-                found.setdefault("play", []).append((case, prize.credit, prize.amount, prize.cause_id))
+        if prize := won.prizes.get(case.label_no or 0):
+            found.setdefault("play", []).append((case, prize.account_id, prize.points, prize.play_id))
     return found
 
 

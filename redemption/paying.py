@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
@@ -29,8 +29,13 @@ class Won:
 
     cases: list[Case]
     look_first: bool = False
-    played: Mapping[int, lottery.Played] = field(default_factory=dict)
+    plays: lottery.Plays | None = None
     games: Games = NO_GAMES
+
+    @property
+    def prizes(self) -> Mapping[int, lottery.PointsWon]:
+        """The points that labels won, by label."""
+        return self.plays.points if self.plays else {}
 
 
 def pick_winners(
@@ -234,19 +239,20 @@ def _awards(cases: Iterable[Case]) -> Iterator[posting.Award]:
 
 
 def _prizes(won: Won) -> Iterator[posting.Award]:
-    for prize in lottery.transfers_of(won.played):
-        yield posting.Award(prize.credit, prize.amount, prize.cause_id, 1, None, Kind.PRIZE, Cause.PLAY)
+    for account_id, points, play_id in won.prizes.values():
+        yield posting.Award(account_id, points, play_id, 1, None, Kind.PRIZE, Cause.PLAY)
 
 
 def points_after(won: Won) -> dict[Case, int]:
     """Return what each winner's account gets after them in the same batch: each is told what they had just then."""
     later: Counter[int] = Counter()
     after: dict[Case, int] = {}
+    prizes = won.prizes
     for case in reversed(won.cases):
         if case.holder:
             after[case] = later[case.holder.account_id]
-            played = won.played.get(case.label_no or 0)
-            later[case.holder.account_id] += case.points["consumer"] + (played.told.points if played else 0)
+            prize = prizes.get(case.label_no or 0)
+            later[case.holder.account_id] += case.points["consumer"] + (prize.points if prize else 0)
     return after
 
 

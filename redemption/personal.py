@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from lottery.told import PlayTold
 from members.models import Member
 from redemption.budgets import subject_macs
 from redemption.models import CallNote, FailureRow, Refused, Visitor
@@ -17,7 +18,7 @@ from redemption.rules import AskerKind, asker_key
 
 
 def export(member_id: int) -> dict[str, Any]:
-    """Return the member's redemptions, and the places that are still known to the metre."""
+    """Return the member's redemptions with what they played, and the places that are still known to the metre."""
     receipts, cursor = receipts_of_member(member_id, limit=1000)
     while cursor is not None:
         more, cursor = receipts_of_member(member_id, cursor, limit=1000)
@@ -30,6 +31,7 @@ def export(member_id: int) -> dict[str, Any]:
                 "product": receipt.product.name if receipt.product else None,
                 "gtin": receipt.product.gtin if receipt.product else None,
                 "points": receipt.points,
+                "play": _play(receipt.play) if receipt.play else None,
             }
             for receipt in receipts
         ],
@@ -46,6 +48,11 @@ def export(member_id: int) -> dict[str, Any]:
             for note in CallNote.objects.filter(member_id=member_id).order_by("pk")
         ],
     }
+
+
+def _play(told: PlayTold) -> dict[str, Any]:
+    prize = told.prize.name if told.prize else None
+    return {"campaign": told.campaign, "outcome": told.outcome, "prize": prize}
 
 
 def erase(member_id: int, *, at: datetime) -> None:

@@ -13,8 +13,9 @@ from brands.queries import brand_date
 from common.db import inside_transaction, pipelined
 from lottery import keys, queries, services as lottery
 from lottery.keys import Live
-from lottery.models import Draw, Entry, Play
+from lottery.models import Draw, Entry
 from lottery.queries import Person
+from lottery.told import PlayTold
 from members.models import Member
 from members.queries import Holder
 from redemption.facts import Case
@@ -47,31 +48,34 @@ class Playing:
     def _ask(self, cases: Sequence[Case]) -> _Asked:
         accounts = {case.holder.account_id for case in cases if case.holder}
         return _Asked(
-            queries.ask_people(accounts, only_excluded=not self._counted),
+            queries.ask_people(accounts) if self._counted else queries.ask_excluded(accounts),
             queries.ask_excluded_devices({case.device for case in cases if case.device}),
             lottery.ask_seats([case.label_no or 0 for case in cases], self._live.games, at=last_at(cases)),
             lottery.ask_draws(self._live.draws, at=min(case.attempt.at for case in cases)),
         )
 
     @inside_transaction
-    def play(self, won: Won) -> Won:
-        """Play the games of redeemed labels and enter them into the open draws. Raises `lottery.KeysMissing`."""
-        winners = [case for case in won.cases if case.holder and case.label_no is not None]
+    def play(self, won: Won, *, by_hand: bool) -> Won:
+        """Decide what redeemed labels play, which `record.write` writes; enter them into the open draws.
+
+        Raises `lottery.KeysMissing`.
+        """
+        winners = [(case, case.holder) for case in won.cases if case.holder and case.label_no is not None]
         if not winners:
             return won
         asked = self._asked
         if asked is None:
             with pipelined():
-                asked = self._ask(winners)
+                asked = self._ask([case for case, _holder in winners])
         seats, draws = asked.seats(), asked.draws()
-        takers = _takers(winners, asked.people(), asked.excluded_devices(), counted=self._counted)
-        played = lottery.play(_asks(takers), seats) if seats else {}
-        entries = lottery.enter(_enters(takers, played), draws) if draws else {}
-        games = Games(
-            plays={label_no: one.told for label_no, one in played.items()},
-            entries={label_no: tuple(found) for label_no, found in entries.items()},
-        )
-        return replace(won, played=played, games=games)
+        if not seats and not draws:
+            return won
+        asks = _asks(winners, asked.people(), asked.excluded_devices(), counted=self._counted)
+        plays = lottery.play(asks, seats, by_hand=by_hand) if seats else None
+        told = plays.told if plays else {}
+        entries = lottery.enter(_enters(winners, asks, told), draws) if draws else {}
+        games = Games(plays=told, entries={label_no: tuple(found) for label_no, found in entries.items()})
+        return replace(won, plays=plays, games=games)
 
 
 def enter_for_points(
@@ -115,58 +119,45 @@ def _id_of(draw: str) -> int:
     return found
 
 
-class _Taker(NamedTuple):
-    """One who redeemed: under what they are counted, if anything is, and whether they take part in nothing."""
-
-    case: Case
-    holder: Holder
-    subjects: Mapping[str, bytes]
-    excluded: bool
-
-
-def _takers(
-    cases: Iterable[Case], people: Mapping[int, Person], out: Collection[bytes], *, counted: bool
-) -> list[_Taker]:
-    takers = []
-    for case in cases:
-        if case.holder:
-            person = people.get(case.holder.account_id)
-            subjects = _subjects(person, case.holder.account_id, case.device) if counted else {}
-            takers.append(_Taker(case, case.holder, subjects, _is_out(case, person, out)))
-    return takers
-
-
-def _asks(takers: Sequence[_Taker]) -> list[lottery.Ask]:
-    slot = slot_for(takers[0].case)
-    return [
-        lottery.Ask(
-            case.label_no or 0,
-            case.scan_id,
-            holder.account_id,
-            holder.member_id,
-            case.attempt.at,
-            slot,
-            case.attempt.door,
-            subjects,
-            excluded,
+def _asks(
+    winners: Sequence[tuple[Case, Holder]], people: Mapping[int, Person], out: Collection[bytes], *, counted: bool
+) -> list[lottery.Ask]:
+    """Return what those who redeemed play with: under what they are counted, if anything is, and who wins nothing."""
+    slot = slot_for(winners[0][0])
+    asks = []
+    for case, holder in winners:
+        person, attempt = people.get(holder.account_id), case.attempt
+        asks.append(
+            lottery.Ask(
+                case.label_no or 0,
+                case.scan_id,
+                holder.account_id,
+                holder.member_id,
+                attempt.at,
+                slot,
+                attempt.door,
+                _subjects(person, holder.account_id, case.device) if counted else lottery.NOBODY,
+                _is_out(case, person, out),
+            )
         )
-        for case, holder, subjects, excluded in takers
-    ]
+    return asks
 
 
-def _enters(takers: Iterable[_Taker], played: Mapping[int, lottery.Played]) -> list[lottery.Enter]:
+def _enters(
+    winners: Iterable[tuple[Case, Holder]], asks: Iterable[lottery.Ask], told: Mapping[int, PlayTold]
+) -> list[lottery.Enter]:
     return [
         lottery.Enter(
-            label_no=case.label_no or 0,
-            account_id=holder.account_id,
-            at=case.attempt.at,
+            label_no=one.label_no,
+            account_id=one.account_id,
+            at=one.at,
             product_id=case.product_id,
-            door=case.attempt.door,
-            lost=(one := played.get(case.label_no or 0)) is not None and one.outcome == Play.Outcome.NO_PRIZE,
-            subjects=subjects,
-            excluded=excluded,
+            door=one.door,
+            lost=(play := told.get(one.label_no)) is not None and play.lost,
+            subjects=one.subjects,
+            excluded=one.excluded,
         )
-        for case, holder, subjects, excluded in takers
+        for (case, _holder), one in zip(winners, asks, strict=True)
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from brands.queries import brand_date
 from common.db import Rows, array, ask, ask_commit, bytes_array, moments, pipelined, texts
 from labels.queries import Status
+from lottery import services as lottery
 from lottery.queries import Ended
 from redemption import budgets
 from redemption.budgets import Failure
@@ -20,7 +21,7 @@ from redemption.rules import REDEEMED, By, OfferState, Outcome, Verdict, decide
 
 
 def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
-    """Pay the winners, write the scans and what stands beside them, and commit, in one round trip.
+    """Pay the winners, write the scans, plays and what stands beside them, and commit, in one round trip.
 
     Where a caution holds rewards they are held after it, and the caller's transaction commits. Returns the scans and the
     failures to be charged.
@@ -36,6 +37,8 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
         _write_routes(cases)
         write_places(rows_of(cases))
         _write_inputs(cases)
+        if won.plays:
+            lottery.ask_written(won.plays)
         pay(won)
         balances = _ask_scans(scans, cases, points_after(won))
         if not holds:

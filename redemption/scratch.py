@@ -52,5 +52,5 @@ def scratch_of(receipt: Receipt) -> Scratch | None:
 def signed_play(receipt_no: str) -> dict[str, Any] | None:
     """Return the signed receipt of what the label of a redemption's receipt played, or None."""
     scan_id = scan_id_of(receipt_no) or 0
-    play = Play.objects.filter(scan_id=scan_id).select_related("campaign", "pool", "tier").first()
+    play = Play.objects.filter(pk=scan_id, scan_id=scan_id).select_related("campaign", "pool", "tier").first()
     return receipt_of_play(play, key=sign_key(at=play.at)) if play else None

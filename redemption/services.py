@@ -72,7 +72,7 @@ BATCH_LOCK_MS = 250  # of several attempts together
 ALONE_LOCK_MS = 2000
 MOST_TOGETHER = 500
 TRIES_ALONE = 4
-TURNS = 4  # a budget that runs short, keys of games that are not in memory, and again if others open meanwhile
+TURNS = 5  # a budget or prizes that run short, keys of games that are not in memory, and again if others open meanwhile
 COORDINATES_LIVE = timedelta(days=90)
 REVERSE_ACT = "redemption.reverse"
 log = logging.getLogger(__name__)
@@ -229,12 +229,14 @@ def _together(act: Act, attempts: Sequence[Attempt]) -> list[Answer]:
     cases = cases_of(act, attempts)
     locate(cases)
     errors: dict[Case, Answer] = {**find_people(cases), **_locked(cases)}
-    in_turn = False
+    in_turn = by_hand = False
     for _turn in range(TURNS):
         try:
-            return _write_together(cases, errors, in_turn=in_turn)
+            return _write_together(cases, errors, in_turn=in_turn, by_hand=by_hand)
         except (lottery.BudgetShort, posting.LookFirst):
             in_turn = True
+        except lottery.UnitsShort:
+            by_hand = True
         except lottery.KeysMissing as missing:
             lottery_keys.load(missing.campaign_ids)
         again = {case: case.again() for case in cases}
@@ -269,8 +271,11 @@ def _count_in_a_row(cases: Sequence[Case], winners: Iterable[Case], failures: It
     )
 
 
-def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_turn: bool) -> list[Answer]:
-    """Open the requests, pick the winners, write everything, commit. Each step is one round trip to the database."""
+def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_turn: bool, by_hand: bool) -> list[Answer]:
+    """Open the requests, pick the winners, write everything, commit. Each step is one round trip to the database.
+
+    ``in_turn``: points are given out one attempt after the other; ``by_hand``: so are the units of prizes.
+    """
     desk = Desk(cases, errors)
     running = lottery_keys.live(last_at(cases))
     with transaction.atomic(durable=True):
@@ -278,7 +283,7 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_tur
         playing = Playing(running) if running else None
         won = pick_winners(fresh, in_turn=in_turn, beside=playing.ask if playing else None)
         if playing:
-            won = playing.play(won)
+            won = playing.play(won, by_hand=by_hand)
         share(fresh, won.cases)
         scans, failures = write(fresh, won)
     desk.answer(fresh, _receipts(fresh, won, scans))

@@ -1,7 +1,7 @@
 """The instant game (IW1): pools of labels, commitments made before anybody can know who wins, and plays."""
 
 from django.contrib.postgres.fields import BigIntegerRangeField
-from django.contrib.postgres.indexes import GistIndex
+from django.contrib.postgres.indexes import BrinIndex, GistIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -79,9 +79,10 @@ class Commitment(models.Model):
 class Play(models.Model):
     """What one redeemed label won, or not. Written once, in the transaction of its redemption.
 
-    ``over_budget``: the prize is owed although the counter of units was empty, which cannot happen unless something is
-    wrong: an alarm is raised. Campaign and pool are read under the game's lock and are never deleted: checking them
-    again for each play would only cost.
+    ``id`` is that of the redemption's scan, known before anything is written. ``over_budget``: the prize is owed although
+    the counter of units was empty, which cannot happen unless something is wrong: an alarm is raised. Campaign, pool and
+    tier are read under the game's lock and are never deleted: checking them again for each play would only cost. Who
+    played is found by the redemption.
     """
 
     class Outcome(models.IntegerChoices):
@@ -97,13 +98,16 @@ class Play(models.Model):
         HALTED = 4, _("game halted")
         DOOR = 5, _("not a door of the game")
 
+    id = models.BigIntegerField(primary_key=True)
     label_no = models.BigIntegerField()
     scan_id = models.BigIntegerField(help_text=_("of the redemption"))
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     at = models.DateTimeField(_("at"))
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="plays", db_index=False, db_constraint=False)
     pool = models.ForeignKey(Pool, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
-    tier = models.ForeignKey(PrizeTier, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    tier = models.ForeignKey(
+        PrizeTier, models.PROTECT, null=True, blank=True, related_name="+", db_index=False, db_constraint=False
+    )
     outcome = models.SmallIntegerField(_("outcome"), choices=Outcome.choices)
     reason = models.SmallIntegerField(_("reason"), choices=Reason.choices, default=Reason.NONE)
     version = models.SmallIntegerField(_("version of the rules"))
@@ -122,5 +126,5 @@ class Play(models.Model):
         ]
         indexes = [
             models.Index(fields=["campaign", "tier"], condition=Q(outcome=1), name="play_that_won"),
-            models.Index(fields=["campaign", "at"], name="play_by_time"),
+            BrinIndex(fields=["at"], name="play_in_time", pages_per_range=16),
         ]

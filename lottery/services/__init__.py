@@ -47,7 +47,17 @@ from lottery.services.arming import (
     reveal_due,
 )
 from lottery.services.beaconing import store as store_value
-from lottery.services.budgets import BudgetShort, Hand, Need, Use, ask_take, count_uses, give_back, uncount_uses
+from lottery.services.budgets import (
+    BudgetShort,
+    Hand,
+    Need,
+    UnitsShort,
+    Use,
+    ask_take,
+    count_uses,
+    give_back,
+    uncount_uses,
+)
 from lottery.services.claiming import notified, take_back
 from lottery.services.drafting import (
     NewDraw,
@@ -71,9 +81,9 @@ from lottery.services.entering import (
     void_of_reversed,
 )
 from lottery.services.filing import due_on, file_done
-from lottery.services.limits import subject_of
+from lottery.services.limits import NOBODY, subject_of
 from lottery.services.planning import bring_document, save_step, start_plan
-from lottery.services.playing import Ask, Played, Seat, ask_seats, play, transfers_of
+from lottery.services.playing import Ask, Plays, PointsWon, Seat, ask_seats, ask_written, play
 from lottery.services.points import (
     BUDGET_ACT,
     NewAward,
@@ -94,6 +104,7 @@ from lottery.services.rehearsing import ask_rehearsal, newest_rehearsal
 
 __all__ = [
     "BUDGET_ACT",
+    "NOBODY",
     "STEPS",
     "Amendment",
     "Ask",
@@ -126,9 +137,11 @@ __all__ = [
     "NoSuchEntry",
     "NotReady",
     "NotYet",
-    "Played",
+    "Plays",
+    "PointsWon",
     "Reading",
     "Seat",
+    "UnitsShort",
     "Use",
     "advance",
     "advance_due",
@@ -140,6 +153,7 @@ __all__ = [
     "ask_rehearsal",
     "ask_seats",
     "ask_take",
+    "ask_written",
     "bring_document",
     "cancel",
     "carry_over",
@@ -185,7 +199,6 @@ __all__ = [
     "subject_of",
     "take_back",
     "top_up",
-    "transfers_of",
     "type_for",
     "uncount_uses",
     "voices",

@@ -21,6 +21,10 @@ class BudgetShort(Exception):
     """A slot holds less than is needed: roll back to the savepoint and serve in turn with `Hand`. Never leaves here."""
 
 
+class UnitsShort(Exception):
+    """The slots that were to be taken from hold less by now: roll back and take by hand. Never leaves a redemption."""
+
+
 class Need(NamedTuple):
     """What one redemption takes from a budget, starting at a slot."""
 
@@ -72,6 +76,36 @@ def ask_take(needs: Iterable[Need]) -> Callable[[], None]:
             raise BudgetShort
 
     return check
+
+
+def ask_units(needs: Iterable[Need]) -> None:
+    """Take units of prizes, each budget's from its own slot and those that follow it, locked in order. Nothing is read.
+
+    ``needs`` of one budget begin at one slot. Raises `UnitsShort`, which stops all that is sent behind it, where a slot
+    has been emptied between the look and the lock, or the budget is short.
+    """
+    slots: dict[int, int] = {}
+    amounts: dict[int, int] = {}
+    for budget_id, slot, amount in needs:
+        slots.setdefault(budget_id, slot)
+        amounts[budget_id] = amounts.get(budget_id, 0) + amount
+    ask(
+        """
+        WITH share AS (
+                SELECT s.id, LEAST(s."left", n.amount - COALESCE(sum(s."left") OVER (
+                           PARTITION BY s.budget_id ORDER BY (s.slot - n.slot + %s) %% %s
+                           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) AS amount
+                  FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS n (budget_id, slot, amount)
+                  JOIN lottery_budgetslot s ON s.budget_id = n.budget_id),
+             held AS (SELECT s.id, share.amount FROM lottery_budgetslot s JOIN share ON share.id = s.id AND share.amount > 0
+                       ORDER BY s.budget_id, s.slot FOR NO KEY UPDATE OF s),
+             taken AS (UPDATE lottery_budgetslot s SET "left" = s."left" - held.amount
+                         FROM held WHERE s.id = held.id AND s."left" >= held.amount RETURNING held.amount)
+        SELECT 1 / (COALESCE(sum(amount), 0) = %s)::int FROM taken
+        """,
+        [SLOTS, SLOTS, array(slots), array(slots.values()), array(amounts.values()), sum(amounts.values())],
+        unless=UnitsShort,
+    )
 
 
 def _netted(needs: Iterable[Need]) -> dict[tuple[int, int], int]:

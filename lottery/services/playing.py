@@ -2,22 +2,21 @@
 
 Locks, in the one order: games (advisory, shared), limit counters, budget slots; accounts are the caller's, last. Keys
 are in memory before: `KeysMissing` says that they are not. Call `play` only for labels whose redemption has just been
-written, so that the label's own unique key lets one play.
+written, so that the label's own unique key lets one play. It decides, and `ask_written` sends what it decided: nothing
+of it is read, so that it travels with the posting and the commit.
 """
 
 import logging
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
 
-from common.db import Rows, array, ask as send, inside_transaction, moments, pipelined
+from common.db import array, ask as send, inside_transaction, moments
 from common.ids import new_public_id
-from ledger.services import NewTransfer, system_account
 from lottery import keys
 from lottery.errors import KeysMissing
 from lottery.keys import Game
@@ -25,13 +24,17 @@ from lottery.models import Campaign, Claim, Play, PrizeTier
 from lottery.rules import claim_deadline
 from lottery.services import limits
 from lottery.services.arming import lock_games
-from lottery.services.budgets import BudgetShort, Hand, Need, ask_take
+from lottery.services.budgets import Hand, Need, ask_units
 from lottery.told import PlayTold, Prize
 
 log = logging.getLogger(__name__)
-_R = Play.Reason
-NO_PRIZE, WON, POINTS_ONLY = map(int, (Play.Outcome.NO_PRIZE, Play.Outcome.WON, Play.Outcome.POINTS_ONLY))
-_TOLD = {int(outcome): outcome.name.lower() for outcome in Play.Outcome}
+_NO_PRIZE, _WON, _POINTS_ONLY = (
+    outcome.name.lower() for outcome in (Play.Outcome.NO_PRIZE, Play.Outcome.WON, Play.Outcome.POINTS_ONLY)
+)
+_HALTED, _TOUCHED, _DOOR, _EXCLUDED, _LIMIT = (
+    int(reason)
+    for reason in (Play.Reason.HALTED, Play.Reason.TOUCHED, Play.Reason.DOOR, Play.Reason.EXCLUDED, Play.Reason.LIMIT)
+)
 
 
 class Ask(NamedTuple):
@@ -51,45 +54,53 @@ class Ask(NamedTuple):
     excluded: bool = False
 
 
-class Played(NamedTuple):
-    """What a label's play came to. ``prize``: the tier's row if it won; ``play_id``: cause of a transfer of points."""
+class PointsWon(NamedTuple):
+    """Points that a label won, to be posted with all else. ``play_id``: the number of their cause, which is the play."""
 
-    play_id: int
-    label_no: int
     account_id: int
-    campaign_id: int
-    outcome: int
-    reason: int
-    prize: PrizeTier | None
-    over_budget: bool
-    told: PlayTold
+    points: int
+    play_id: int
 
 
 class Seat(NamedTuple):
     """The game and pool that a label plays in, and the state of the game under its lock."""
 
-    campaign_id: int
+    game: Game
     pool_id: int
     state: str
 
 
-@dataclass(slots=True)
-class _Turn:
-    """One label on its way through a play. ``prize`` is there if it won."""
+class _Win(NamedTuple):
+    """A label that won. ``claim``: the public id of its claim."""
 
     ask: Ask
+    prize: PrizeTier
+    claim: str
+
+
+@dataclass(slots=True)
+class _Table:
+    """The labels of a batch that play in one pool of a game. ``barred``: why some play for points only; ``won``: by label."""
+
     game: Game
     seat: Seat
-    outcome: int = NO_PRIZE
-    reason: int = 0
-    prize: PrizeTier | None = None
-    over_budget: bool = False
+    asks: list[Ask] = field(default_factory=list)
+    barred: dict[int, int] = field(default_factory=dict)
+    won: dict[int, _Win] = field(default_factory=dict)
 
-    def only_points(self, reason: int) -> None:
-        self.outcome, self.reason, self.prize = POINTS_ONLY, int(reason), None
 
-    def win(self, prize: PrizeTier) -> None:
-        self.outcome, self.prize = WON, prize
+@dataclass(frozen=True, slots=True)
+class Plays:
+    """What the labels of a batch played, decided and not written yet. ``told``: what each is told; ``points``: won, by label.
+
+    ``by_hand``: the units of prizes are taken already; ``owed``: labels whose prize no budget held.
+    """
+
+    tables: Sequence[_Table]
+    told: Mapping[int, PlayTold]
+    points: Mapping[int, PointsWon]
+    by_hand: bool
+    owed: Collection[int]
 
 
 @inside_transaction
@@ -121,51 +132,64 @@ def _seats(label_nos: Sequence[int], states: Sequence[tuple[int, str]]) -> dict[
     seats: dict[int, Seat] = {}
     games = _games(dict(states))
     for campaign_id, state in states:
-        for first, beyond, pool_id in games[campaign_id].ranges if campaign_id in games else ():
+        game = games.get(campaign_id)
+        if game is None:
+            continue
+        for first, beyond, pool_id in game.ranges:
             start = bisect_left(label_nos, first)
             own = label_nos[start : bisect_left(label_nos, beyond, start)]
-            seats.update(dict.fromkeys(own, Seat(campaign_id, pool_id, state)))
+            seats.update(dict.fromkeys(own, Seat(game, pool_id, state)))
     return seats
 
 
 @inside_transaction
-def play(asks: Sequence[Ask], seats: Mapping[int, Seat]) -> dict[int, Played]:
-    """Play the games of labels; labels without a seat are missing from the answer (label_no → `Played`).
+def play(asks: Sequence[Ask], seats: Mapping[int, Seat], *, by_hand: bool = False) -> Plays:
+    """Decide what labels play and win; those without a seat play nothing. `ask_written` writes it.
 
-    Takes units of prizes, writes Plays, and a Claim for each prize that is not given at once. Points that were won are
-    the caller's to post with all else, by `transfers_of`. Raises `KeysMissing` if a game was not loaded.
+    ``by_hand`` locks the slots of the prizes and takes units in turn: to be asked for after `UnitsShort`. Counts are
+    exact, so that no budget can be short of a prize; where one is, the prize is owed and an alarm raised.
     """
-    games = _games({seat.campaign_id: seat.state for seat in seats.values()})
-    turns = [
-        _Turn(ask, games[seat.campaign_id], seat)
-        for ask in asks
-        if (seat := seats.get(ask.label_no)) is not None and seat.campaign_id in games
-    ]
-    for turn in turns:
-        if turn.seat.state == Campaign.State.HALTED:
-            turn.only_points(_R.HALTED)
-        elif not turn.game.pools[turn.seat.pool_id].takes(turn.ask.label_no):
-            turn.only_points(_R.TOUCHED)
-        elif not turn.game.terms.opens(turn.ask.door):
-            turn.only_points(_R.DOOR)
-        elif turn.ask.excluded:
-            turn.only_points(_R.EXCLUDED)
-    _limit(turns)
-    _evaluate(turns)
-    return _take_and_write(turns)
+    tables = _tables(asks, seats)
+    for table in tables:
+        table.barred = _barred(table)
+    _limit("play", tables)
+    for table in tables:
+        table.won = _won(table)
+    _limit("win", tables)
+    points = {
+        label_no: PointsWon(ask.account_id, prize.points, ask.scan_id)
+        for label_no, (ask, prize, _claim) in _wins(tables)
+        if prize.points
+    }
+    return Plays(tables, _told(tables), points, by_hand, _take_by_hand(tables) if by_hand else ())
 
 
-def transfers_of(played: Mapping[int, Played]) -> list[NewTransfer]:
-    """Return the transfers of the points that were won, to be posted with the redemption's own."""
-    won = [one for one in played.values() if one.prize is not None and one.prize.points]
-    if not won:
-        return []
-    issuance = system_account("issuance")
-    return [
-        NewTransfer(issuance, one.account_id, one.prize.points, "prize", "play", one.play_id)
-        for one in won
-        if one.prize is not None and one.prize.points
-    ]
+@inside_transaction
+def ask_written(plays: Plays) -> None:
+    """Send plays, a claim for each prize, and what takes their units: within `pipelined`, before accounts are locked.
+
+    Raises `UnitsShort`, when all is sent, where another batch was quicker: roll back, and play again ``by_hand``.
+    """
+    for table in plays.tables:
+        _ask_plays(table, plays.owed)
+    wins = dict(_wins(plays.tables))
+    if wins:
+        _ask_claims(plays.tables)
+        if not plays.by_hand:
+            ask_units(_need(table, win) for table in plays.tables for win in table.won.values())
+
+
+def _tables(asks: Sequence[Ask], seats: Mapping[int, Seat]) -> list[_Table]:
+    """Return the tables at which labels sit; those without a seat sit at none."""
+    tables: dict[int, _Table] = {}
+    for ask in asks:
+        seat = seats.get(ask.label_no)
+        if seat is not None:
+            table = tables.get(seat.pool_id)
+            if table is None:
+                table = tables[seat.pool_id] = _Table(seat.game, seat)
+            table.asks.append(ask)
+    return list(tables.values())
 
 
 def _games(states: Mapping[int, str]) -> dict[int, Game]:
@@ -180,173 +204,147 @@ def _games(states: Mapping[int, str]) -> dict[int, Game]:
     return games
 
 
-def _limit(turns: Sequence[_Turn]) -> None:
+def _barred(table: _Table) -> dict[int, int]:
+    """Return the labels that win nothing whatever their number, each with the reason."""
+    game, seat = table.game, table.seat
+    if seat.state == Campaign.State.HALTED:
+        return {ask.label_no: _HALTED for ask in table.asks}
+    pool, doors = game.pools[seat.pool_id], game.terms.doors
+    barred = {}
+    for ask in table.asks:
+        if pool.out_starts and not pool.takes(ask.label_no):
+            barred[ask.label_no] = _TOUCHED
+        elif doors and ask.door not in doors:
+            barred[ask.label_no] = _DOOR
+        elif ask.excluded:
+            barred[ask.label_no] = _EXCLUDED
+    return barred
+
+
+def _limit(act: str, tables: Sequence[_Table]) -> None:
     """Over a limit points are paid, and the label plays for nothing: its unit goes to the reserve."""
-    _count("play", [turn for turn in turns if turn.outcome != POINTS_ONLY and turn.game.terms.limits])
-
-
-def _count(act: str, turns: Sequence[_Turn]) -> None:
+    turns = [
+        (table, ask)
+        for table in tables
+        if table.game.terms.limits
+        for ask in table.asks
+        if (ask.label_no in table.won if act == "win" else ask.label_no not in table.barred)
+    ]
     acts = [
-        limits.Act(turn.game.campaign_id, act, turn.ask.at, turn.game.zone, turn.ask.subjects, turn.game.terms.limits)
-        for turn in turns
+        limits.Act(table.game.campaign_id, act, ask.at, table.game.zone, ask.subjects, table.game.terms.limits)
+        for table, ask in turns
     ]
-    for turn, allowed in zip(turns, limits.count(acts), strict=True):
+    for (table, ask), allowed in zip(turns, limits.count(acts) if acts else (), strict=True):
         if not allowed:
-            turn.only_points(_R.LIMIT)
+            table.barred[ask.label_no] = _LIMIT
+            table.won.pop(ask.label_no, None)
 
 
-def _evaluate(turns: Sequence[_Turn]) -> None:
-    by_pool: dict[int, list[_Turn]] = defaultdict(list)
-    for turn in turns:
-        if turn.outcome != POINTS_ONLY:
-            by_pool[turn.seat.pool_id].append(turn)
-    for pool_id, own in by_pool.items():
-        game = own[0].game
-        for turn, tier in zip(own, game.tiers_of(pool_id, [turn.ask.label_no for turn in own]), strict=True):
-            if tier is not None:
-                turn.win(game.tiers[tier])
-    _count("win", [turn for turn in turns if turn.prize and turn.game.terms.limits])
-
-
-def _take_and_write(turns: Sequence[_Turn]) -> dict[int, Played]:
-    """Take a unit for each winner; write plays and claims: one round trip.
-
-    Counts are exact, so no budget can be short: where one is, all is undone to the savepoint and the prize is owed.
-    """
-    if not turns:
-        return {}
-    needs = [
-        (turn, prize.tier, Need(turn.game.budgets[prize.tier], turn.ask.slot, 1))
-        for turn in turns
-        if (prize := turn.prize) is not None
-    ]
-    with pipelined():
-        if needs:
-            send("SAVEPOINT taking", [])
-        taking = ask_take(need for *_turn, need in needs)
-        written = _ask_written(turns)
-    try:
-        taking()
-    except BudgetShort:
-        send("ROLLBACK TO SAVEPOINT taking", [])
-        hand = Hand(need.budget_id for *_turn, need in needs)
-        for turn, tier, need in needs:
-            if hand.covers(need):
-                hand.take(need)
-            else:
-                turn.over_budget = True
-                log.critical("a prize is over budget", extra={"campaign": turn.game.public_id, "tier": tier})
-        hand.save()
-        written = _ask_written(turns)
-    return written()
-
-
-def _ask_written(turns: Sequence[_Turn]) -> Callable[[], dict[int, Played]]:
-    plays, claims = _ask_plays(turns), _ask_claims(turns)
-    return lambda: _played(turns, dict(plays()), claims())
-
-
-def _ask_plays(turns: Sequence[_Turn]) -> Rows:
-    """Write the plays; ask for their labels and ids."""
-    asks, games, seats = zip(*[(turn.ask, turn.game, turn.seat) for turn in turns], strict=True)
-    return send(
-        """
-            INSERT INTO lottery_play (campaign_id, label_no, scan_id, account_id, pool_id, tier_id, outcome, reason,
-                   version, over_budget, at)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                   %s::smallint[], %s::smallint[], %s::smallint[], %s::boolean[], %s::timestamptz[])
-             ORDER BY 1, 2
-            RETURNING label_no, id
-            """,
-        [
-            array([seat.campaign_id for seat in seats]),
-            array([one.label_no for one in asks]),
-            array([one.scan_id for one in asks]),
-            array([one.account_id for one in asks]),
-            array([seat.pool_id for seat in seats]),
-            array([turn.prize.pk if turn.prize else None for turn in turns]),
-            array([turn.outcome for turn in turns]),
-            array([turn.reason for turn in turns]),
-            array([game.version for game in games]),
-            array([turn.over_budget for turn in turns]),
-            moments(one.at for one in asks),
-        ],
-    )
-
-
-def _played(turns: Sequence[_Turn], ids: Mapping[int, int], claims: Mapping[int, str]) -> dict[int, Played]:
-    lost: dict[tuple[int, int], PlayTold] = {}  # who won nothing is told the same as others of their game
-    played: dict[int, Played] = {}
-    for turn in turns:
-        one, game = turn.ask, turn.game
-        told = None if turn.prize else lost.get((game.campaign_id, turn.outcome))
-        if told is None:
-            told = _told(turn, claims.get(one.label_no))
-            if turn.prize is None:
-                lost[game.campaign_id, turn.outcome] = told
-        played[one.label_no] = Played(
-            ids[one.label_no], one.label_no, one.account_id, game.campaign_id,
-            turn.outcome, turn.reason, turn.prize, turn.over_budget, told,
-        )  # fmt: skip
-    return played
-
-
-def _told(turn: _Turn, claim: str | None) -> PlayTold:
-    tier = turn.prize
-    prize = Prize(tier.tier, tier.kind, tier.name, tier.name_zh, tier.points) if tier else None
-    return PlayTold(_TOLD[turn.outcome], turn.game.public_id, *turn.game.names, prize, claim)
-
-
-def _ask_claims(turns: Sequence[_Turn]) -> Callable[[], dict[int, str]]:
-    """Write the claims of what was won, each with its first move, once the plays are sent; tell public ids by label.
-
-    Points and coupons are given at once: their claims are done.
-    """
-    claims = {
-        turn.ask.label_no: (
-            new_public_id("clm"),
-            turn.game.campaign_id,
-            turn.prize.pk,
-            turn.ask.account_id,
-            turn.ask.member_id,
-            Claim.State.DONE if turn.prize.kind in PrizeTier.AT_ONCE else Claim.State.WON,
-            turn.ask.at,
-            claim_deadline(turn.ask.at, turn.prize.claim_days, turn.game.zone),
-        )
-        for turn in turns
-        if turn.prize is not None
+def _won(table: _Table) -> dict[int, _Win]:
+    """Return what the labels win that nothing bars."""
+    asks = [ask for ask in table.asks if ask.label_no not in table.barred] if table.barred else table.asks
+    tiers = table.game.tiers_of(table.seat.pool_id, [ask.label_no for ask in asks])
+    return {
+        ask.label_no: _Win(ask, table.game.tiers[tier], new_public_id("clm"))
+        for ask, tier in zip(asks, tiers, strict=True)
+        if tier is not None
     }
-    if not claims:
-        return dict
-    public_ids, campaigns, tiers, accounts, members, states, won_at, deadlines = zip(*claims.values(), strict=True)
+
+
+def _wins(tables: Sequence[_Table]) -> Iterator[tuple[int, _Win]]:
+    for table in tables:
+        yield from table.won.items()
+
+
+def _told(tables: Sequence[_Table]) -> dict[int, PlayTold]:
+    """Return what is told of each play: who won nothing is told the same as others of their game."""
+    told: dict[int, PlayTold] = {}
+    for table in tables:
+        game = table.game.public_id, *table.game.names
+        told.update(dict.fromkeys([ask.label_no for ask in table.asks], PlayTold(_NO_PRIZE, *game)))
+        told.update(dict.fromkeys(table.barred, PlayTold(_POINTS_ONLY, *game)))
+        for label_no, (_ask, tier, claim) in table.won.items():
+            prize = Prize(tier.tier, tier.kind, tier.name, tier.name_zh, tier.points)
+            told[label_no] = PlayTold(_WON, *game, prize, claim)
+    return told
+
+
+def _need(table: _Table, win: _Win) -> Need:
+    return Need(table.game.budgets[win.prize.tier], win.ask.slot, 1)
+
+
+def _take_by_hand(tables: Sequence[_Table]) -> set[int]:
+    """Take a unit for each winner, with all slots of their budgets locked; return the labels for which there was none."""
+    wins = [(table, win, _need(table, win)) for table in tables for win in table.won.values()]
+    if not wins:
+        return set()
+    hand = Hand(need.budget_id for *_win, need in wins)
+    owed = set()
+    for table, win, need in wins:
+        if hand.covers(need):
+            hand.take(need)
+        else:
+            owed.add(win.ask.label_no)
+            log.critical("a prize is over budget", extra={"campaign": table.game.public_id, "tier": win.prize.tier})
+    hand.save()
+    return owed
+
+
+def _ask_plays(table: _Table, owed: Collection[int]) -> None:
+    """Write the plays of one table. A play has the number of its redemption's scan."""
+    asks, won, barred = table.asks, table.won, table.barred
     send(
         """
-            WITH won AS (
-                INSERT INTO lottery_claim
-                       (public_id, campaign_id, tier_id, play_id, unit, account_id, member_id, state, won_at, deadline_at)
-                SELECT n.public_id, n.campaign_id, n.tier_id, p.id, 0, n.account_id, n.member_id, n.state, n.won_at,
-                       n.deadline_at
-                  FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                              %s::text[], %s::timestamptz[], %s::timestamptz[]) AS n (label_no, public_id, campaign_id,
-                              tier_id, account_id, member_id, state, won_at, deadline_at)
-                  JOIN lottery_play p ON p.campaign_id = n.campaign_id AND p.label_no = n.label_no
-                RETURNING id, state, won_at)
-            INSERT INTO lottery_claimmove (claim_id, before, after, reason, moved_by, at)
-            SELECT id, '', state, '', '', won_at FROM won
-            """,
+        INSERT INTO lottery_play (id, scan_id, label_no, account_id, at, tier_id, reason, outcome, over_budget,
+               campaign_id, pool_id, version)
+        SELECT scan_id, scan_id, label_no, account_id, at, tier_id, reason,
+               CASE WHEN tier_id IS NOT NULL THEN 1 WHEN reason > 0 THEN 2 ELSE 0 END, label_no = ANY(%s::bigint[]), %s, %s, %s
+          FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::smallint[])
+            AS n (scan_id, label_no, account_id, at, tier_id, reason)
+        """,
         [
-            array(claims),
-            array(public_ids),
-            array(campaigns),
-            array(tiers),
-            array(accounts),
-            array(members),
-            array(str(state) for state in states),
-            moments(won_at),
-            moments(deadlines),
+            *(array(owed) if owed else "{}", table.game.campaign_id, table.seat.pool_id, table.game.version),
+            array([ask.scan_id for ask in asks]),
+            array([ask.label_no for ask in asks]),
+            array([ask.account_id for ask in asks]),
+            moments([ask.at for ask in asks]),
+            array([won[ask.label_no].prize.pk if ask.label_no in won else None for ask in asks]),
+            array([barred.get(ask.label_no, 0) for ask in asks]),
         ],
     )
-    return lambda: dict(zip(claims, public_ids, strict=True))
+
+
+def _ask_claims(tables: Sequence[_Table]) -> None:
+    """Write the claims of what was won, each with its first move. Points and coupons are given at once: theirs are done."""
+    claims = [
+        (
+            claim,
+            table.game.campaign_id,
+            prize.pk,
+            ask.scan_id,
+            ask.account_id,
+            ask.member_id,
+            str(Claim.State.DONE if prize.kind in PrizeTier.AT_ONCE else Claim.State.WON),
+            ask.at,
+            claim_deadline(ask.at, prize.claim_days, table.game.zone),
+        )
+        for table in tables
+        for ask, prize, claim in table.won.values()
+    ]
+    *columns, won_at, deadlines = zip(*claims, strict=True)
+    send(
+        """
+        WITH won AS (
+            INSERT INTO lottery_claim
+                   (public_id, campaign_id, tier_id, play_id, account_id, member_id, state, won_at, deadline_at, unit)
+            SELECT n.*, 0 FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                      %s::text[], %s::timestamptz[], %s::timestamptz[]) AS n
+            RETURNING id, state, won_at)
+        INSERT INTO lottery_claimmove (claim_id, before, after, reason, moved_by, at)
+        SELECT id, '', state, '', '', won_at FROM won
+        """,
+        [*map(array, columns), moments(won_at), moments(deadlines)],
+    )
 
 
 def units_left(campaign_id: int) -> dict[int, int]:

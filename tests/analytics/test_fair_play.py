@@ -71,7 +71,7 @@ def tell(game, batches, *, share=1.0, seed=1, harvest=False, biased=None):
         scans.append(Scan(id=scan_id, at=at, label_no=label, act=Act.REDEEM, door=door, outcome=Outcome.REDEEMED))
         places.append(ScanPlace(scan_id=scan_id, source="gps", region=rng.choice(REGIONS), at=at))
         plays.append(
-            Play(label_no=label, scan_id=scan_id, account_id=member.account_id, at=at, campaign=game, pool=pool,
+            Play(id=scan_id, label_no=label, scan_id=scan_id, account_id=member.account_id, at=at, campaign=game, pool=pool,
                  tier=tier if wins else None, outcome=int(wins), version=1)
         )  # fmt: skip
     Scan.objects.bulk_create(scans)

@@ -495,7 +495,7 @@ def test_live_figures_count_what_was_played(ready: Callable[..., Campaign], cloc
     for place in range(6):
         won = place < 2
         Play.objects.create(
-            label_no=first + place, scan_id=place, account_id=account, at=clock.at - timedelta(minutes=5 + 600 * place), campaign=campaign,
+            id=place, label_no=first + place, scan_id=place, account_id=account, at=clock.at - timedelta(minutes=5 + 600 * place), campaign=campaign,
             pool=pool, tier=tier if won else None, outcome=1 if won else 0, version=1, over_budget=place == 0,
         )  # fmt: skip
     client = games.client_of("mia")

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.db import transaction
 
+from common.db import pipelined
 from labels import manifests
 from labels.models import Batch, Manifest
 from ledger.services import NewTransfer, post, system_account
 from lottery import keys, private_chain
 from lottery.beacons import Beacon
-from lottery.models import Campaign, Draw
+from lottery.models import Campaign, Draw, Play
 from lottery.services import (
     Ask,
     Enter,
@@ -20,12 +21,13 @@ from lottery.services import (
     NewGame,
     NewPool,
     NewTier,
-    Played,
+    UnitsShort,
     advance,
     arm,
     arm_payload,
     ask_draws,
     ask_seats,
+    ask_written,
     draft_game,
     enter,
     enter_by_points,
@@ -210,10 +212,19 @@ def draw_now(*tiers: NewTier, at: datetime, **values: Any) -> tuple[Campaign, Dr
     return campaign, campaign.draws.get()
 
 
-def play_all(asks: Sequence[Ask]) -> dict[int, Played]:
-    """Play labels in whatever games there are."""
+def play_all(asks: Sequence[Ask]) -> dict[int, Play]:
+    """Play labels in whatever games there are, as a batch of redemptions does; return the plays by label."""
     campaigns = Campaign.objects.values_list("pk", flat=True)
-    return play(asks, ask_seats([ask.label_no for ask in asks], campaigns, at=max(ask.at for ask in asks))())
+    seats = ask_seats([ask.label_no for ask in asks], campaigns, at=max(ask.at for ask in asks))()
+    try:
+        with transaction.atomic(), pipelined():
+            ask_written(play(asks, seats))
+    except UnitsShort:
+        with pipelined():
+            ask_written(play(asks, seats, by_hand=True))
+    return {
+        one.label_no: one for one in Play.objects.filter(pk__in=[ask.scan_id for ask in asks]).select_related("tier")
+    }
 
 
 def enter_all(labels: Sequence[Enter]) -> dict[int, list[EntryTold]]:

@@ -73,7 +73,7 @@ def test_64_clients_and_the_last_prizes(real_commits):
     results = together(real_commits, [claim(place) for place in range(CLIENTS)])
 
     assert [result for result in results if isinstance(result, Exception)] == []
-    won = Counter(one.prize.tier for result in results for one in result.values())
+    won = Counter(one.tier.tier for result in results for one in result.values())
     assert won == {1: CLIENTS, 2: CLIENTS}
     assert set(BudgetSlot.objects.filter(budget__tier__campaign=campaign).values_list("left", flat=True)) == {0}
     assert Play.objects.filter(over_budget=True).count() == 0

@@ -10,13 +10,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from brands.models import Brand
+from common.postgresql.sender import Sender
 from ledger.models import Cause, Transfer
-from lottery import keys
-from lottery.models import BudgetSlot, Campaign, Claim, Draw, Entry, Exclusion, Household, Play
+from lottery import keys, queries as lottery_queries
+from lottery.models import BudgetSlot, Campaign, Claim, Draw, Entry, Exclusion, Household, Play, PrizeTier
 from lottery.rules import DOORS
-from lottery.services import close_draw
+from lottery.services import close_draw, playing
 from lottery.services.playing import units_left
 from members.models import Member
+from members.services import export_member
 from redemption.models import Redemption, Scan
 from redemption.queries import receipt as receipt_of
 from redemption.rules import Door, Outcome
@@ -297,6 +299,112 @@ def test_a_batch_that_plays_takes_the_same_few_statements_whatever_its_size(bran
 
     assert all(receipt.play for receipt in receipts)
     assert len(queries) <= 36, [query["sql"][:90] for query in queries]
+
+
+def round_trips(codes: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Redeem codes and return how often the database was waited for."""
+    waited = []
+    exchange = Sender._exchange
+    with monkeypatch.context() as patched:
+        patched.setattr(Sender, "_exchange", lambda self, *sent: waited.append(sent) or exchange(self, *sent))
+        redeem_many(attempts_on(codes))
+    assert waited
+    return len(waited)
+
+
+def test_a_game_adds_no_round_trip(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_campaign(budget=10**9)
+    plain, playing = make_active_batch(16), make_active_batch(16)
+    world.open_game(playing, world.tier(1, 4), world.tier(2, 8, kind="points"))
+    lottery_queries._excluding.clear()
+    redeem_many(attempts_on(secrets_of(plain)[:8]))  # keys and members are known
+    redeem_many(attempts_on(secrets_of(playing)[:8]))
+
+    without = round_trips(secrets_of(plain)[8:], monkeypatch)
+    with_game = round_trips(secrets_of(playing)[8:], monkeypatch)
+
+    assert Play.objects.count() == 16
+    assert Play.objects.filter(pk__in=Redemption.objects.values("scan_id")).count() == 16
+    assert with_game == without
+
+
+def test_units_of_many_slots_are_taken_at_once(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eighteen units lie in sixteen slots: a batch that wins them all empties each."""
+    batch = make_active_batch(18)
+    campaign = world.open_game(batch, world.tier(1, 18))
+    by_hand: list[bool] = []
+    take = playing._take_by_hand
+    monkeypatch.setattr(playing, "_take_by_hand", lambda tables: by_hand.append(True) or take(tables))
+
+    receipts = redeem_many(attempts_on(secrets_of(batch)))
+
+    assert all(receipt.play and receipt.play.won for receipt in receipts)
+    assert units_left(campaign.pk) == {1: 0}
+    assert by_hand == []
+
+
+def test_a_batch_that_finds_too_few_units_takes_them_by_hand(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It rolls back and runs again; each label is paid and wins once, from whatever slots hold units by then."""
+    make_campaign()
+    batch = make_active_batch(3)
+    campaign = world.open_game(batch, world.tier(1, 3, kind="points"))
+    slots = BudgetSlot.objects.filter(budget__tier__isnull=False)
+    slots.update(left=0)
+    take = playing._take_by_hand
+    monkeypatch.setattr(
+        playing, "_take_by_hand", lambda tables: slots.filter(slot__in=[2, 9, 15]).update(left=1) and take(tables)
+    )
+
+    receipts = redeem_many(attempts_on(secrets_of(batch)))
+
+    assert [receipt.balance for receipt in receipts] == [150] * 3
+    assert Play.objects.count() == Claim.objects.count() == Scan.objects.count() == 3
+    assert not Play.objects.filter(over_budget=True).exists()
+    assert units_left(campaign.pk) == {1: 0}
+    call_command("verify_ledger", schema=BRAND)
+
+
+def test_a_prize_that_no_counter_holds_is_owed(brand: Brand, caplog: pytest.LogCaptureFixture) -> None:
+    make_campaign()
+    batch = make_active_batch(3)
+    world.open_game(batch, world.tier(1, 3, kind="points"))
+    BudgetSlot.objects.filter(budget__tier__isnull=False).update(left=0)
+    BudgetSlot.objects.filter(budget__tier__isnull=False, slot=5).update(left=1)
+
+    receipts = redeem_many(attempts_on(secrets_of(batch)))
+
+    assert [receipt.balance for receipt in receipts] == [150] * 3
+    assert [play.over_budget for play in Play.objects.order_by("pk")] == [False, True, True]
+    assert caplog.text.count("over budget") == 2
+    call_command("verify_ledger", schema=BRAND)
+
+
+def test_whoever_is_excluded_first_wins_nothing_from_then_on(brand: Brand) -> None:
+    """A process that knows of no exclusion in the brand asks whether that is still so."""
+    batch = make_active_batch(3)
+    world.open_game(batch, world.tier(1, 3))
+    lottery_queries._excluding.clear()
+    codes = secrets_of(batch)
+    first = redeem(make_attempt(codes[0], at=AT))
+    row = exclude(Member.objects.get().phone_index)
+
+    second = redeem(make_attempt(codes[1], at=AT))
+    Exclusion.objects.filter(pk=row.pk).update(removed_at=AT)
+    third = redeem(make_attempt(codes[2], at=AT))
+
+    assert [one.play.outcome for one in (first, second, third) if one.play] == ["won", "points_only", "won"]
+
+
+def test_an_export_tells_what_labels_played(brand: Brand) -> None:
+    batch = make_active_batch(2)
+    campaign = world.open_game(batch, world.tier(1, 1))
+    redeem_many([make_attempt(code, at=AT) for code in secrets_of(batch)])
+
+    played = [row["play"] for row in export_member(Member.objects.get())["redemptions"]]
+
+    assert {play["campaign"] for play in played} == {campaign.public_id}
+    prize = PrizeTier.objects.get().name
+    assert {(play["outcome"], play["prize"]) for play in played} == {("won", prize), ("no_prize", None)}
 
 
 # --- taken back ------------------------------------------------------------------------------------------------------------
