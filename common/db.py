@@ -37,7 +37,7 @@ def inside_transaction(function: Callable[P, R]) -> Callable[P, R]:
 
 def schema_name() -> str:
     """Return the schema of the brand (or "public") that the connection points at."""
-    return str(connection.schema_name)  # type: ignore[attr-defined]  # django-tenants' own backend
+    return str(connections[DEFAULT_DB_ALIAS].schema_name)  # type: ignore[attr-defined]  # django-tenants' own backend
 
 
 class Xid8Field(models.BigIntegerField):

@@ -19,10 +19,14 @@ refuse_unsafe()
 from config.webhooks import WebhookDoor  # noqa: E402 - likewise
 from redemption import door  # noqa: E402 - likewise
 
+GARBAGE = 50_000
 _webhooks = WebhookDoor(_whole)
 import_module(settings.ROOT_URLCONF)  # now, so that the first scan does not wait for it
 door.prepare()
 gc.freeze()  # what was loaded stays: collecting garbage need not walk through it again and again
+gc.set_threshold(
+    GARBAGE
+)  # a batch makes thousands of objects that go by themselves: look for rings more seldom than every 700
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

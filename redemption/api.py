@@ -1,6 +1,5 @@
 """The REST door: translates a request, makes one call, and translates the answer."""
 
-import json
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from django.utils.translation import get_supported_language_variant, gettext as 
 from django.utils.translation.trans_real import parse_accept_lang_header
 from ninja import Router
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from brands.models import Brand
 from common.clock import now
@@ -130,7 +130,7 @@ def read_receipt(request: HttpRequest, number: str) -> HttpResponse:
     receipt = queries.receipt(number)
     if receipt is None:
         raise NotFound(_("There is no such receipt."))
-    content = _encode(receipt_json(receipt, language_of(request.META.get("HTTP_ACCEPT_LANGUAGE"))))
+    content = to_json(receipt_json(receipt, language_of(request.META.get("HTTP_ACCEPT_LANGUAGE"))))
     return _respond(Reply(200, content))
 
 
@@ -181,7 +181,7 @@ def redeem_all(call: Call) -> Reply:
         {**_fields(next(answers) if isinstance(found, Attempt) else found, language), "request_id": item["request_id"]}
         for item, found in zip(items, read, strict=True)
     ]
-    return Reply(200, _encode({"results": results}))
+    return Reply(200, to_json({"results": results}))
 
 
 def _call(request: HttpRequest) -> Call:
@@ -191,7 +191,7 @@ def _call(request: HttpRequest) -> Call:
 
 
 def _reply(receipt: Receipt, accept: str | None) -> Reply:
-    reply = Reply(STATUS_OF.get(receipt.outcome, 200), _encode(receipt_json(receipt, language_of(accept))))
+    reply = Reply(STATUS_OF.get(receipt.outcome, 200), to_json(receipt_json(receipt, language_of(accept))))
     if receipt.retry_after_s is None:
         return reply
     return reply._replace(headers=(*reply.headers, ("Retry-After", str(receipt.retry_after_s))))
@@ -433,12 +433,6 @@ def _entries_json(receipt: Receipt) -> list[dict[str, Any]]:
     ]
 
 
+@lru_cache(maxsize=1000)  # those of one call are one moment
 def _time(moment: datetime) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # stored in UTC
-
-
-_encoder = json.JSONEncoder(ensure_ascii=False)
-
-
-def _encode(value: dict[str, Any]) -> bytes:
-    return _encoder.encode(value).encode()

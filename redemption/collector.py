@@ -1,6 +1,7 @@
 """Gathers the attempts that arrive while the last batch commits, and runs them together (`common.collector`)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -22,6 +23,11 @@ def redeem(attempt: Attempt) -> Receipt:
 def verify(attempt: Attempt) -> Receipt:
     """Check one label, together with whatever else waits. Raises as `services.verify`."""
     return _together(Act.CHECK, attempt)
+
+
+async def ask(act: Act, attempt: Attempt, brand: Any) -> Answer:
+    """Answer an attempt of a brand on an event loop, together with whatever else waits; an error is returned."""
+    return await _collector.ask(attempt, kind=act, tenant=brand, within_s=ANSWER_WITHIN_S)
 
 
 def _together(act: Act, attempt: Attempt) -> Receipt:

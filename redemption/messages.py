@@ -138,10 +138,9 @@ class _Values(dict[str, Any]):
 def _said(key: str, values: _Values) -> str:
     text, door, language = TEXTS[key], values.door, values.language
     words = wording.words_of(key, language, int(values[text.count_by] or 0) if text.count_by else 0)
-    said = words.format_map(values)
     if door == Door.SMS:
-        return wording.folded(said)
-    rest = said.removeprefix(wording.brand_before(language).format_map(values))
+        return wording.folded(words.format_map(values))
+    rest = words.removeprefix(wording.brand_before(language)).format_map(values)
     rest = rest[:1].upper() + rest[1:]
     return _aloud(rest, language) if door == Door.VOICE else rest
 

@@ -254,34 +254,51 @@ def rows_of(cases: Iterable[Case]) -> list[PlaceRow]:
 
 
 def write_places(rows: Sequence[PlaceRow]) -> None:
-    """Write rows; a scan that has a place of the source already keeps it. One statement."""
-    if not rows:
-        return
-    told = [row.place is not None for row in rows]
-    ask(
-        """
-        INSERT INTO redemption_scanplace (scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence,
-                                          datum, consent, at, beside)
-        SELECT scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence, datum, consent, at,
-               beside::varchar(20)[]
-          FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
-                      %s::float8[], %s::float8[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
-               AS n (scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence, datum, consent, at, beside)
-            ON CONFLICT (scan_id, source) DO NOTHING
-        """,
-        [
-            array(row.scan_id for row in rows),
-            texts(row.source for row in rows),
-            texts(row.region.code for row in rows),
-            texts(row.region.name_en if shown else "" for row, shown in zip(rows, told, strict=True)),
-            texts(row.region.name_zh if shown else "" for row, shown in zip(rows, told, strict=True)),
-            array(row.place.lat if row.place else None for row in rows),
-            array(row.place.lon if row.place else None for row in rows),
-            array(row.place.accuracy_m if row.place else None for row in rows),
-            array(row.region.confidence for row in rows),
-            texts(row.place.datum if row.place else "" for row in rows),
-            texts(row.place.consent if row.place else "" for row in rows),
-            moments(row.at for row in rows),
-            texts("{" + ",".join(row.beside) + "}" if row.beside else None for row in rows),
-        ],
-    )
+    """Write rows; a scan that has a place of the source already keeps it. One statement for fixes, one for all others."""
+    regions = [row for row in rows if row.place is None]
+    fixes = [(row, row.place) for row in rows if row.place is not None]
+    if regions:  # as of nearly every attempt: most columns are empty, and cost as much to send as those that are not
+        ask(
+            """
+            INSERT INTO redemption_scanplace (scan_id, source, region, city, city_zh, confidence, at)
+            SELECT scan_id, source, region, '', '', confidence, at
+              FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::timestamptz[])
+                   AS n (scan_id, source, region, confidence, at)
+                ON CONFLICT (scan_id, source) DO NOTHING
+            """,
+            [
+                array(row.scan_id for row in regions),
+                texts([row.source for row in regions]),
+                texts([row.region.code for row in regions]),
+                array(row.region.confidence for row in regions),
+                moments(row.at for row in regions),
+            ],
+        )
+    if fixes:
+        ask(
+            """
+            INSERT INTO redemption_scanplace (scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence,
+                                              datum, consent, at, beside)
+            SELECT scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence, datum, consent, at,
+                   beside::varchar(20)[]
+              FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
+                          %s::float8[], %s::float8[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+                   AS n (scan_id, source, region, city, city_zh, lat, lon, accuracy_m, confidence, datum, consent, at, beside)
+                ON CONFLICT (scan_id, source) DO NOTHING
+            """,
+            [
+                array(row.scan_id for row, _place in fixes),
+                texts([row.source for row, _place in fixes]),
+                texts([row.region.code for row, _place in fixes]),
+                texts([row.region.name_en for row, _place in fixes]),
+                texts([row.region.name_zh for row, _place in fixes]),
+                array(place.lat for _row, place in fixes),
+                array(place.lon for _row, place in fixes),
+                array(place.accuracy_m for _row, place in fixes),
+                array(row.region.confidence for row, _place in fixes),
+                texts([place.datum for _row, place in fixes]),
+                texts([place.consent for _row, place in fixes]),
+                moments(row.at for row, _place in fixes),
+                texts("{" + ",".join(row.beside) + "}" if row.beside else None for row, _place in fixes),
+            ],
+        )

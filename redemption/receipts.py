@@ -145,8 +145,8 @@ def receipts_of(
             got=scan.got,
             tries_left=scan.tries_left,
             ended_on=scan.ended_on,
-            play=games.plays.get(scan.label_no or 0) if _is_redeemers(scan) else None,
-            entries=games.entries.get(scan.label_no or 0, ()) if _is_redeemers(scan) else (),
+            play=games.plays.get(scan.label_no or 0) if games.plays and _is_redeemers(scan) else None,
+            entries=games.entries.get(scan.label_no or 0, ()) if games.entries and _is_redeemers(scan) else (),
         )
         for scan in scans
     ]
