@@ -7,6 +7,7 @@ three transfers, balances, lots and scan.
 
 import gc
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.engines import WORKERS, Engines, Run, engines
 from bench.frame import ROUNDS, Figure, cpu_s_of
 from bench.load import Report, drive, post
 from bench.server import BRAND, PGBENCH_CLIENTS, PGBENCH_SCALE, ROOT, Bench, running
@@ -24,11 +26,12 @@ from config import embedded
 
 LABELS = 1_000_000
 CLIENTS = 64
+BATCHES_AT_ONCE = 6
 ROUND_S = 4.0
 BULK = 500
 BRANDS, BRAND_CLIENTS = 100, 640
 HOST = "bench.localhost"
-WEB_WORKERS = min(2, os.cpu_count() or 1)
+WEB_WORKERS = WORKERS
 
 
 def figures() -> Iterator[Figure]:
@@ -42,9 +45,10 @@ def figures() -> Iterator[Figure]:
 
         stock = stock_up(BRAND, labels=LABELS)
         gc.freeze()  # as config.wsgi does in a web process
-        yield from Turns(bench, stock).figures()
-        yield from sizes(bench)
-        yield from brands(bench, stock)
+        with engines() as processes:
+            yield from Turns(bench, stock, processes).figures()
+            yield from sizes(bench)
+            yield from brands(bench, stock, processes)
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Turns:
 
     bench: Bench
     stock: Any
+    engines: Engines
     rates: dict[str, list[float]] = field(default_factory=dict)
     ratios: dict[str, list[float]] = field(default_factory=dict)
     cpu_us: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
@@ -60,11 +65,11 @@ class Turns:
     http_batches: list[float] = field(default_factory=list)
     p95_ms: list[float] = field(default_factory=list)
     later: int = 0
-    sizes: dict[str, int] = field(default_factory=dict)
+    rival_hands: tuple[int, int] = (1, 1)
 
     def figures(self) -> Iterator[Figure]:
         """Run the rounds and yield the figures."""
-        prepare_rival(self.bench)
+        self.rival_hands = prepare_rival(self.bench)
         with web(self.bench) as (port, process):
             self.warm(port)
             for _ in range(ROUNDS):
@@ -72,27 +77,33 @@ class Turns:
         yield from self._results()
 
     def warm(self, port: int) -> None:
-        engine(self.stock, 3000)
+        gathered(self.engines, self.stock, 3000)
+        engine(self.stock, 1000)
         drive(port, singles(self.stock, 1000), CLIENTS)
 
     def round(self, port: int, process: "subprocess.Popen[bytes]") -> None:
         """Measure each row once, with TPC-B before each pair of them."""
         own = os.getpid()
         self.measure("tpcb", self.bench.tpcb_tps)
-        self.measure("engine", self.engine, own)
-        self.measure("batches of 256", self.batches_of_256, own)
-        self.measure("rival", lambda: rival(self.bench))
+        self.measure("engine", self.engine)
+        self.measure("batches of 256", self.batches_of_256)
+        self.measure("one process", self.one_process, own)
+        self.measure("rival", lambda: rival(self.bench, *self.rival_hands))
         self.measure("tpcb", self.bench.tpcb_tps)
         self.measure("http", lambda: self.http(port), process.pid)
         self.measure("checks", lambda: self.checks(port), process.pid)
         self.measure("bulk", lambda: self.bulk(port), process.pid)
 
-    def measure(self, name: str, run: Callable[[], float | tuple[float, int]], client: int | None = None) -> None:
+    def measure(self, name: str, run: Callable[[], float | tuple[float, int] | Run], client: int | None = None) -> None:
         """Run one row; keep its rate, its ratio to the last TPC-B, and the CPU time of client and server."""
         before = self._cpu_s(client)
         result = run()
-        rate, count = result if isinstance(result, tuple) else (result, 0)
         after = self._cpu_s(client)
+        if isinstance(result, Run):
+            rate, count = result.per_s, result.items
+            after = result.cpu_s, after[1]
+        else:
+            rate, count = result if isinstance(result, tuple) else (result, 0)
         self.rates.setdefault(name, []).append(rate)
         self.ratios.setdefault(name, []).append(rate / self.rates["tpcb"][-1])
         if count:
@@ -107,22 +118,18 @@ class Turns:
             return 0.0, server
         return cpu_s_of(client) - (server if client == os.getpid() else 0.0), server
 
-    def engine(self) -> tuple[float, int]:
-        from redemption import collector
+    def engine(self) -> Run:
+        run = gathered(self.engines, self.stock, self._count("engine", 4000))
+        self.batches.append(run.items / max(1, run.batches))
+        return run
 
-        batches, attempts = collector.statistics()
-        count = self._count("engine", 2500)
-        rate = engine(self.stock, count)
-        after = collector.statistics()
-        self.batches.append((after[1] - attempts) / max(1, after[0] - batches))
-        return rate, count
+    def batches_of_256(self) -> Run:
+        chunks = [self.stock.attempts(256) for _ in range(self._count("batches of 256", 6000) // 256 + 1)]
+        return self.engines.batches(self.stock.schema, chunks, BATCHES_AT_ONCE)
 
-    def batches_of_256(self) -> tuple[float, int]:
-        from redemption.services import redeem_each
-
-        chunks = [self.stock.attempts(256) for _ in range(self._count("batches of 256", 2500) // 256 + 1)]
-        rate = in_threads(chunks, redeem_each, 4, self.stock.schema)
-        return rate * 256, len(chunks) * 256
+    def one_process(self) -> tuple[float, int]:
+        count = self._count("one process", 2500)
+        return engine(self.stock, count), count
 
     def http(self, port: int) -> tuple[float, int]:
         count = self._count("http", 800)
@@ -166,15 +173,16 @@ class Turns:
         yield Figure(
             "pgbench TPC-B", tpcb, unit="tps", note=f"scale {PGBENCH_SCALE}, {PGBENCH_CLIENTS} clients, simple protocol"
         )
-        yield self._ratio("engine: redeem_many through the collector ÷ TPC-B", "engine", 1.7)
-        yield self._ratio("batches of 256 ÷ TPC-B", "batches of 256", 4)
+        yield self._ratio(f"engine: redeem_many through the collector ({WORKERS} processes) ÷ TPC-B", "engine", 1.7)
+        yield self._ratio(f"batches of 256 ({WORKERS} processes) ÷ TPC-B", "batches of 256", 4)
+        yield self._ratio("engine in one process, its clients threads of it ÷ TPC-B", "one process", None)
         yield self._ratio(f"HTTP POST /redemptions ({WEB_WORKERS} workers) ÷ TPC-B", "http", 0.6)
         yield self._ratio("bulk endpoint, attempts/s ÷ TPC-B", "bulk", 3)
         yield Figure(
             "redemptions/s ÷ transfers/s of django-hordak",
             statistics.median(a / b for a, b in zip(self.rates["engine"], self.rates["rival"], strict=True)),
             10,
-            note=f"hordak: {statistics.median(self.rates['rival']):,.0f}/s, one process at its best number of threads",
+            note=f"hordak: {statistics.median(self.rates['rival']):,.0f}/s, with {' × '.join(map(str, self.rival_hands))} processes × threads",
         )
         yield Figure(
             "mean batch at 64 clients", statistics.median(self.batches), 8, "attempts", note="through the collector"
@@ -189,7 +197,7 @@ class Turns:
         yield Figure("HTTP redeem, 95 of 100 answered within", statistics.median(self.p95_ms), 300, "ms", at_most=True)
         yield Figure("HTTP redeem, told to try later", self.later, 0, "requests", at_most=True)
 
-    def _ratio(self, name: str, row: str, target: float) -> Figure:
+    def _ratio(self, name: str, row: str, target: float | None) -> Figure:
         client, server = (statistics.median(side) for side in zip(*self.cpu_us[row], strict=True))
         return Figure(
             name,
@@ -199,8 +207,13 @@ class Turns:
         )
 
 
+def gathered(processes: Engines, stock: Any, count: int, clients: int = CLIENTS) -> Run:
+    """Redeem ``count`` codes through the collectors of some processes."""
+    return processes.gathered([(stock.schema, attempt) for attempt in stock.attempts(count)], clients)
+
+
 def engine(stock: Any, count: int, clients: int = CLIENTS) -> float:
-    """Redeem ``count`` codes by client threads through the collector; return codes per second."""
+    """Redeem ``count`` codes by threads of this process through its collector; return codes per second."""
     from redemption import collector
 
     return in_threads(stock.attempts(count), _redeemed(collector.redeem), clients, stock.schema)
@@ -320,28 +333,28 @@ def _wait_for(port: int) -> None:
             return
 
 
-def prepare_rival(bench: Bench) -> None:
-    """Make django-hordak's database and find its best number of threads."""
+def prepare_rival(bench: Bench) -> tuple[int, int]:
+    """Make django-hordak's database; return the processes and the threads of each with which it does best."""
     from bench.rival import THREADS
 
     bench.run("createdb", "rival", database="postgres")
     subprocess.run(
         [sys.executable, "-m", "bench.rival", "prepare"], env=_rival_environment(bench), cwd=ROOT, check=True
     )
-    bench.rival_threads = max(THREADS, key=lambda threads: _run_rival(bench, threads))
+    every = [(processes, threads) for processes in sorted({1, WORKERS}) for threads in THREADS]
+    return max(every, key=lambda hands: rival(bench, *hands))
 
 
-def rival(bench: Bench) -> float:
+def rival(bench: Bench, processes: int, threads: int) -> float:
     """Return django-hordak's transfers per second."""
-    return _run_rival(bench, bench.rival_threads)
-
-
-def _run_rival(bench: Bench, threads: int) -> float:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.rival", "run", str(threads)],
-        env=_rival_environment(bench), cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return float(done.stdout)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.rival", "run", str(threads)],
+            env=_rival_environment(bench), cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(processes)
+    ]  # fmt: skip
+    return sum(float(process.communicate()[0]) for process in running)
 
 
 def _rival_environment(bench: Bench) -> dict[str, str]:
@@ -419,44 +432,29 @@ def table_bytes(bench: Bench, schema: str) -> dict[str, int]:
 # --- one brand and a hundred ----------------------------------------------------------------------------------------------
 
 
-def brands(bench: Bench, stock: Any) -> Iterator[Figure]:
+def brands(bench: Bench, stock: Any, processes: Engines) -> Iterator[Figure]:
     """Redeem as many codes at once in one brand as over a hundred of them."""
     from bench.stock import stock_up
 
     names = [f"bench_{number:03d}" for number in range(BRANDS)]
     copy_brand(bench, "bench_template", names)
     stocks = [stock_up(name, labels=2000, members=100, shops=5) for name in names]
-    over_brands(stocks, BRAND_CLIENTS, 3)  # keys unwrapped, collectors started
+    over_brands(processes, stocks, 3)  # keys unwrapped, statements prepared
     one, hundred = [], []
     for _ in range(ROUNDS):
-        one.append(engine(stock, int(ROUND_S * 2000), BRAND_CLIENTS))
-        hundred.append(over_brands(stocks, BRAND_CLIENTS, 60))
+        one.append(gathered(processes, stock, int(ROUND_S * 4000), BRAND_CLIENTS).per_s)
+        hundred.append(over_brands(processes, stocks, 60))
     ratio = statistics.median(a / b for a, b in zip(one, hundred, strict=True))
     note = f"{statistics.median(one):,.0f}/s and {statistics.median(hundred):,.0f}/s, {BRAND_CLIENTS} clients at once"
     yield Figure("one brand ÷ 100 brands", ratio, 0.9, note=note)
     yield Figure("100 brands ÷ one brand", 1 / ratio, 0.5, note=note)
 
 
-def over_brands(stocks: list[Any], clients: int, each: int) -> float:
-    """Redeem ``each`` codes of every brand, mixed, through the collector; return codes per second."""
-    from django.db import connection
-    from django_tenants.utils import get_tenant_model
-
-    from redemption import collector
-
-    rows = {row.schema_name: row for row in get_tenant_model().objects.all()}
-    work = []
-    for stock in stocks:
-        connection.set_tenant(rows[stock.schema])
-        work.append([(rows[stock.schema], attempt) for attempt in stock.attempts(each)])
-    mixed = [pair for together in zip(*work, strict=True) for pair in together]
-    redeem = _redeemed(collector.redeem)
-
-    def run(pair: tuple[Any, Any]) -> None:
-        connection.set_tenant(pair[0])
-        redeem(pair[1])
-
-    return in_threads(mixed, run, clients, stocks[0].schema)
+def over_brands(processes: Engines, stocks: list[Any], each: int) -> float:
+    """Redeem ``each`` codes of every brand, mixed, through the collectors; return codes per second."""
+    mixed = [(stock.schema, attempt) for stock in stocks for attempt in stock.attempts(each)]
+    random.Random(1).shuffle(mixed)  # any process gets any brand's
+    return processes.gathered(mixed, BRAND_CLIENTS).per_s
 
 
 def copy_brand(bench: Bench, template: str, names: list[str]) -> None:
