@@ -55,7 +55,7 @@ class Playing:
         )
 
     @inside_transaction
-    def play(self, won: Won, *, by_hand: bool) -> Won:
+    def play(self, won: Won) -> Won:
         """Decide what redeemed labels play, which `record.write` writes; enter them into the open draws.
 
         Raises `lottery.KeysMissing`.
@@ -71,7 +71,7 @@ class Playing:
         if not seats and not draws:
             return won
         asks = _asks(winners, asked.people(), asked.excluded_devices(), counted=self._counted)
-        plays = lottery.play(asks, seats, by_hand=by_hand) if seats else None
+        plays = lottery.play(asks, seats) if seats else None
         told = plays.told if plays else {}
         entries = lottery.enter(_enters(winners, asks, told), draws) if draws else {}
         games = Games(plays=told, entries={label_no: tuple(found) for label_no, found in entries.items()})

@@ -20,7 +20,7 @@ from redemption.routes import write_routes
 from redemption.rules import REDEEMED, By, OfferState, Outcome, Verdict, decide
 
 
-def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
+def write(cases: Sequence[Case], won: Won, *, by_hand: bool) -> tuple[list[Told], list[Failure]]:
     """Pay the winners, write the scans, plays and what stands beside them, and commit, in one round trip.
 
     Where a caution holds rewards they are held after it, and the caller's transaction commits. Returns the scans and the
@@ -38,7 +38,7 @@ def write(cases: Sequence[Case], won: Won) -> tuple[list[Told], list[Failure]]:
         write_places(rows_of(cases))
         _write_inputs(cases)
         if won.plays:
-            lottery.ask_written(won.plays)
+            lottery.ask_written(won.plays, by_hand=by_hand)
         pay(won)
         balances = _ask_scans(scans, cases, points_after(won))
         if not holds:

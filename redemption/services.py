@@ -283,9 +283,9 @@ def _write_together(cases: Sequence[Case], errors: dict[Case, Answer], *, in_tur
         playing = Playing(running) if running else None
         won = pick_winners(fresh, in_turn=in_turn, beside=playing.ask if playing else None)
         if playing:
-            won = playing.play(won, by_hand=by_hand)
+            won = playing.play(won)
         share(fresh, won.cases)
-        scans, failures = write(fresh, won)
+        scans, failures = write(fresh, won, by_hand=by_hand)
     desk.answer(fresh, _receipts(fresh, won, scans))
     budgets.charge(failures)
     _count_in_a_row(fresh, won.cases, failures)

@@ -91,16 +91,11 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class Plays:
-    """What the labels of a batch played, decided and not written yet. ``told``: what each is told; ``points``: won, by label.
-
-    ``by_hand``: the units of prizes are taken already; ``owed``: labels whose prize no budget held.
-    """
+    """What the labels of a batch played, decided and not written yet. ``told``: what each is told; ``points``: won, by label."""
 
     tables: Sequence[_Table]
     told: Mapping[int, PlayTold]
     points: Mapping[int, PointsWon]
-    by_hand: bool
-    owed: Collection[int]
 
 
 @inside_transaction
@@ -143,12 +138,8 @@ def _seats(label_nos: Sequence[int], states: Sequence[tuple[int, str]]) -> dict[
 
 
 @inside_transaction
-def play(asks: Sequence[Ask], seats: Mapping[int, Seat], *, by_hand: bool = False) -> Plays:
-    """Decide what labels play and win; those without a seat play nothing. `ask_written` writes it.
-
-    ``by_hand`` locks the slots of the prizes and takes units in turn: to be asked for after `UnitsShort`. Counts are
-    exact, so that no budget can be short of a prize; where one is, the prize is owed and an alarm raised.
-    """
+def play(asks: Sequence[Ask], seats: Mapping[int, Seat]) -> Plays:
+    """Decide what labels play and win; those without a seat play nothing. `ask_written` writes it."""
     tables = _tables(asks, seats)
     for table in tables:
         table.barred = _barred(table)
@@ -157,26 +148,29 @@ def play(asks: Sequence[Ask], seats: Mapping[int, Seat], *, by_hand: bool = Fals
         table.won = _won(table)
     _limit("win", tables)
     points = {
-        label_no: PointsWon(ask.account_id, prize.points, ask.scan_id)
-        for label_no, (ask, prize, _claim) in _wins(tables)
+        ask.label_no: PointsWon(ask.account_id, prize.points, ask.scan_id)
+        for _table, (ask, prize, _claim) in _wins(tables)
         if prize.points
     }
-    return Plays(tables, _told(tables), points, by_hand, _take_by_hand(tables) if by_hand else ())
+    return Plays(tables, _told(tables), points)
 
 
 @inside_transaction
-def ask_written(plays: Plays) -> None:
+def ask_written(plays: Plays, *, by_hand: bool = False) -> None:
     """Send plays, a claim for each prize, and what takes their units: within `pipelined`, before accounts are locked.
 
-    Raises `UnitsShort`, when all is sent, where another batch was quicker: roll back, and play again ``by_hand``.
+    Raises `UnitsShort`, when all is sent, where another batch was quicker: roll back, and play again ``by_hand``, with
+    all slots of the prizes locked. Counts are exact, so that no budget can be short of a prize; where one is, the prize
+    is owed and an alarm raised.
     """
+    wins = list(_wins(plays.tables))
+    owed = _take_by_hand(wins) if by_hand and wins else ()
     for table in plays.tables:
-        _ask_plays(table, plays.owed)
-    wins = dict(_wins(plays.tables))
+        _ask_plays(table, owed)
     if wins:
-        _ask_claims(plays.tables)
-        if not plays.by_hand:
-            ask_units(_need(table, win) for table in plays.tables for win in table.won.values())
+        _ask_claims(wins)
+        if not by_hand:
+            ask_units(_need(table, win) for table, win in wins)
 
 
 def _tables(asks: Sequence[Ask], seats: Mapping[int, Seat]) -> list[_Table]:
@@ -251,9 +245,10 @@ def _won(table: _Table) -> dict[int, _Win]:
     }
 
 
-def _wins(tables: Sequence[_Table]) -> Iterator[tuple[int, _Win]]:
+def _wins(tables: Sequence[_Table]) -> Iterator[tuple[_Table, _Win]]:
     for table in tables:
-        yield from table.won.items()
+        for win in table.won.values():
+            yield table, win
 
 
 def _told(tables: Sequence[_Table]) -> dict[int, PlayTold]:
@@ -273,14 +268,12 @@ def _need(table: _Table, win: _Win) -> Need:
     return Need(table.game.budgets[win.prize.tier], win.ask.slot, 1)
 
 
-def _take_by_hand(tables: Sequence[_Table]) -> set[int]:
+def _take_by_hand(wins: Sequence[tuple[_Table, _Win]]) -> set[int]:
     """Take a unit for each winner, with all slots of their budgets locked; return the labels for which there was none."""
-    wins = [(table, win, _need(table, win)) for table in tables for win in table.won.values()]
-    if not wins:
-        return set()
-    hand = Hand(need.budget_id for *_win, need in wins)
+    hand = Hand(_need(table, win).budget_id for table, win in wins)
     owed = set()
-    for table, win, need in wins:
+    for table, win in wins:
+        need = _need(table, win)
         if hand.covers(need):
             hand.take(need)
         else:
@@ -314,7 +307,7 @@ def _ask_plays(table: _Table, owed: Collection[int]) -> None:
     )
 
 
-def _ask_claims(tables: Sequence[_Table]) -> None:
+def _ask_claims(wins: Sequence[tuple[_Table, _Win]]) -> None:
     """Write the claims of what was won, each with its first move. Points and coupons are given at once: theirs are done."""
     claims = [
         (
@@ -328,8 +321,7 @@ def _ask_claims(tables: Sequence[_Table]) -> None:
             ask.at,
             claim_deadline(ask.at, prize.claim_days, table.game.zone),
         )
-        for table in tables
-        for ask, prize, claim in table.won.values()
+        for table, (ask, prize, claim) in wins
     ]
     *columns, won_at, deadlines = zip(*claims, strict=True)
     send(

@@ -221,7 +221,7 @@ def play_all(asks: Sequence[Ask]) -> dict[int, Play]:
             ask_written(play(asks, seats))
     except UnitsShort:
         with pipelined():
-            ask_written(play(asks, seats, by_hand=True))
+            ask_written(play(asks, seats), by_hand=True)
     return {
         one.label_no: one for one in Play.objects.filter(pk__in=[ask.scan_id for ask in asks]).select_related("tier")
     }

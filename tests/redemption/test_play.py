@@ -334,7 +334,7 @@ def test_units_of_many_slots_are_taken_at_once(brand: Brand, monkeypatch: pytest
     campaign = world.open_game(batch, world.tier(1, 18))
     by_hand: list[bool] = []
     take = playing._take_by_hand
-    monkeypatch.setattr(playing, "_take_by_hand", lambda tables: by_hand.append(True) or take(tables))
+    monkeypatch.setattr(playing, "_take_by_hand", lambda wins: by_hand.append(True) or take(wins))
 
     receipts = redeem_many(attempts_on(secrets_of(batch)))
 
@@ -352,7 +352,7 @@ def test_a_batch_that_finds_too_few_units_takes_them_by_hand(brand: Brand, monke
     slots.update(left=0)
     take = playing._take_by_hand
     monkeypatch.setattr(
-        playing, "_take_by_hand", lambda tables: slots.filter(slot__in=[2, 9, 15]).update(left=1) and take(tables)
+        playing, "_take_by_hand", lambda wins: slots.filter(slot__in=[2, 9, 15]).update(left=1) and take(wins)
     )
 
     receipts = redeem_many(attempts_on(secrets_of(batch)))
@@ -362,6 +362,24 @@ def test_a_batch_that_finds_too_few_units_takes_them_by_hand(brand: Brand, monke
     assert not Play.objects.filter(over_budget=True).exists()
     assert units_left(campaign.pk) == {1: 0}
     call_command("verify_ledger", schema=BRAND)
+
+
+def test_by_hand_too_prizes_are_locked_behind_the_counters_of_draws(brand: Brand) -> None:
+    """The one lock order: limit counters, then the slots of prizes."""
+    batch = make_active_batch(2)
+    world.open_game(batch, world.tier(1, 2))
+    limits = [{"act": "entry", "subject": "member", "period": "day", "most": 5}]
+    world.open_draws(world.tier(1, 2, use="draw"), terms={"enter": world.ENTER_ALL, "limits": limits})
+    BudgetSlot.objects.filter(budget__tier__isnull=False).update(left=0)
+
+    with CaptureQueriesContext(connection) as queries:
+        redeem_many(attempts_on(secrets_of(batch)))
+
+    sent = [query["sql"] for query in queries]
+    counted = [place for place, sql in enumerate(sent) if "INTO lottery_limituse" in sql]
+    [locked] = [place for place, sql in enumerate(sent) if '"lottery_budgetslot"' in sql and "FOR NO KEY UPDATE" in sql]
+    assert Entry.objects.count() == 2
+    assert counted[-1] < locked
 
 
 def test_a_prize_that_no_counter_holds_is_owed(brand: Brand, caplog: pytest.LogCaptureFixture) -> None:
