@@ -79,6 +79,7 @@ class _Queue(Generic[I, O]):
     tenant: Any
     kind: str
     waiting: deque[_Ticket[I, O] | _Promise[I, O]] = field(default_factory=deque)
+    busy: int = 0  # batches of it under way
     whole: int = 0  # how many will wait once those just answered are back; nobody waits for them: 0
 
 
@@ -91,7 +92,7 @@ class _Hands(Generic[I, O]):
         lock = threading.RLock()
         self.changed, self.returned = threading.Condition(lock), threading.Condition(lock)
         self.closing = False
-        self.batches = self.items = self.busy = 0
+        self.batches = self.items = 0
         self.threads = [
             threading.Thread(target=self._work, name=f"{owner.name}-{number}", daemon=True)
             for number in range(owner.threads())
@@ -111,7 +112,7 @@ class _Hands(Generic[I, O]):
             queue.waiting.append(ticket)
             if len(queue.waiting) == queue.whole:
                 self.returned.notify_all()
-            if not self.busy or len(queue.waiting) % self.owner.enough == 0:
+            if not queue.busy or len(queue.waiting) % self.owner.enough == 0:
                 self.changed.notify()
         return True
 
@@ -141,7 +142,7 @@ class _Hands(Generic[I, O]):
                     raise
             finally:
                 with self.changed:
-                    self.busy -= 1
+                    queue.busy -= 1
                     self.changed.notify()
         connection.close()
 
@@ -155,22 +156,27 @@ class _Hands(Generic[I, O]):
     def _take(self) -> tuple[_Queue[I, O], _Batch[I, O]] | None:
         """Wait for work; return up to 64 items of the queue with most waiting, or None at the end.
 
-        While another thread is at work only a good batch is worth a second one: a batch costs nearly as much as its
-        statements, whatever its size.
+        While a batch of the same queue is under way only a good one is worth its statements beside it: what waits comes
+        together with what will.
         """
         with self.changed:
             while True:
-                fullest = max(self.queues.values(), key=lambda queue: len(queue.waiting), default=None)
-                waiting = len(fullest.waiting) if fullest else 0
-                if fullest is not None and waiting and (not self.busy or waiting >= self.owner.enough or self.closing):
-                    batch = [fullest.waiting.popleft() for _ in range(min(MOST, len(fullest.waiting)))]
-                    self.busy += 1
+                queue = max(
+                    filter(self._is_ready, self.queues.values()), key=lambda one: len(one.waiting), default=None
+                )
+                if queue is not None:
+                    batch = [queue.waiting.popleft() for _ in range(min(MOST, len(queue.waiting)))]
+                    queue.busy += 1
                     self.batches += 1
                     self.items += len(batch)
-                    return fullest, batch
-                if self.closing and not waiting:
+                    return queue, batch
+                if self.closing:
                     return None
                 self.changed.wait()
+
+    def _is_ready(self, queue: _Queue[I, O]) -> bool:
+        waiting = len(queue.waiting)
+        return waiting > 0 and (not queue.busy or waiting >= self.owner.enough or self.closing)
 
     def _answer(self, queue: _Queue[I, O], batch: _Batch[I, O], *, trusted: bool) -> None:
         connection.close_if_unusable_or_obsolete()  # after an error it asks in any case

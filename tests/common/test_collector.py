@@ -44,3 +44,32 @@ def test_a_thread_waits_for_those_just_answered_and_no_longer() -> None:
     assert sizes == [1, MANY, MANY]
     assert "away" not in said
     assert len(set(said)) == 1 + 2 * MANY
+
+
+def test_one_brand_s_batch_holds_up_its_own_alone() -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def run(_kind: str, items: Sequence[str]) -> list[str]:
+        if items[0] == "slow":
+            begun.set()
+            go_on.wait(10)
+        done.append(list(items))
+        return [f"did {item}" for item in items]
+
+    gathered = Collector[str, str](run, name="test", threads=lambda: 2, away=lambda: "away")
+
+    def ask(brand: str, item: str) -> str:
+        connection.tenant = SimpleNamespace(schema_name=brand)  # type: ignore[attr-defined]
+        return gathered.submit(item, within_s=10)
+
+    with ThreadPoolExecutor(3) as pool:
+        slow = pool.submit(ask, "public", "slow")
+        begun.wait(10)
+        beside = pool.submit(ask, "public", "beside it")
+        other = pool.submit(ask, "information_schema", "of another").result(5)
+        go_on.set()
+        said = [slow.result(), beside.result(), other]
+    gathered.close()
+
+    assert done == [["of another"], ["slow"], ["beside it"]]
+    assert said == ["did slow", "did beside it", "did of another"]
