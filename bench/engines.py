@@ -3,7 +3,6 @@ the clients wait for their batches as calls of the API do, and threads that take
 """
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import threading
@@ -80,8 +79,10 @@ def engines(workers: int = WORKERS) -> Iterator[Engines]:
 def _serve(pipe: "Connection[Any, Any]") -> None:
     import django
 
+    from common.garbage import collect_seldom
+
     django.setup()
-    gc.freeze()  # as config.gateway does in a web process
+    collect_seldom()  # as a web process does
     ways: dict[str, Callable[..., tuple[int, int]]] = {"gathered": _gathered, "batches": _batches}
     while (asked := pipe.recv()) is not None:
         way, work, hands = asked

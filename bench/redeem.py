@@ -5,7 +5,6 @@ of 200 promoters, and draw on a campaign with a budget, so that each is a full r
 three transfers, balances, lots and scan.
 """
 
-import gc
 import os
 import random
 import statistics
@@ -42,9 +41,10 @@ def figures() -> Iterator[Figure]:
 
         django.setup()
         from bench.stock import stock_up
+        from common.garbage import collect_seldom
 
         stock = stock_up(BRAND, labels=LABELS)
-        gc.freeze()  # as config.wsgi does in a web process
+        collect_seldom()  # as a web process does
         with engines() as processes:
             yield from Turns(bench, stock, processes).figures()
             yield from sizes(bench)

@@ -1,6 +1,5 @@
 """Django as a WSGI application; granian serves it through `config.gateway`."""
 
-import gc
 import os
 from collections.abc import Iterable
 from importlib import import_module
@@ -16,17 +15,14 @@ from config.checks import refuse_unsafe  # noqa: E402 - the apps must be loaded 
 
 refuse_unsafe()
 
+from common.garbage import collect_seldom  # noqa: E402 - likewise
 from config.webhooks import WebhookDoor  # noqa: E402 - likewise
 from redemption import door  # noqa: E402 - likewise
 
-GARBAGE = 50_000
 _webhooks = WebhookDoor(_whole)
 import_module(settings.ROOT_URLCONF)  # now, so that the first scan does not wait for it
 door.prepare()
-gc.freeze()  # what was loaded stays: collecting garbage need not walk through it again and again
-gc.set_threshold(
-    GARBAGE
-)  # a batch makes thousands of objects that go by themselves: look for rings more seldom than every 700
+collect_seldom()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
