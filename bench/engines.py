@@ -130,22 +130,38 @@ def _gathered(work: Sequence[tuple[Any, Any]], clients: int) -> tuple[int, int]:
 
 
 def _batches(work: Sequence[tuple[Any, Any]], threads: int) -> tuple[int, int]:
-    from django.db import connection
-
     from redemption.services import redeem_each
 
-    todo, lock, errors = iter(work), threading.Lock(), []
+    def redeem(batch: Sequence[Any]) -> None:
+        for answer in redeem_each(batch):
+            _expect_redeemed(answer)
+
+    batches = [batch for _brand, batch in work]
+    in_threads(batches, redeem, threads, work[0][0].schema_name)
+    return sum(map(len, batches)), len(batches)
+
+
+def in_threads(work: Sequence[Any], run: Callable[[Any], Any], threads: int, schema: str) -> float:
+    """Let threads, pointed at a brand, do the work item by item; return items per second."""
+    from django.db import connection
+    from django_tenants.utils import get_tenant_model
+
+    connection.set_schema_to_public()
+    brand = get_tenant_model().objects.get(schema_name=schema)
+    connection.set_tenant(brand)
+    todo, errors = iter(work), []
+    lock, start = threading.Lock(), threading.Barrier(threads + 1)
 
     def loop() -> None:
         try:
+            connection.set_tenant(brand)
+            start.wait()
             while True:
                 with lock:
-                    brand, batch = next(todo, (None, ()))
-                if brand is None:
+                    item = next(todo, None)
+                if item is None:
                     return
-                connection.set_tenant(brand)
-                for answer in redeem_each(batch):
-                    _expect_redeemed(answer)
+                run(item)
         except BaseException as error:
             errors.append(error)
         finally:
@@ -154,11 +170,14 @@ def _batches(work: Sequence[tuple[Any, Any]], threads: int) -> tuple[int, int]:
     workers = [threading.Thread(target=loop) for _ in range(threads)]
     for worker in workers:
         worker.start()
+    start.wait()
+    started = time.perf_counter()
     for worker in workers:
         worker.join()
+    elapsed = time.perf_counter() - started
     if errors:
         raise errors[0]
-    return sum(len(batch) for _brand, batch in work), len(work)
+    return len(work) / elapsed
 
 
 def _expect_redeemed(answer: Any) -> None:

@@ -10,14 +10,13 @@ import random
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.engines import WORKERS, Engines, Run, engines
+from bench.engines import WORKERS, Engines, Run, engines, in_threads
 from bench.frame import ROUNDS, Figure, cpu_s_of
 from bench.load import Report, drive, post
 from bench.server import BRAND, PGBENCH_CLIENTS, PGBENCH_SCALE, ROOT, Bench, running
@@ -234,45 +233,6 @@ def _redeemed(redeem: Callable[[Any], Any]) -> Callable[[Any], None]:
             return
 
     return checked
-
-
-def in_threads(work: Sequence[Any], run: Callable[[Any], Any], threads: int, schema: str) -> float:
-    """Let threads, pointed at a brand, do the work item by item; return items per second."""
-    from django.db import connection
-    from django_tenants.utils import get_tenant_model
-
-    connection.set_schema_to_public()
-    brand = get_tenant_model().objects.get(schema_name=schema)
-    connection.set_tenant(brand)
-    todo, errors = iter(work), []
-    lock, start = threading.Lock(), threading.Barrier(threads + 1)
-
-    def loop() -> None:
-        try:
-            connection.set_tenant(brand)
-            start.wait()
-            while True:
-                with lock:
-                    item = next(todo, None)
-                if item is None:
-                    return
-                run(item)
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    workers = [threading.Thread(target=loop) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    start.wait()
-    started = time.perf_counter()
-    for worker in workers:
-        worker.join()
-    elapsed = time.perf_counter() - started
-    if errors:
-        raise errors[0]
-    return len(work) / elapsed
 
 
 def singles(stock: Any, count: int) -> list[bytes]:
