@@ -49,7 +49,7 @@ diversion-report:  ## how good the diversion detector is, on worlds where the tr
 	@$(BOOTSTRAP) runtime
 	@exec $(IN)/python -m analytics.quality $(ARGS)
 
-torture:  ## the long form of the fault tests (up to three hours)
+torture:  ## the long form of the fault tests (half an hour on two cores)
 	@$(BOOTSTRAP) runtime dev
 	@unset PORT VAR HOST; exec $(IN)/python -m pytest -m torture $(ARGS)
 

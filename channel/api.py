@@ -22,7 +22,7 @@ from channel.papers import UnknownPartner, answer_of
 from common.clock import now
 from common.errors import Invalid, NotFound
 from common.problem_schema import Problem
-from common.problems import BadRequest
+from common.problems import BadRequest, refuse_unknown
 from staff.apikeys import KeyRef
 from staff.bearer import ApiKeyAuth
 
@@ -61,12 +61,6 @@ class BadCursor(Invalid):
     """The cursor is none of ours: begin at the first page."""
 
     code = "bad_cursor"
-
-
-class UnknownFilter(Invalid):
-    """There is no such filter."""
-
-    code = "unknown_filter"
 
 
 write = partial(router.post, auth=WRITES, response={200: schemas.DocumentOut, **WRITE_PROBLEMS}, openapi_extra=_KEY)
@@ -139,8 +133,7 @@ class Filters(BaseModel):
 @router.get("/documents", auth=READS, response={200: schemas.DocumentsOut, **READ_PROBLEMS})
 def list_documents(request: HttpRequest, filters: Query[Filters]) -> dict[str, Any]:
     """List documents, newest first, without their lines."""
-    if unknown := sorted(set(request.GET) - Filters.model_fields.keys()):
-        raise UnknownFilter(errors=[{"at": ["query", name], "message": "unknown"} for name in unknown])
+    refuse_unknown(request, Filters.model_fields)
     found = Document.objects.select_related("issuer", "source", "destination").order_by("-recorded_at", "-id")
     if filters.kind:
         found = found.filter(kind=filters.kind)

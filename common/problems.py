@@ -2,11 +2,11 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from common.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 
@@ -25,10 +25,22 @@ class Unauthorized(DomainError):
     code = "unauthorized"
 
 
+class UnknownFilter(Invalid):
+    """There is no such filter."""
+
+    code = "unknown_filter"
+
+
 class Unavailable(DomainError):
     """We cannot answer now. Nothing was written. Please send the same again in a moment."""
 
     code = "try_later"
+
+
+def refuse_unknown(request: HttpRequest, known: Iterable[str]) -> None:
+    """Raise `UnknownFilter` for parameters of the query that no list knows: a misspelt filter would filter nothing."""
+    if unknown := sorted(set(request.GET).difference(known)):
+        raise UnknownFilter(errors=[{"at": ["query", name], "message": "unknown"} for name in unknown])
 
 
 _STATUSES: Sequence[tuple[type[DomainError], int]] = (

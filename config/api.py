@@ -1,5 +1,6 @@
 """The REST API of a brand: one description, one form of error, docs on our own host."""
 
+from http import HTTPStatus
 from typing import Any
 
 from csp.decorators import csp_replace
@@ -16,7 +17,7 @@ from ninja.openapi.schema import OpenAPISchema
 from channel.api import router as goods
 from channel.epcis_api import router as epcis
 from common.errors import DomainError
-from common.problems import PROBLEM, problem, problem_of
+from common.problems import PROBLEM, BadRequest, problem, problem_of
 from portal.api import router as partner
 from redemption import schemas
 from redemption.api import router as redemption
@@ -97,6 +98,8 @@ def _validation_error(_request: HttpRequest, error: ValidationError) -> HttpResp
 @partners.exception_handler(HttpError)
 @api.exception_handler(HttpError)
 def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return problem_of(BadRequest())
     return problem(error.status_code, code="error", detail=error.message)
 
 

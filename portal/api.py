@@ -14,6 +14,7 @@ from analytics.models import CaseQuestion
 from channel.models import Document, Partner
 from common.clock import now
 from common.errors import Forbidden, Invalid, NotFound
+from common.problems import refuse_unknown
 from ledger import queries as ledger
 from portal import acts, points, replies, report, stock
 from portal.queries import partner_of_key
@@ -23,7 +24,8 @@ from staff.bearer import ApiKeyAuth
 from staff.models import ApiKey
 
 KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
-PROBLEMS = {401: Problem, 403: Problem, 404: Problem, 422: Problem}
+PROBLEMS = dict.fromkeys((401, 403, 404, 422, 503), Problem)
+WRITE_PROBLEMS = PROBLEMS | dict.fromkeys((400, 409, 413, 415), Problem)
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -151,6 +153,7 @@ def read_stock(request: HttpRequest) -> dict[str, Any]:
 @router.get("/documents", response={200: RowsOut, **PROBLEMS}, summary="Your documents, the newest first")
 def list_documents(request: HttpRequest, asked: Query[PageIn]) -> dict[str, Any]:
     """Return the documents that the partner wrote, and those that moved goods to or from it."""
+    refuse_unknown(request, PageIn.model_fields)
     partner = _partner(request)
     found = stock.documents(partner).order_by("-id")
     if asked.cursor is not None:
@@ -184,7 +187,7 @@ def read_document(request: HttpRequest, document_id: str) -> dict[str, Any]:
 
 @router.post(
     "/documents",
-    response={201: DocumentOut, 409: Problem, **PROBLEMS},
+    response={201: DocumentOut, **WRITE_PROBLEMS},
     summary="Record a document, once",
     openapi_extra={"parameters": [_KEY_PARAMETER]},
 )
@@ -202,6 +205,7 @@ def record_document(request: HttpRequest, body: DocumentIn) -> Status[dict[str, 
 @router.get("/points", response={200: PointsOut, **PROBLEMS}, summary="Your points")
 def read_points(request: HttpRequest, cursor: int | None = Query(None, ge=0, lt=2**63)) -> dict[str, Any]:
     """Return balance and statement, by day and reason: nothing of a consumer."""
+    refuse_unknown(request, ("cursor",))
     account_id = _partner(request).account_id
     found, older = points.days(account_id, cursor=cursor)
     data = [{"day": one.day, "title": one.title, "count": one.count, "points": one.points} for one in found]
@@ -234,6 +238,7 @@ def read_report(request: HttpRequest) -> dict[str, Any]:
 @router.get("/questions", response={200: QuestionsOut, **PROBLEMS}, summary="Questions about your goods")
 def list_questions(request: HttpRequest, asked: Query[PageIn]) -> dict[str, Any]:
     """Return the questions that the brand has put to the partner, the newest first."""
+    refuse_unknown(request, PageIn.model_fields)
     partner, at = _partner(request), now()
     found = replies.all_of(partner)
     if asked.cursor is not None:
@@ -253,7 +258,7 @@ def read_question(request: HttpRequest, question_id: str) -> dict[str, Any]:
 
 @router.post(
     "/questions/{question_id}/answers",
-    response={201: QuestionOut, 409: Problem, **PROBLEMS},
+    response={201: QuestionOut, **WRITE_PROBLEMS},
     summary="Answer a question, once",
     openapi_extra={"parameters": [_KEY_PARAMETER]},
 )

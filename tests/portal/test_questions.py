@@ -196,6 +196,9 @@ def test_a_program_reads_a_question_and_answers_it_once(filed: Filed, asked: Cas
     assert (row["id"], row["state"]) == (asked.public_id, "open")
     assert [(each["kind"], each["packs"]) for each in one["evidence"]] == [("seen", 9), ("case", 4), ("picture", None)]
     assert client.get("/api/v1/partner/questions/que_x").status_code == 404
+    for name in ("questions", "documents", "points"):  # a misspelt filter would filter nothing
+        refused = client.get(f"/api/v1/partner/{name}?cursor=9&curser=9").json()
+        assert (refused["code"], refused["errors"][0]["at"]) == ("unknown_filter", ["query", "curser"])
 
     def post(text: str, key: str) -> Any:
         body = {"text": text}
