@@ -268,7 +268,7 @@ REGISTER: dict[str, Declared] = {
         " client_id"
     ),
     "redemption.Reversal": Declared("redemption at reason asked_by"),
-    "redemption.Request": Declared("id scan_id client_id door request_id", hidden="content_mac"),
+    "redemption.Request": Declared("scan_id client_id door request_id", hidden="content_mac"),
     "redemption.ScanPlace": Declared(
         "scan_id source region city city_zh confidence datum consent beside at", personal="lat lon accuracy_m"
     ),

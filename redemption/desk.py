@@ -145,9 +145,7 @@ def _row_key(row: Request) -> Key:
 
 
 def _requests_of(cases: Iterable[Case]) -> list[Request]:
-    keys = {_key(case) for case in cases}
-    rows = Request.objects.filter(request_id__in=[request_id for _door, _client, request_id in keys])
-    return [row for row in rows if _row_key(row) in keys]
+    return list(Request.objects.filter(pk__in=[_key(case) for case in cases]))
 
 
 def answered_before(attempt: Attempt) -> bool:

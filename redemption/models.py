@@ -163,16 +163,12 @@ class Request(models.Model):
     secret could be reversed.
     """
 
+    pk = models.CompositePrimaryKey("door", "client_id", "request_id")
     scan_id = models.BigIntegerField()
     client_id = models.IntegerField(default=0)
     door = CodedField(order=DOORS)
     request_id = models.CharField(max_length=200)
     content_mac = models.BinaryField(max_length=32)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["door", "client_id", "request_id"], name="request_id_is_used_once"),
-        ]
 
 
 class ScanPlace(models.Model):

@@ -143,7 +143,7 @@ CHECKS = (
     Check(
         "request_has_its_scan",
         "redemption_request",
-        """SELECT q.id, format('is answered by scan %%s, which does not exist', q.scan_id)
+        """SELECT q.scan_id, format('is answered by scan %%s, which does not exist', q.scan_id)
         FROM redemption_request q LEFT JOIN redemption_scan s ON s.id = q.scan_id WHERE s.id IS NULL ORDER BY 1 LIMIT 1""",
     ),
     Check(

@@ -29,7 +29,7 @@ def spoil(chance: random.Random) -> None:
     kind = chance.randrange(3)
     if kind == 0:
         with pytest.raises(IntegrityError), transaction.atomic():
-            Request.objects.create(scan_id=1, door="api", client_id=1, request_id=None, content_mac=b"")
+            Request.objects.create(scan_id=1, door="api", client_id=1, request_id="spoilt", content_mac=None)
     elif kind == 1:
         with suppress(ZeroDivisionError), transaction.atomic():
             Visitor.objects.create(created_at=now())
