@@ -76,6 +76,28 @@ def _text(value: object) -> str:
     return "NULL" if value is None else str(value)
 
 
+def column(values: Iterable[Any], write: Callable[[Iterable[Any]], str] = array) -> str:
+    """Return a column for `rows_from`, of at least one row: as ``write`` does, one element where all are alike."""
+    values = values if isinstance(values, list | tuple) else list(values)
+    first = values[0]
+    return write([first] if first == values[-1] and values.count(first) == len(values) else values)
+
+
+def rows_from(keys: Mapping[str, str], **columns: str) -> str:
+    """Return the FROM item that makes rows of arrays, ``%(name)s`` each; names and their types are given.
+
+    ``keys`` are unnested and have an element for each row. Of ``columns`` an element is read by its place, for half of what
+    ``unnest`` costs, and an array of one element stands for all rows, for a quarter: most columns of a batch say one thing
+    all the way down (`column`). To find its place in a column with NULLs or texts, the server counts from the beginning.
+    """
+    names = ", ".join(f'"{name}"' for name in keys)
+    arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in keys.items())
+    read = ", ".join(f'"{name}"[least(place, cardinality("{name}"))] AS "{name}"' for name in columns)
+    given = ", ".join(f'%({name})s::{kind}[] AS "{name}"' for name, kind in columns.items())
+    unnested = f"unnest({arrays}) WITH ORDINALITY AS keys ({names}, place)"
+    return f"(SELECT {names}, {read} FROM {unnested}, (SELECT {given}) AS given)"  # noqa: S608 - names of our own
+
+
 def bytes_array(values: Iterable[bytes | None]) -> str:
     """Return byte strings (or None) as the text of a PostgreSQL array, to be cast: ``%s::bytea[]``."""
     return "{" + ",".join(["NULL" if value is None else '"\\\\x' + value.hex() + '"' for value in values]) + "}"
@@ -97,12 +119,9 @@ def _quoted(value: str) -> str:
 
 def moments(values: Iterable[datetime]) -> str:
     """Return moments as the text of a PostgreSQL array, to be cast: ``%s::timestamptz[]``."""
-    last, text, texts = None, "", []
-    for value in values:  # those of one request or bulk call are one object
-        if value is not last:
-            last, text = value, '"' + value.isoformat() + '"'
-        texts.append(text)
-    return "{" + ",".join(texts) + "}"
+    values = list(values)
+    texts = {value: '"' + value.isoformat() + '"' for value in set(values)}  # those of one bulk call are one
+    return "{" + ",".join([texts[value] for value in values]) + "}"
 
 
 def ask(

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils.functional import cached_property
 
 from brands.queries import brand_date
-from common.db import Rows, array, ask, schema_name
+from common.db import Rows, array, ask, column, rows_from, schema_name
 from common.errors import Conflict, Invalid
 from ledger.lots import NEVER, ended, take
 from ledger.models import MAX_AMOUNT, Account, Cause, Kind
@@ -345,20 +345,35 @@ def ask_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
     _credit(awards, unseen=True)
 
 
+_AWARDS = rows_from(
+    {"credit": "bigint"}, amount="bigint", cause="bigint", linked="smallint", expires_on="date", kind="smallint",
+    cause_kind="smallint",
+)  # fmt: skip
+_WRITE_AWARDS = f"""
+    INSERT INTO ledger_transfer
+           (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)
+    SELECT %(debit)s, credit, amount, cause, %(at)s, expires_on, kind, cause_kind, linked, ''
+      FROM {_AWARDS} AS n
+"""  # noqa: S608 - names of our own
+
+
 def _insert_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
     holders, amounts, causes, linked, days, kinds, cause_kinds = zip(*awards, strict=True)
     for amount in amounts:
         check_amount(amount)
     ask(
-        "INSERT INTO ledger_transfer"
-        " (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)"
-        " SELECT %s, credit, amount, cause, %s, expires_on, kind, cause_kind, linked, ''"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::date[], %s::smallint[], %s::smallint[], %s::smallint[])"
-        "  AS t (credit, amount, cause, expires_on, linked, kind, cause_kind)",
-        [
-            *(issuer, at, array(holders), array(amounts), array(causes), array(day or NEVER for day in days)),
-            *(array(linked), array(map(int, kinds)), array(map(int, cause_kinds))),
-        ],
+        _WRITE_AWARDS,
+        {
+            "debit": issuer,
+            "at": at,
+            "credit": array(holders),
+            "amount": column(amounts),
+            "cause": column(causes),
+            "linked": column(linked),
+            "expires_on": column([day or NEVER for day in days]),
+            "kind": column(kinds),
+            "cause_kind": column(cause_kinds),
+        },
     )
 
 
@@ -577,13 +592,16 @@ def _add_to_accounts(nets: Mapping[int, int], *, unseen: bool = False) -> None:
     )
 
 
+_ADD_TO_LOTS = f"""
+    INSERT INTO ledger_lot (account_id, "left", expires_on)
+    SELECT * FROM {rows_from({"account": "bigint", "net": "bigint"}, day="date")} AS n
+        ON CONFLICT (account_id, expires_on) DO UPDATE SET "left" = ledger_lot."left" + EXCLUDED."left"
+"""  # noqa: S608 - names of our own
+
+
 def _add_to_lots(lots: Sequence[tuple[int, date, int]]) -> None:
-    ask(
-        'INSERT INTO ledger_lot (account_id, expires_on, "left")'
-        " SELECT * FROM unnest(%s::bigint[], %s::date[], %s::bigint[])"
-        ' ON CONFLICT (account_id, expires_on) DO UPDATE SET "left" = ledger_lot."left" + EXCLUDED."left"',
-        _columns(lots),
-    )
+    accounts, days, nets = zip(*lots, strict=True)
+    ask(_ADD_TO_LOTS, {"account": array(accounts), "net": array(nets), "day": column(days)})
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from common.db import Rows, array, ask, bytes_array, texts
+from common.db import Rows, ask, bytes_array, column, rows_from, texts
 from common.errors import DomainError
 from labels.keys import auditor
 from redemption.errors import KeyReused
@@ -13,6 +13,16 @@ from redemption.rules import Attempt, Receipt
 
 Key = tuple[int, int, str]
 Answer = Receipt | DomainError
+_REQUESTS = rows_from({"request_id": "text", "mac": "bytea"}, door="smallint", client_id="int")
+_WRITE_REQUESTS = f"""
+    WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %(patience)s, true))
+    INSERT INTO redemption_request (scan_id, door, client_id, request_id, content_mac)
+    SELECT nextval('redemption_scan_id_seq'), door, client_id, request_id, mac
+      FROM patience, {_REQUESTS} AS n
+     ORDER BY door, client_id, request_id
+        ON CONFLICT (door, client_id, request_id) DO NOTHING
+    RETURNING door, client_id, request_id, scan_id
+"""  # noqa: S608 - names of our own
 
 
 class TwinIsRunning(Exception):
@@ -76,23 +86,14 @@ class Desk:
     def _insert(self, lock_timeout_ms: int) -> Callable[[], dict[Key, int]]:
         doors, clients, ids = zip(*self.leaders, strict=True)
         rows = ask(
-            """
-            WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
-            INSERT INTO redemption_request (scan_id, door, client_id, request_id, content_mac)
-            SELECT nextval('redemption_scan_id_seq'), door, client_id, request_id, mac
-              FROM patience,
-                   unnest(%s::smallint[], %s::int[], %s::text[], %s::bytea[]) AS n (door, client_id, request_id, mac)
-             ORDER BY door, client_id, request_id
-                ON CONFLICT (door, client_id, request_id) DO NOTHING
-            RETURNING door, client_id, request_id, scan_id
-            """,
-            [
-                str(lock_timeout_ms),
-                array(doors),
-                array(clients),
-                texts(ids),
-                bytes_array(self.macs[case] for case in self.leaders.values()),
-            ],
+            _WRITE_REQUESTS,
+            {
+                "patience": str(lock_timeout_ms),
+                "door": column(doors),
+                "client_id": column(clients),
+                "request_id": texts(ids),
+                "mac": bytes_array(self.macs[case] for case in self.leaders.values()),
+            },
         )
         return lambda: {(door, client, request_id): scan for door, client, request_id, scan in rows()}
 

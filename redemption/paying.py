@@ -8,7 +8,7 @@ from datetime import date, datetime
 from django.db import connection
 
 from brands.queries import brand_date, brand_zone
-from common.db import Rows, array, ask, moments, pipelined
+from common.db import Rows, array, ask, column, moments, pipelined, rows_from
 from ledger import services as posting
 from ledger.models import Cause, Kind
 from lottery import services as lottery
@@ -184,28 +184,40 @@ def _name(attempt: Attempt) -> tuple[str | None, int, str | None]:
     return attempt.phone, client_of(attempt) if attempt.asker else 0, attempt.asker
 
 
+_REDEMPTIONS = rows_from(
+    {"label_no": "bigint"}, scan_id="bigint", asker="bigint", account_id="bigint", points="bigint", retailer_points="bigint",
+    promoter_points="bigint", product_id="bigint", campaign_id="bigint", retailer_id="bigint", promoter_id="bigint",
+    client_id="int", at="timestamptz",
+)  # fmt: skip
+_WRITE_REDEMPTIONS = f"""
+    INSERT INTO redemption_redemption (label_no, scan_id, asker, account_id, points, retailer_points, promoter_points,
+           product_id, campaign_id, retailer_id, promoter_id, client_id, at)
+    SELECT * FROM {_REDEMPTIONS} AS n
+     ORDER BY 1
+        ON CONFLICT (label_no) DO NOTHING
+    RETURNING label_no
+"""  # noqa: S608 - names of our own
+
+
 def _ask_redemptions(cases: Sequence[Case]) -> Rows:
     """Write redemptions in the order of their labels; ask for the labels that were still free."""
-    parts = [
-        (
-            case.label_no, case.scan_id, case.askers[0], case.holder.account_id if case.holder else None,
-            case.points["consumer"], case.points["retailer"], case.points["promoter"],
-            case.product_id, case.offer.campaign_id if isinstance(case.offer, Offer) else None,
-            case.retailer.id if case.retailer else None, case.promoter.id if case.promoter else None, case.attempt.client_id,
-        )
-        for case in cases
-    ]  # fmt: skip
     return ask(
-        """
-        INSERT INTO redemption_redemption (label_no, scan_id, asker, account_id, points, retailer_points,
-               promoter_points, product_id, campaign_id, retailer_id, promoter_id, client_id, at)
-        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-               %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[])
-         ORDER BY 1
-            ON CONFLICT (label_no) DO NOTHING
-        RETURNING label_no
-        """,
-        [*(array(column) for column in zip(*parts, strict=True)), moments(case.attempt.at for case in cases)],
+        _WRITE_REDEMPTIONS,
+        {
+            "label_no": array(case.label_no for case in cases),
+            "scan_id": column(case.scan_id for case in cases),
+            "asker": column(case.askers[0] for case in cases),
+            "account_id": column(case.holder.account_id if case.holder else None for case in cases),
+            "points": column(case.points["consumer"] for case in cases),
+            "retailer_points": column(case.points["retailer"] for case in cases),
+            "promoter_points": column(case.points["promoter"] for case in cases),
+            "product_id": column(case.product_id for case in cases),
+            "campaign_id": column(case.offer.campaign_id if isinstance(case.offer, Offer) else None for case in cases),
+            "retailer_id": column(case.retailer.id if case.retailer else None for case in cases),
+            "promoter_id": column(case.promoter.id if case.promoter else None for case in cases),
+            "client_id": column(case.attempt.client_id for case in cases),
+            "at": column((case.attempt.at for case in cases), moments),
+        },
     )
 
 

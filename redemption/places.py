@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from channel.models import Region as Row, Territory
 from common import geo, ip_places, issued, polygons
-from common.db import array, ask, moments, schema_name, texts
+from common.db import array, ask, column, moments, rows_from, schema_name, texts
 from common.kept import Kept
 from members.queries import phones_of
 from redemption.facts import Case
@@ -253,26 +253,31 @@ def rows_of(cases: Iterable[Case]) -> list[PlaceRow]:
     return rows
 
 
+_REGIONS = rows_from(
+    {"scan_id": "bigint", "region": "text"}, source="text", confidence="float8", at="timestamptz"
+)  # fmt: skip
+_WRITE_REGIONS = f"""
+    INSERT INTO redemption_scanplace (scan_id, source, region, city, city_zh, confidence, at)
+    SELECT scan_id, source, region, '', '', confidence, at
+      FROM {_REGIONS} AS n
+        ON CONFLICT (scan_id, source) DO NOTHING
+"""  # noqa: S608 - names of our own
+
+
 def write_places(rows: Sequence[PlaceRow]) -> None:
     """Write rows; a scan that has a place of the source already keeps it. One statement for fixes, one for all others."""
     regions = [row for row in rows if row.place is None]
     fixes = [(row, row.place) for row in rows if row.place is not None]
     if regions:  # as of nearly every attempt: most columns are empty, and cost as much to send as those that are not
         ask(
-            """
-            INSERT INTO redemption_scanplace (scan_id, source, region, city, city_zh, confidence, at)
-            SELECT scan_id, source, region, '', '', confidence, at
-              FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::timestamptz[])
-                   AS n (scan_id, source, region, confidence, at)
-                ON CONFLICT (scan_id, source) DO NOTHING
-            """,
-            [
-                array(row.scan_id for row in regions),
-                texts([row.source for row in regions]),
-                texts([row.region.code for row in regions]),
-                array(row.region.confidence for row in regions),
-                moments(row.at for row in regions),
-            ],
+            _WRITE_REGIONS,
+            {
+                "scan_id": array(row.scan_id for row in regions),
+                "region": texts(row.region.code for row in regions),
+                "source": column((row.source for row in regions), texts),
+                "confidence": column(row.region.confidence for row in regions),
+                "at": column((row.at for row in regions), moments),
+            },
         )
     if fixes:
         ask(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brands.queries import brand_date
-from common.db import Rows, array, ask, ask_commit, bytes_array, moments, pipelined, texts
+from common.db import Rows, array, ask, ask_commit, bytes_array, column, moments, pipelined, rows_from, texts
 from labels.queries import Status
 from lottery import services as lottery
 from lottery.queries import Ended
@@ -118,30 +118,32 @@ _CODES: dict[str, dict[Any, int | None]] = {
 }
 
 
+_SCANS = rows_from(
+    {"id": "bigint"}, at="timestamptz", label_no="bigint", asker="bigint", points="bigint", account="bigint", later="bigint",
+    first_scan_id="bigint", client_id="int", product_id="int", earlier_count="int", ended_on="date", act="smallint",
+    door="smallint", outcome="smallint", detail="smallint", by="smallint", want="smallint", got="smallint",
+    tries_left="smallint", opens_visit="bool", by_serial="bool", spent="bool",
+)  # fmt: skip
+_WRITE_SCANS = f"""
+    INSERT INTO redemption_scan (at, id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
+           earlier_count, ended_on, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent)
+    SELECT n.at, n.id, label_no, asker, points, COALESCE(a.posted, 0) - later, first_scan_id, client_id, product_id,
+           earlier_count, ended_on, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent
+      FROM {_SCANS} AS n
+           LEFT JOIN ledger_account a ON a.id = n.account
+    RETURNING id, balance
+"""  # noqa: S608 - names of our own
+
+
 def _ask_scans(scans: Sequence[Told], cases: Sequence[Case], after: Mapping[Case, int]) -> Rows:
     """Write the scans, each with what its asker has now less what came ``after`` it; ask for (id, balance)."""
     columns: dict[str, Sequence[Any]] = dict(zip(Told._fields, zip(*scans, strict=True), strict=True))
     for name, codes in _CODES.items():
         columns[name] = [codes[member] for member in columns[name]]
-    columns["balance"] = [case.holder.account_id if case.holder else None for case in cases]
-    at = moments(columns.pop("at"))
-    return ask(
-        """
-        INSERT INTO redemption_scan (at, id, label_no, asker, points, balance, first_scan_id, client_id, product_id,
-               earlier_count, ended_on, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent)
-        SELECT n.at, n.id, label_no, asker, points, COALESCE(a.posted, 0) - later, first_scan_id, client_id, product_id,
-               earlier_count, ended_on, act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent
-        FROM unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-               %s::bigint[], %s::int[], %s::int[], %s::int[], %s::date[], %s::smallint[], %s::smallint[], %s::smallint[],
-               %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bool[], %s::bool[],
-               %s::bool[], %s::bigint[])
-             AS n (at, id, label_no, asker, points, account, first_scan_id, client_id, product_id, earlier_count, ended_on,
-                   act, door, outcome, detail, "by", want, got, tries_left, opens_visit, by_serial, spent, later)
-        LEFT JOIN ledger_account a ON a.id = n.account
-        RETURNING id, balance
-        """,
-        [at, *map(array, columns.values()), array(after.get(case, 0) for case in cases)],  # in the order of Told
-    )
+    ids, at, _unknown = array(columns.pop("pk")), column(columns.pop("at"), moments), columns.pop("balance")
+    columns["account"] = [case.holder.account_id if case.holder else None for case in cases]
+    columns["later"] = [after.get(case, 0) for case in cases]
+    return ask(_WRITE_SCANS, {"id": ids, "at": at} | {name: column(values) for name, values in columns.items()})
 
 
 def _write_routes(cases: Sequence[Case]) -> None:

@@ -6,7 +6,7 @@ from django.db import DataError, connection, transaction
 from psycopg.pq import TransactionStatus
 
 from brands.models import Brand
-from common.db import array, ask, ask_commit, moments, pipelined, texts
+from common.db import array, ask, ask_commit, column, moments, pipelined, rows_from, texts
 
 
 def _schema() -> str:
@@ -40,6 +40,27 @@ def test_moments_are_read_as_they_were_given(brand: Brand) -> None:
     given = [at, at, at + timedelta(microseconds=1), at]
 
     assert [moment for (moment,) in ask("SELECT * FROM unnest(%s::timestamptz[])", [moments(given)])()] == given
+
+
+@pytest.mark.parametrize("amounts", [[7, 7, 7], [7, 8, 7], [None, None, None], [None, 8, None], [7, 7, 8]])
+def test_rows_are_read_as_their_columns_were_given(brand: Brand, amounts: list[int | None]) -> None:
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    names, moment, colours = ["a", 'b"', "c"], [at, at, at + timedelta(minutes=30)], ["red", "red", "red"]
+    rows = ask(
+        f"SELECT * FROM {rows_from({'name': 'text'}, amount='bigint', at='timestamptz', by='text')} AS n",
+        {
+            "name": texts(names),
+            "amount": column(amounts),
+            "at": column(iter(moment), moments),
+            "by": column(colours, texts),
+        },
+    )
+
+    assert rows() == list(zip(names, amounts, moment, colours, strict=True))
+
+
+def test_a_column_of_one_value_is_sent_once() -> None:
+    assert (column([7] * 500), column([None, None]), column([7, 8, 7])) == ("{7}", "{NULL}", "{7, 8, 7}")
 
 
 def test_statements_of_a_pipeline_run_in_turn_and_are_read_after_it(brand: Brand) -> None:
