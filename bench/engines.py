@@ -143,7 +143,7 @@ def _batches(work: Sequence[tuple[Any, Any]], threads: int) -> tuple[int, int]:
 
 def in_threads(work: Sequence[Any], run: Callable[[Any], Any], threads: int, schema: str) -> float:
     """Let threads, pointed at a brand, do the work item by item; return items per second."""
-    from django.db import connection
+    from django.db import connection, connections
     from django_tenants.utils import get_tenant_model
 
     connection.set_schema_to_public()
@@ -165,7 +165,7 @@ def in_threads(work: Sequence[Any], run: Callable[[Any], Any], threads: int, sch
         except BaseException as error:
             errors.append(error)
         finally:
-            connection.close()
+            connections.close_all()  # this thread's
 
     workers = [threading.Thread(target=loop) for _ in range(threads)]
     for worker in workers:

@@ -19,15 +19,18 @@ from typing import Any
 from bench.engines import WORKERS, Engines, Run, engines, in_threads
 from bench.frame import ROUNDS, Figure, cpu_s_of
 from bench.load import Report, drive, post
+from bench.replay import Replay
 from bench.server import BRAND, PGBENCH_CLIENTS, PGBENCH_SCALE, ROOT, Bench, running
 from config import embedded
 
 LABELS = 1_000_000
 CLIENTS = 64
-BATCHES_AT_ONCE = 6
+BATCH, BATCHES_AT_ONCE = 256, WORKERS
+REPLAYED = 160  # batches, in each round
 ROUND_S = 4.0
 BULK = 500
-BRANDS, BRAND_CLIENTS = 100, 640
+BRANDS = 100
+BRAND_CLIENTS = {640: 120, BRANDS * CLIENTS: 240}  # at once, in all: how many codes each brand redeems in a round
 HOST = "bench.localhost"
 WEB_WORKERS = WORKERS
 
@@ -44,8 +47,9 @@ def figures() -> Iterator[Figure]:
 
         stock = stock_up(BRAND, labels=LABELS)
         collect_seldom()  # as a web process does
+        replay = Replay(bench, stock, rounds=ROUNDS, batches=REPLAYED, size=BATCH)
         with engines() as processes:
-            yield from Turns(bench, stock, processes).figures()
+            yield from Turns(bench, stock, processes, replay).figures()
             yield from sizes(bench)
             yield from brands(bench, stock, processes)
 
@@ -57,6 +61,7 @@ class Turns:
     bench: Bench
     stock: Any
     engines: Engines
+    replay: Replay
     rates: dict[str, list[float]] = field(default_factory=dict)
     ratios: dict[str, list[float]] = field(default_factory=dict)
     cpu_us: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
@@ -86,6 +91,7 @@ class Turns:
         self.measure("tpcb", self.bench.tpcb_tps)
         self.measure("engine", self.engine)
         self.measure("batches of 256", self.batches_of_256)
+        self.measure("sql", lambda: self.replay.round(BATCHES_AT_ONCE), own)
         self.measure("one process", self.one_process, own)
         self.measure("rival", lambda: rival(self.bench, *self.rival_hands))
         self.measure("tpcb", self.bench.tpcb_tps)
@@ -123,7 +129,7 @@ class Turns:
         return run
 
     def batches_of_256(self) -> Run:
-        chunks = [self.stock.attempts(256) for _ in range(self._count("batches of 256", 6000) // 256 + 1)]
+        chunks = [self.stock.attempts(BATCH) for _ in range(self._count("batches of 256", 6000) // BATCH + 1)]
         return self.engines.batches(self.stock.schema, chunks, BATCHES_AT_ONCE)
 
     def one_process(self) -> tuple[float, int]:
@@ -173,16 +179,18 @@ class Turns:
             "pgbench TPC-B", tpcb, unit="tps", note=f"scale {PGBENCH_SCALE}, {PGBENCH_CLIENTS} clients, simple protocol"
         )
         yield self._ratio(f"engine: redeem_many through the collector ({WORKERS} processes) ÷ TPC-B", "engine", 1.7)
-        yield self._ratio(f"batches of 256 ({WORKERS} processes) ÷ TPC-B", "batches of 256", 4)
+        yield self._ratio("SQL of batches of 256 ÷ TPC-B", "sql", 4)
+        yield self._ratio(f"redeem_many, batches of 256 ({WORKERS} processes) ÷ TPC-B", "batches of 256", 4)
         yield self._ratio("engine in one process, its clients threads of it ÷ TPC-B", "one process", None)
         yield self._ratio(f"HTTP POST /redemptions ({WEB_WORKERS} workers) ÷ TPC-B", "http", 0.6)
         yield self._ratio("bulk endpoint, attempts/s ÷ TPC-B", "bulk", 3)
-        yield Figure(
-            "redemptions/s ÷ transfers/s of django-hordak",
-            statistics.median(a / b for a, b in zip(self.rates["engine"], self.rates["rival"], strict=True)),
-            10,
-            note=f"hordak: {statistics.median(self.rates['rival']):,.0f}/s, with {' × '.join(map(str, self.rival_hands))} processes × threads",
-        )
+        for name, row in (("batches of 256", "batches of 256"), (f"{CLIENTS} clients", "engine")):
+            yield Figure(
+                f"redemptions/s ({name}) ÷ transfers/s of django-hordak",
+                statistics.median(a / b for a, b in zip(self.rates[row], self.rates["rival"], strict=True)),
+                10,
+                note=f"hordak: {statistics.median(self.rates['rival']):,.0f}/s, with {' × '.join(map(str, self.rival_hands))} processes × threads",
+            )
         yield Figure(
             "mean batch at 64 clients", statistics.median(self.batches), 8, "attempts", note="through the collector"
         )
@@ -399,22 +407,23 @@ def brands(bench: Bench, stock: Any, processes: Engines) -> Iterator[Figure]:
     names = [f"bench_{number:03d}" for number in range(BRANDS)]
     copy_brand(bench, "bench_template", names)
     stocks = [stock_up(name, labels=2000, members=100, shops=5) for name in names]
-    over_brands(processes, stocks, 3)  # keys unwrapped, statements prepared
-    one, hundred = [], []
-    for _ in range(ROUNDS):
-        one.append(gathered(processes, stock, int(ROUND_S * 4000), BRAND_CLIENTS).per_s)
-        hundred.append(over_brands(processes, stocks, 60))
-    ratio = statistics.median(a / b for a, b in zip(one, hundred, strict=True))
-    note = f"{statistics.median(one):,.0f}/s and {statistics.median(hundred):,.0f}/s, {BRAND_CLIENTS} clients at once"
-    yield Figure("one brand ÷ 100 brands", ratio, 0.9, note=note)
-    yield Figure("100 brands ÷ one brand", 1 / ratio, 0.5, note=note)
+    over_brands(processes, stocks, 3, CLIENTS)  # keys unwrapped, statements prepared
+    for clients, each in BRAND_CLIENTS.items():
+        one, hundred = [], []
+        for _ in range(ROUNDS):
+            one.append(gathered(processes, stock, each * BRANDS, clients).per_s)
+            hundred.append(over_brands(processes, stocks, each, clients))
+        ratio = statistics.median(a / b for a, b in zip(one, hundred, strict=True))
+        note = f"{statistics.median(one):,.0f}/s and {statistics.median(hundred):,.0f}/s"
+        yield Figure(f"one brand ÷ 100 brands, {clients:,} clients in all", ratio, 0.9, note=note)
+        yield Figure(f"100 brands ÷ one brand, {clients:,} clients in all", 1 / ratio, 0.5, note=note)
 
 
-def over_brands(processes: Engines, stocks: list[Any], each: int) -> float:
+def over_brands(processes: Engines, stocks: list[Any], each: int, clients: int) -> float:
     """Redeem ``each`` codes of every brand, mixed, through the collectors; return codes per second."""
     mixed = [(stock.schema, attempt) for stock in stocks for attempt in stock.attempts(each)]
     random.Random(1).shuffle(mixed)  # any process gets any brand's
-    return processes.gathered(mixed, BRAND_CLIENTS).per_s
+    return processes.gathered(mixed, clients).per_s
 
 
 def copy_brand(bench: Bench, template: str, names: list[str]) -> None:
