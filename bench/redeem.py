@@ -25,7 +25,7 @@ from config import embedded
 
 LABELS = 1_000_000
 CLIENTS = 64
-BATCH, BATCHES_AT_ONCE = 256, WORKERS
+BATCH, BATCHES_AT_ONCE = 256, 2 * WORKERS
 REPLAYED = 160  # batches, in each round
 ROUND_S = 4.0
 BULK = 500
