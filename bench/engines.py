@@ -118,7 +118,7 @@ def _gathered(work: Sequence[tuple[Any, Any]], clients: int) -> tuple[int, int]:
         for brand, attempt in todo:
             while isinstance(answer := await collector.ask(Act.REDEEM, attempt, brand), TryLater):
                 pass
-            _expect_redeemed(answer)
+            expect_redeemed(answer)
 
     async def all_clients() -> None:
         todo = iter(work)
@@ -134,7 +134,7 @@ def _batches(work: Sequence[tuple[Any, Any]], threads: int) -> tuple[int, int]:
 
     def redeem(batch: Sequence[Any]) -> None:
         for answer in redeem_each(batch):
-            _expect_redeemed(answer)
+            expect_redeemed(answer)
 
     batches = [batch for _brand, batch in work]
     in_threads(batches, redeem, threads, work[0][0].schema_name)
@@ -180,6 +180,7 @@ def in_threads(work: Sequence[Any], run: Callable[[Any], Any], threads: int, sch
     return len(work) / elapsed
 
 
-def _expect_redeemed(answer: Any) -> None:
+def expect_redeemed(answer: Any) -> None:
+    """Raise `RuntimeError` unless an attempt was redeemed: nothing else may be counted."""
     if getattr(answer, "outcome", None) != "REDEEMED":
         raise RuntimeError(f"a redemption of the benchmark was answered {answer!r}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.engines import in_threads
+from bench.engines import expect_redeemed, in_threads
 from bench.server import BRAND, Bench
 from common.postgresql.sender import Rows, Sender
 from config import embedded
@@ -62,7 +62,8 @@ class Replay:
         for some in todo:
             self.rounds.append([])
             for batch in some:
-                redeem_each(batch)
+                for answer in redeem_each(batch):
+                    expect_redeemed(answer)
                 self.rounds[-1].append(kept.exchanges)
                 kept.exchanges = []
         connection.close()
