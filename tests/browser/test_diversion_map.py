@@ -55,6 +55,7 @@ def test_the_map_draws_and_follows_its_slider(trade: tuple[Client, Trade], visit
     assert page.evaluate(INKED) > 20
     assert int(box.get_attribute("data-bubbles") or 0) < every
     assert page.locator("#map-week-name").inner_text() in page.locator("select[name=week] option").nth(1).inner_text()
+    expect(page.locator("#places h2")).to_have_text(page.locator("#map-week-name").inner_text())  # and without a fault
 
 
 @pytest.mark.parametrize(("language", "dark"), [("en", False), ("zh-CN", True)])
