@@ -91,10 +91,6 @@ class CauseReused(Conflict):
     code = "cause_reused"
 
 
-class LookFirst(Exception):
-    """An account may not simply be credited: lock it and look at it before posting."""
-
-
 class NewTransfer(NamedTuple):
     """One movement to post. Transfers of one call that name the same cause stand or fall together.
 
@@ -111,18 +107,6 @@ class NewTransfer(NamedTuple):
     cause_id: int
     linked: int | None = None
     expires_on: date | None = None
-
-
-class Award(NamedTuple):
-    """Points that one holder receives. ``linked``: how many awards its cause has; ``expires_on`` None never ends."""
-
-    credit: int
-    amount: int
-    cause_id: int
-    linked: int
-    expires_on: date | None
-    kind: Kind = Kind.AWARD
-    cause_kind: Cause = Cause.REDEMPTION
 
 
 @dataclass(slots=True)
@@ -236,14 +220,14 @@ def post_entries(entries: Sequence[Entry], book: Book, *, at: datetime, recorded
     careful = any(e.debit in book.sides for e in entries) or any(
         side.status == Account.Status.CLOSED for side in book.sides.values()
     )
-    known = _known(entries) if careful else {}
+    known = known_transfers(entries) if careful else {}
     fresh = [entry for entry in entries if entry.key not in known]
     plan = Plan()
     _plan(fresh, book, plan)
     try:
         ids = _insert(fresh, plan.days, at=at, recorded_by=recorded_by)
         if len(ids) < len(entries):
-            known = _known(entries)
+            known = known_transfers(entries)
             _check_repeats(entries, known, set(ids))
             fresh = list({e.key: e for e in entries if known[e.key].id in set(ids)}.values())
             plan = Plan()
@@ -303,89 +287,6 @@ def _ask_lots(accounts: str) -> Rows:
         'SELECT account_id, expires_on, "left" FROM ledger_lot WHERE account_id = ANY(%s::bigint[]) AND "left" <> 0',
         [accounts],
     )
-
-
-def post_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
-    """Pay awards out of a system account whose causes are new in this transaction, as any posting: look, then write.
-
-    Raises `AccountClosed`, `CreditExpires`, `UnitMix`, `WrongSides`, `BadAmount`, and `CauseReused` for any repeat.
-    """
-    if not awards:
-        return
-    for award in awards:
-        check_amount(award.amount)
-    entries = [Entry(issuer, a.credit, a.amount, a.kind, a.cause_kind, a.cause_id, a.expires_on) for a in awards]
-    book = lock({award.credit for award in awards}, at=at)
-    if _known(entries):
-        raise CauseReused
-    post_entries(entries, book, at=at)
-
-
-def ask_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
-    """Pay awards as `post_awards` does without having looked at the accounts, which are locked last and looked at then.
-
-    Nothing is read in between, so all can be sent together with what follows. A repeat breaks the key of transfers and
-    raises `IntegrityError`. Raises `LookFirst`, when all is sent, if an account may not simply be credited: it is no
-    holder's, of another unit, closed, has credit, or debts. Then roll back and call `post_awards`.
-    """
-    if not awards:
-        return
-    _insert_awards(awards, issuer=issuer, at=at)
-    wanted = {award.credit for award in awards}
-    text = array(sorted(wanted))
-    ask(
-        "SELECT 1 / (count(*) = %s AND count(*) FILTER (WHERE plain) = count(*))::int"
-        " FROM (SELECT kind = %s AND unit = %s AND status <> %s AND COALESCE(floor, 0) = 0 AS plain"
-        "       FROM ledger_account"
-        "       WHERE (id = ANY(%s::bigint[]) OR clawback_of_id = ANY(%s::bigint[])) AND kind <> 'system'"
-        "       ORDER BY id FOR NO KEY UPDATE) locked",
-        [len(wanted), HOLDER, systems()[issuer][0], CLOSED, text, text],
-        unless=LookFirst,
-    )
-    _credit(awards, unseen=True)
-
-
-_AWARDS = rows_from(
-    {"credit": "bigint"}, amount="bigint", cause="bigint", linked="smallint", expires_on="date", kind="smallint",
-    cause_kind="smallint",
-)  # fmt: skip
-_WRITE_AWARDS = f"""
-    INSERT INTO ledger_transfer
-           (debit_id, credit_id, amount, cause_id, posted_at, expires_on, kind, cause_kind, linked, recorded_by)
-    SELECT %(debit)s, credit, amount, cause, %(at)s, expires_on, kind, cause_kind, linked, ''
-      FROM {_AWARDS} AS n
-"""  # noqa: S608 - names of our own
-
-
-def _insert_awards(awards: Sequence[Award], *, issuer: int, at: datetime) -> None:
-    holders, amounts, causes, linked, days, kinds, cause_kinds = zip(*awards, strict=True)
-    for amount in amounts:
-        check_amount(amount)
-    ask(
-        _WRITE_AWARDS,
-        {
-            "debit": issuer,
-            "at": at,
-            "credit": array(holders),
-            "amount": column(amounts),
-            "cause": column(causes),
-            "linked": column(linked),
-            "expires_on": column([day or NEVER for day in days]),
-            "kind": column(kinds),
-            "cause_kind": column(cause_kinds),
-        },
-    )
-
-
-def _credit(awards: Iterable[Award], *, unseen: bool = False) -> None:
-    """Add awards to the accounts and lots of their holders; to ``unseen`` accounts only if they are open holders'."""
-    nets: defaultdict[int, int] = defaultdict(int)
-    lots: defaultdict[tuple[int, date], int] = defaultdict(int)
-    for award in awards:
-        nets[award.credit] += award.amount
-        lots[award.credit, award.expires_on or NEVER] += award.amount
-    _add_to_accounts(nets, unseen=unseen)
-    _add_to_lots([(account, day, amount) for (account, day), amount in lots.items()])
 
 
 def entries_of(transfers: Iterable[NewTransfer]) -> list[Entry]:
@@ -530,7 +431,7 @@ def _insert(entries: Sequence[Entry], days: Sequence[date | None], *, at: dateti
     return [row[0] for row in rows()]
 
 
-def _known(entries: Sequence[Entry]) -> dict[Key, Known]:
+def known_transfers(entries: Sequence[Entry]) -> dict[Key, Known]:
     """Return the transfers that stand already under the entries' keys."""
     columns = [array(column) for column in zip(*(e.key for e in entries), strict=True)]
     rows = ask(
@@ -565,9 +466,9 @@ def _write(plan: Plan, ids: Sequence[int]) -> None:
     shrunk = [lot for lot in lots if lot[2] < 0 and lot[1] != NEVER]
     uses = [(transfer, day, n) for transfer, days in zip(ids, plan.uses, strict=True) for day, n in days.items()]
     if nets:
-        _add_to_accounts(nets)
+        add_to_accounts(nets)
     if grown:
-        _add_to_lots(grown)
+        add_to_lots(grown)
     if shrunk:
         ask(
             'UPDATE ledger_lot l SET "left" = l."left" + v.net'
@@ -583,7 +484,8 @@ def _write(plan: Plan, ids: Sequence[int]) -> None:
         )
 
 
-def _add_to_accounts(nets: Mapping[int, int], *, unseen: bool = False) -> None:
+def add_to_accounts(nets: Mapping[int, int], *, unseen: bool = False) -> None:
+    """Change balances by their nets; those of ``unseen`` accounts only if they are open holders'."""
     ask(
         "UPDATE ledger_account a SET posted = a.posted + v.net"
         " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, net)"
@@ -599,7 +501,8 @@ _ADD_TO_LOTS = f"""
 """  # noqa: S608 - names of our own
 
 
-def _add_to_lots(lots: Sequence[tuple[int, date, int]]) -> None:
+def add_to_lots(lots: Sequence[tuple[int, date, int]]) -> None:
+    """Change lots, each given once as (account, last day, net); open those that are missing."""
     accounts, days, nets = zip(*lots, strict=True)
     ask(_ADD_TO_LOTS, {"account": array(accounts), "net": array(nets), "day": column(days)})
 

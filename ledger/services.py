@@ -16,6 +16,7 @@ from common.db import array, ask, inside_transaction
 from common.errors import Conflict, NotFound
 from common.ids import new_public_id
 from ledger import posting
+from ledger.awards import Award, LookFirst, ask_awards, post_awards
 from ledger.lots import NEVER, ended
 from ledger.models import MAX_AMOUNT, Account, Cause, Hold, Kind, Lot, LotUse, Transfer
 from ledger.posting import (
@@ -23,14 +24,12 @@ from ledger.posting import (
     KINDS,
     AccountClosed,
     AccountFrozen,
-    Award,
     BadAmount,
     BalanceTooLow,
     Book,
     CauseReused,
     CreditExpires,
     Entry,
-    LookFirst,
     NewTransfer,
     Posting,
     SelfTransfer,
@@ -38,13 +37,11 @@ from ledger.posting import (
     UnitMix,
     UnknownAccount,
     WrongSides,
-    ask_awards,
     ask_lock,
     available,
     check_amount,
     entries_of,
     lock,
-    post_awards,
     post_entries,
 )
 from ledger.queries import group_of
