@@ -6,12 +6,14 @@ A `KekProvider` wraps and unwraps keys; `hkdf` is HKDF-SHA256 (RFC 5869). Wrappe
 import base64
 import os
 import stat
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -81,3 +83,15 @@ def kek_provider() -> KekProvider:
 def hkdf(key: bytes, *, salt: bytes, info: bytes, length: int = KEY_BYTES) -> bytes:
     """Derive ``length`` bytes by HKDF-SHA256 (RFC 5869)."""
     return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(key)
+
+
+def mac_under(key: bytes) -> Callable[[bytes], bytes]:
+    """Return the function that makes HMAC-SHA256 under a key: keyed once, then a third of what `hmac.digest` takes."""
+    keyed = HMAC(key, hashes.SHA256())
+
+    def mac(data: bytes) -> bytes:
+        one = keyed.copy()
+        one.update(data)
+        return one.finalize()
+
+    return mac

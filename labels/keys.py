@@ -3,7 +3,6 @@
 Call these outside transactions: the first use of a root may ask a remote provider (`staff.keys`).
 """
 
-import hmac
 import os
 import threading
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
-from common.keys import hkdf
+from common.keys import hkdf, mac_under
 from labels.codes.bulk import vector
 from labels.codes.decode import SlotRef
 from labels.codes.encode import cipher
@@ -85,6 +84,11 @@ def receipt_vector() -> Vector:
     return _kept(f"{brand_uuid().hex()}/receipts", lambda: vector(receipt_key(), R12, 0, 0, chunk=BATCH))
 
 
+def receipts_ident() -> str:
+    """Return the name under which this brand's receipt numbers may be kept by a process: another one after `forget`."""
+    return f"{brand_uuid().hex()}/receipts/{_era}"
+
+
 def manifest_key() -> bytes:
     """Return the key of the salts of manifests."""
     return derive(root_key(), brand_uuid(), purpose="manifest", form="none")
@@ -97,8 +101,7 @@ def audit_mac(data: bytes) -> bytes:
 
 def auditor() -> Callable[[bytes], bytes]:
     """Return `audit_mac` with the brand's key at hand: for many texts of one batch."""
-    key = _kept(f"{brand_uuid().hex()}/audit", _audit_key)
-    return lambda data: hmac.digest(key, data, "sha256")
+    return _kept(f"{brand_uuid().hex()}/audit", lambda: mac_under(_audit_key()))
 
 
 class ThreadKeys:

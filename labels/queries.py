@@ -7,6 +7,7 @@ No answer of failure is given before that version has been compared (one query);
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -68,7 +69,6 @@ class LabelState(NamedTuple):
     ``ended_on`` the last day of an offer that is over. ``product_id`` is the batch's until a label is activated.
     """
 
-    label_no: int
     status: Status
     spares_redeemed: bool
     reason: str | None
@@ -227,7 +227,6 @@ LEFT JOIN LATERAL (
 
 
 class _StateRow(NamedTuple):
-    label_no: int
     batch_id: int | None
     batch_product_id: int | None
     activate_by: date | None
@@ -250,7 +249,13 @@ def ask_states(label_nos: Sequence[int], at: datetime) -> Callable[[], dict[int,
     """Ask for `states`."""
     today = local_date(at)
     rows = ask(_STATES, {"label_nos": array(label_nos), "voiding": array(Block.VOIDING)})
-    return lambda: {row[0]: _state(_StateRow._make(row), today) for row in rows()}
+
+    def answer() -> dict[int, LabelState]:
+        told = [(row[0], row[1:]) for row in rows()]
+        made = {what: _state(_StateRow._make(what), today) for what in {what for _label_no, what in told}}
+        return {label_no: made[what] for label_no, what in told}  # most labels of a batch stand alike
+
+    return answer
 
 
 def local_date(at: datetime) -> date:
@@ -270,7 +275,6 @@ def _state(row: _StateRow, today: date) -> LabelState:
         ended = row.is_closed or (row.valid_until is not None and row.valid_until < today)
         status = Status.ENDED if ended else Status.ACTIVE
     return LabelState(
-        label_no=row.label_no,
         status=status,
         spares_redeemed=row.reason is None or bool(row.spares_redeemed),
         reason=row.reason,
@@ -422,7 +426,8 @@ def _codes_of(label_nos: Sequence[int], purpose: Purpose) -> list[str]:
 
 
 _FEW = 64
-_FEW_RECEIPTS = 8  # their vector is kept, others are made anew
+_BLOCK = 512  # receipt numbers that are made together: scan ids are drawn one after the other
+_MANY_OF_BLOCK = 8
 
 
 def codes_in_slot(slot: SlotRef, label_nos: Sequence[int]) -> list[str]:
@@ -446,10 +451,19 @@ def receipt_no(scan_id: int) -> str:
 
 def receipt_nos(scan_ids: Sequence[int]) -> list[str]:
     """Return the 12 digits that name each scan, in order."""
-    if len(scan_ids) <= _FEW_RECEIPTS:
+    numbers = {scan_id // _BLOCK for scan_id in scan_ids}
+    if len(scan_ids) < _MANY_OF_BLOCK * len(numbers):
         cipher = keys.receipt_cipher()
         return [encode(R12, 0, cipher, scan_id) for scan_id in scan_ids]
-    return _texts(R12, 0, keys.receipt_vector(), scan_ids)
+    ident = keys.receipts_ident()
+    blocks = {number: _receipts(ident, number) for number in numbers}
+    return [blocks[scan_id // _BLOCK][scan_id % _BLOCK] for scan_id in scan_ids]
+
+
+@lru_cache(maxsize=512)
+def _receipts(ident: str, number: int) -> list[str]:
+    """Return the receipt numbers of a block of scan ids. The latest blocks are kept: batches at work draw from them."""
+    return _texts(R12, 0, keys.receipt_vector(), range(number * _BLOCK, (number + 1) * _BLOCK))
 
 
 def scan_id_of(receipt: str) -> int | None:

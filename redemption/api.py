@@ -141,6 +141,7 @@ class Call(NamedTuple):
     """One authenticated call. ``key``: the Idempotency-Key header; ``accept``: the Accept-Language header."""
 
     client: KeyRef
+    at: datetime
     body: bytes
     key: str | None
     accept: str | None
@@ -158,14 +159,14 @@ def _check(call: Call) -> Attempt:
     asked = _read(CheckIn, call.body)
     if (asked.serial is None) == (asked.code is None):
         raise NotValid(_("Name the label by exactly one of serial and code."))
-    return _attempt(asked, call.client, request_id=_key_of(call.key) or "", at=now())
+    return _attempt(asked, call.client, request_id=_key_of(call.key) or "", at=call.at)
 
 
 def _redemption(call: Call) -> Attempt:
     key = _key_of(call.key)
     if key is None:
         raise KeyMissing(_("Send an Idempotency-Key header."))
-    return _attempt(_read(RedeemIn, call.body), call.client, request_id=key, at=now())
+    return _attempt(_read(RedeemIn, call.body), call.client, request_id=key, at=call.at)
 
 
 def redeem_all(call: Call) -> Reply:
@@ -173,8 +174,7 @@ def redeem_all(call: Call) -> Reply:
     items = _read(BulkIn, call.body).attempts
     if not all(isinstance(item.get("request_id"), str) and 0 < len(item["request_id"]) <= MOST_KEY for item in items):
         raise NotValid(_("Each attempt needs a request_id of 1 to 200 characters."))
-    at = now()
-    read = [_item(item, call.client, at) for item in items]
+    read = [_item(item, call.client, call.at) for item in items]
     answers = iter(services.redeem_each([attempt for attempt in read if isinstance(attempt, Attempt)]))
     language = language_of(call.accept)
     results = [
@@ -187,7 +187,7 @@ def redeem_all(call: Call) -> Reply:
 def _call(request: HttpRequest) -> Call:
     meta = request.META
     client = cast("KeyRef", request.auth)  # type: ignore[attr-defined]  # set by ninja
-    return Call(client, request.body, meta.get("HTTP_IDEMPOTENCY_KEY"), meta.get("HTTP_ACCEPT_LANGUAGE"))
+    return Call(client, now(), request.body, meta.get("HTTP_IDEMPOTENCY_KEY"), meta.get("HTTP_ACCEPT_LANGUAGE"))
 
 
 def _reply(receipt: Receipt, accept: str | None) -> Reply:
@@ -233,9 +233,10 @@ async def ask(path: str, asked: Asked, brand: Brand) -> Reply:
 
 
 def answer_together(path: str, calls: Sequence[Asked]) -> list[Reply]:
-    """Answer calls of one operation, each as its view does; none fails its neighbours."""
-    operation = TOGETHER[path]
-    read = [_attempted(operation, asked) for asked in calls]
+    """Answer calls of one operation, each as its view does; none fails its neighbours. All are of one moment."""
+    operation, at = TOGETHER[path], now()
+    clients = {header: _client(operation, header) for header in {asked.authorization for asked in calls}}
+    read = [_attempted(operation, asked, clients[asked.authorization], at) for asked in calls]
     answers = iter(operation.run([found for found in read if isinstance(found, Attempt)]))
     return [
         _answered(next(answers) if isinstance(found, Attempt) else found, asked.accept)
@@ -243,10 +244,18 @@ def answer_together(path: str, calls: Sequence[Asked]) -> list[Reply]:
     ]
 
 
-def _attempted(operation: Operation, asked: Asked) -> Attempt | Exception:
+def _client(operation: Operation, header: str) -> KeyRef | Exception:
     try:
-        client = operation.authenticate.key_of(asked.authorization)
-        return operation.read(Call(client, asked.body, asked.key, asked.accept))
+        return operation.authenticate.key_of(header)
+    except Exception as error:
+        return error
+
+
+def _attempted(operation: Operation, asked: Asked, client: KeyRef | Exception, at: datetime) -> Attempt | Exception:
+    if isinstance(client, Exception):
+        return client
+    try:
+        return operation.read(Call(client, at, asked.body, asked.key, asked.accept))
     except Exception as error:
         return error
 

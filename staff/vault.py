@@ -3,13 +3,13 @@
 A cipher text is bound to the brand, the field and the row, so that it cannot be moved to another row.
 """
 
-import hmac
 import os
 from collections.abc import Iterable
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from common.keys import mac_under
 from staff.keys import brand_key, brand_uuid
 from staff.models import BrandKey
 
@@ -69,5 +69,5 @@ def blind_index(text: str, *, purpose: str = "phone") -> bytes:
 
 def blind_indexes(texts: Iterable[str], *, purpose: str = "phone") -> list[bytes]:
     """Return the blind index of each text; the key is fetched once."""
-    key, domain = brand_key(BrandKey.Kind.INDEX), purpose.encode() + b"\x00"
-    return [hmac.digest(key, domain + text.encode(), "sha256")[:INDEX_BYTES] for text in texts]
+    mac, domain = mac_under(brand_key(BrandKey.Kind.INDEX)), purpose.encode() + b"\x00"
+    return [mac(domain + text.encode())[:INDEX_BYTES] for text in texts]
