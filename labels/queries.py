@@ -51,8 +51,7 @@ auditor = keys.auditor
 _tables: dict[str, tuple[UUID | None, Table]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(NamedTuple):
     """One input of `resolve_many`."""
 
     code: str

@@ -44,6 +44,7 @@ BUDGETS: dict[str, tuple[int, int]] = {
 KEY_SHARE = 20  # a key may fail with one in twenty of its attempts of the last 24 hours
 STOP_FACTOR = 4  # a network whose visitors proved their work is stopped after so many times its budget
 BRAND_FACTOR = 20  # a brand may see twenty times its usual hour
+TELL_EVERY_S = 1.0  # how often a busy process tells the store of the attempts it counted
 RETRY_STORE_S = 5.0
 MARGIN_S = 10.0  # failures so long before the store was lost are counted again: rather twice than never
 MOST_TRIES_SHOWN = 9
@@ -189,6 +190,7 @@ class _Store:
         self.down_since: float | None = None
         self.retry_at = 0.0
         self.attempts: dict[str, int] = {}
+        self.tell_at = 0.0
         self.lock = Lock()
 
     @staticmethod
@@ -267,14 +269,17 @@ class _Store:
         return dict(zip(persons, cast("list[str | None]", self.client.mget(names)), strict=True))
 
     def _count_attempts(self, counted: "Counter[Subject]") -> None:
-        """Count the attempts of API keys, whose budget is a share of them; told to the store a hundred at a time."""
+        """Count the attempts of API keys, whose budget is a share of them; told to the store a hundred or more at a time."""
         hour = int(time.time() // HOUR_S)
         with self.lock:
             for subject, count in counted.items():
                 name = self.name(f"attempts:{subject.key}:{hour}")
                 self.attempts[name] = self.attempts.get(name, 0) + count
+            if time.monotonic() < self.tell_at:
+                return
             full = [name for name, count in self.attempts.items() if count >= KEY_SHARE * 5]
             counts = {name: self.attempts.pop(name) for name in full}
+            self.tell_at = time.monotonic() + TELL_EVERY_S if counts else 0.0
         for name, count in counts.items():
             self.client.incrby(name, count)
             self.client.expire(name, DAY_S + HOUR_S)

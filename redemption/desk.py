@@ -1,6 +1,6 @@
 """The desk where request ids are opened, each once; what was asked before gets its first answer."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from common.db import Rows, ask, bytes_array, column, rows_from, texts
 from common.errors import DomainError
@@ -45,7 +45,8 @@ class Desk:
         mac = auditor()
         self._opened: Callable[[], dict[Key, int]] = dict
         self._unnamed: Rows | None = None
-        self.macs = {case: content_mac(case, mac) for case in cases if case.attempt.request_id}
+        self.keys = {case: _key(case) for case in cases if case.attempt.request_id}
+        self.macs = {case: content_mac(case, mac) for case in self.keys}
 
     def ask(self, *, lock_timeout_ms: int) -> None:
         """Write the request rows: the first statement of the transaction.
@@ -53,13 +54,13 @@ class Desk:
         No lock of this transaction is waited for longer than ``lock_timeout_ms`` from here on.
         """
         for case in self.cases:
-            if case not in self.errors and case in self.macs:
-                leader = self.leaders.setdefault(_key(case), case)
+            if case not in self.errors and case in self.keys:
+                leader = self.leaders.setdefault(self.keys[case], case)
                 if leader is not case:
                     self._follow(case, leader)
         if self.leaders:
             self._opened = self._insert(lock_timeout_ms)
-        unnamed = sum(case not in self.macs for case in self.cases)
+        unnamed = len(self.cases) - len(self.keys)
         if unnamed:
             self._unnamed = ask("SELECT nextval('redemption_scan_id_seq') FROM generate_series(1, %s::int)", [unnamed])
 
@@ -67,14 +68,14 @@ class Desk:
         """Return the cases that are new, each with the id of its scan."""
         opened = self._opened()
         repeats = [case for key, case in self.leaders.items() if key not in opened]
-        repeats += [case for case in self.errors if case in self.macs]
+        repeats += [case for case in self.errors if case in self.keys]
         self._repeat(repeats)
         for case, error in self.errors.items():
             self.done.setdefault(case, error)
         fresh = [case for case in self.cases if case not in self.done and case not in self.followers]
         unnamed = iter(self._unnamed() if self._unnamed else [])
         for case in fresh:
-            case.scan_id = opened[_key(case)] if case in self.macs else next(unnamed)[0]
+            case.scan_id = opened[self.keys[case]] if case in self.keys else next(unnamed)[0]
         return fresh
 
     def _follow(self, case: Case, leader: Case) -> None:
@@ -100,12 +101,13 @@ class Desk:
     def _repeat(self, cases: Sequence[Case]) -> None:
         if not cases:
             return
-        rows = {_row_key(row): row for row in _requests_of(cases)}
-        same = [case for case in cases if (row := rows.get(_key(case))) and bytes(row.content_mac) == self.macs[case]]
-        scans = Scan.objects.in_bulk([rows[_key(case)].scan_id for case in same])
-        receipts = receipts_of([scans[rows[_key(case)].scan_id] for case in same])
+        keys = self.keys
+        rows = {_row_key(row): row for row in Request.objects.filter(pk__in=[keys[case] for case in cases])}
+        same = [case for case in cases if (row := rows.get(keys[case])) and bytes(row.content_mac) == self.macs[case]]
+        scans = Scan.objects.in_bulk([rows[keys[case]].scan_id for case in same])
+        receipts = receipts_of([scans[rows[keys[case]].scan_id] for case in same])
         for case in cases:
-            if _key(case) in rows:
+            if keys[case] in rows:
                 self.done[case] = KeyReused()
         self.done.update(zip(same, receipts, strict=True))
 
@@ -143,10 +145,6 @@ def _key(case: Case) -> Key:
 
 def _row_key(row: Request) -> Key:
     return DOORS.index(row.door), row.client_id, row.request_id
-
-
-def _requests_of(cases: Iterable[Case]) -> list[Request]:
-    return list(Request.objects.filter(pk__in=[_key(case) for case in cases]))
 
 
 def answered_before(attempt: Attempt) -> bool:

@@ -95,9 +95,9 @@ class Place:
     consent: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)  # frozen, it would be five times as dear to make
 class Attempt:
-    """One try at one door, exactly as typed. ``request_id`` is empty where the door has none (a check)."""
+    """One try at one door, exactly as typed, never changed. ``request_id`` is empty where the door has none (a check)."""
 
     door: Door
     at: datetime
@@ -155,7 +155,7 @@ class Paid(NamedTuple):
     partner_id: int | None = None
 
 
-@dataclass(slots=True, kw_only=True, unsafe_hash=True)  # frozen, it would be five times as dear to make
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)  # as an attempt
 class Receipt:
     """The answer, never changed. ``receipt_no`` is None only where nothing was looked up (TOO_MANY_TRIES)."""
 
