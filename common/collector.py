@@ -80,7 +80,8 @@ class _Queue(Generic[I, O]):
     kind: str
     waiting: deque[_Ticket[I, O] | _Promise[I, O]] = field(default_factory=deque)
     busy: int = 0  # batches of it under way
-    whole: int = 0  # how many will wait once those just answered are back; nobody waits for them: 0
+    whole: int = 0  # how many will wait once those just answered are back
+    until: float = 0.0  # they are waited for so long, by the monotonic clock
 
 
 class _Hands(Generic[I, O]):
@@ -89,8 +90,7 @@ class _Hands(Generic[I, O]):
     def __init__(self, owner: "Collector[I, O]") -> None:
         self.owner = owner
         self.queues: dict[tuple[str, str], _Queue[I, O]] = {}
-        lock = threading.RLock()
-        self.changed, self.returned = threading.Condition(lock), threading.Condition(lock)
+        self.changed = threading.Condition()
         self.closing = False
         self.batches = self.items = 0
         self.threads = [
@@ -110,9 +110,7 @@ class _Hands(Generic[I, O]):
                 queue = self.queues[tenant.schema_name, kind] = _Queue(tenant, kind)
             queue.tenant = tenant
             queue.waiting.append(ticket)
-            if len(queue.waiting) == queue.whole:
-                self.returned.notify_all()
-            if not queue.busy or len(queue.waiting) % self.owner.enough == 0:
+            if self._is_ready(queue, time.monotonic()):
                 self.changed.notify()
         return True
 
@@ -121,7 +119,6 @@ class _Hands(Generic[I, O]):
         with self.changed:
             self.closing = True
             self.changed.notify_all()
-            self.returned.notify_all()
         for thread in self.threads:
             thread.join(timeout=DRAIN_S)
 
@@ -132,8 +129,6 @@ class _Hands(Generic[I, O]):
             try:
                 self._answer(queue, batch, trusted=time.monotonic() - worked_at < TRUSTED_S)
                 worked_at = time.monotonic()
-                if len(batch) > FEW:
-                    self._await_return(queue, len(batch))
             except BaseException as error:
                 # Whatever it was, nobody may wait for ever for an answer.
                 log.exception("a batch failed", exc_info=error)
@@ -146,25 +141,14 @@ class _Hands(Generic[I, O]):
                     self.changed.notify()
         connection.close()
 
-    def _await_return(self, queue: _Queue[I, O], count: int) -> None:
-        """Wait until those just answered are back, for they come back together; not for long, since some will not."""
-        with self.changed:
-            queue.whole = len(queue.waiting) + count
-            self.returned.wait_for(lambda: self.closing or len(queue.waiting) >= queue.whole, self.owner.return_s)
-            queue.whole = 0
-
     def _take(self) -> tuple[_Queue[I, O], _Batch[I, O]] | None:
-        """Wait for work; return up to 64 items of the queue with most waiting, or None at the end.
-
-        While a batch of the same queue is under way only a good one is worth its statements beside it: what waits comes
-        together with what will.
-        """
+        """Wait for work; return up to 64 items of the queue with most waiting, or None at the end."""
         with self.changed:
             while True:
-                queue = max(
-                    filter(self._is_ready, self.queues.values()), key=lambda one: len(one.waiting), default=None
-                )
-                if queue is not None:
+                now = time.monotonic()
+                ready = [queue for queue in self.queues.values() if self._is_ready(queue, now)]
+                if ready:
+                    queue = max(ready, key=lambda one: len(one.waiting))
                     batch = [queue.waiting.popleft() for _ in range(min(MOST, len(queue.waiting)))]
                     queue.busy += 1
                     self.batches += 1
@@ -172,11 +156,21 @@ class _Hands(Generic[I, O]):
                     return queue, batch
                 if self.closing:
                     return None
-                self.changed.wait()
+                rests = [queue.until - now for queue in self.queues.values() if queue.until > now]
+                self.changed.wait(min(rests, default=None))
 
-    def _is_ready(self, queue: _Queue[I, O]) -> bool:
+    def _is_ready(self, queue: _Queue[I, O], now: float) -> bool:
+        """Return whether a batch of a queue should begin.
+
+        While one of the same queue is under way only a good one is worth its statements beside it; after it, one waits for
+        those just answered, though not for long, since some will not come back.
+        """
         waiting = len(queue.waiting)
-        return waiting > 0 and (not queue.busy or waiting >= self.owner.enough or self.closing)
+        if not waiting or self.closing:
+            return waiting > 0
+        if queue.busy:
+            return waiting >= self.owner.enough
+        return waiting >= min(queue.whole, MOST) or now >= queue.until
 
     def _answer(self, queue: _Queue[I, O], batch: _Batch[I, O], *, trusted: bool) -> None:
         connection.close_if_unusable_or_obsolete()  # after an error it asks in any case
@@ -184,7 +178,12 @@ class _Hands(Generic[I, O]):
             connection.health_check_done = True  # type: ignore[attr-defined]
         if connection.tenant is not queue.tenant:  # each time costs a statement
             connection.set_tenant(queue.tenant)
-        _give(batch, self.owner.run(queue.kind, [ticket.item for ticket in batch]))
+        outcomes = self.owner.run(queue.kind, [ticket.item for ticket in batch])
+        if len(batch) > FEW:  # whoever asks again does so at once
+            with self.changed:
+                queue.whole = len(queue.waiting) + len(batch)
+                queue.until = time.monotonic() + self.owner.return_s
+        _give(batch, outcomes)
 
 
 def _give(batch: _Batch[I, O], outcomes: Sequence[O]) -> None:
@@ -203,7 +202,7 @@ class Collector(Generic[I, O]):
     """``run(kind, items)`` returns an outcome (never None) for each item, in order.
 
     ``threads`` is asked when they start. ``enough`` items waiting are worth a second thread at the same time. After a
-    batch its thread waits, at most ``return_s``, for those just answered, so that they come back together. ``away`` makes the
+    batch its queue waits, at most ``return_s``, for those just answered, so that they come back together. ``away`` makes the
     outcome of an item whose own is not known: the batch died, the process ends, or the answer took longer than its caller
     waits (the item may still be done then).
     """
@@ -216,7 +215,7 @@ class Collector(Generic[I, O]):
         threads: Callable[[], int],
         away: Callable[[], O],
         enough: int = 16,
-        return_s: float = 0.001,
+        return_s: float = 0.01,
     ) -> None:
         self.run, self.name, self.threads, self.away = run, name, threads, away
         self.enough, self.return_s = enough, return_s

@@ -213,6 +213,5 @@ _together: Collector[Coming, bool] = Collector(
     away=lambda: False,
     # A batch has three transactions, where one of redemptions over HTTP has one: few large ones cost much less.
     enough=32,
-    return_s=0.01,
 )
 close = _together.close

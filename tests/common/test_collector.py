@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import pytest
 from django.db import connection
 
 from common.collector import FEW, Collector
@@ -13,7 +14,16 @@ from common.collector import FEW, Collector
 MANY = FEW + 4
 
 
-def test_a_thread_waits_for_those_just_answered_and_no_longer() -> None:
+def _wait_for(gathered: Collector[str, str], count: int) -> None:
+    """Wait until so many items wait in all."""
+    for _ in range(10_000):
+        if sum(len(queue.waiting) for queue in gathered._hands().queues.values()) == count:
+            return
+        time.sleep(0.001)
+    raise AssertionError("they did not come")
+
+
+def test_a_queue_waits_for_those_just_answered_and_no_longer() -> None:
     begun, go_on, sizes = threading.Event(), threading.Event(), []
 
     def run(_kind: str, items: Sequence[str]) -> list[str]:
@@ -32,10 +42,7 @@ def test_a_thread_waits_for_those_just_answered_and_no_longer() -> None:
         alone = pool.submit(ask, "alone")
         begun.wait(10)
         first = [pool.submit(ask, f"{n}") for n in range(MANY)]
-        for _ in range(10_000):
-            if sum(len(queue.waiting) for queue in gathered._hands().queues.values()) == MANY:
-                break
-            time.sleep(0.001)
+        _wait_for(gathered, MANY)
         go_on.set()
         said = [future.result() for future in [alone, *first]]
         said += [future.result() for future in [pool.submit(ask, f"{n} again") for n in range(MANY)]]
@@ -44,6 +51,43 @@ def test_a_thread_waits_for_those_just_answered_and_no_longer() -> None:
     assert sizes == [1, MANY, MANY]
     assert "away" not in said
     assert len(set(said)) == 1 + 2 * MANY
+
+
+@pytest.mark.parametrize("return_s", [0.05, 60])
+def test_a_queue_that_waits_for_those_just_answered_holds_up_no_other(return_s: float) -> None:
+    begun, go_on, sizes = threading.Event(), threading.Event(), []
+
+    def run(_kind: str, items: Sequence[str]) -> list[str]:
+        sizes.append(len(items))
+        begun.set()
+        go_on.wait(10)
+        return [f"did {item}" for item in items]
+
+    gathered = Collector[str, str](run, name="test", threads=lambda: 1, away=lambda: "away", return_s=return_s)
+
+    def ask(item: str, brand: str = "public") -> str:
+        connection.tenant = SimpleNamespace(schema_name=brand)  # type: ignore[attr-defined]
+        return gathered.submit(item, within_s=10)
+
+    with ThreadPoolExecutor(MANY + 1) as pool:
+        first = pool.submit(ask, "alone")
+        begun.wait(10)
+        many = [pool.submit(ask, f"{n}") for n in range(MANY)]
+        _wait_for(gathered, MANY)
+        go_on.set()
+        said = [future.result() for future in [first, *many]]
+        one = pool.submit(ask, "one of them again")
+        said.append(pool.submit(ask, "of another", "information_schema").result(5))
+        if return_s < 1:
+            said.append(one.result(5))  # though the others stayed away
+        else:
+            _wait_for(gathered, 1)
+            said += [future.result(5) for future in [pool.submit(ask, f"{n} again") for n in range(MANY - 1)]]
+            said.append(one.result(5))
+    gathered.close()
+
+    assert sizes == ([1, MANY, 1, 1] if return_s < 1 else [1, MANY, 1, MANY])
+    assert "away" not in said
 
 
 def test_one_brand_s_batch_holds_up_its_own_alone() -> None:
