@@ -213,14 +213,15 @@ class Said:
     values: dict[str, str]
 
 
+DAY = r"\d{1,2} [A-Z][a-z]{2} \d{4}|\d{4}年\d{1,2}月\d{1,2}日"
 PATTERNS = {
     "brand": r"\w+",
     "receipt": r"[\d ,，零幺二三四五六七八九]{12,40}",
-    "date": r"\d{1,2} [A-Z][a-z]{2} \d{4}|\d{4}年\d{1,2}月\d{1,2}日",
+    "date": DAY,
     "place": r"[^.，。]{2,30}",
     "product": r"[^.，。]{2,60}",
     "hotline": r"[-+\d ,，零幺二三四五六七八九]{5,40}",
-    "time": r"[\d: ]{5}",
+    "time": rf"(?:(?:{DAY}) )?\d\d:\d\d",  # in the last hour of a day, that of the next
 }
 
 
