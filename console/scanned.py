@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _, pgettext
 
@@ -23,7 +23,8 @@ _LINK = re.compile(r"(?i)(?:\][a-z][0-9])?(?:https?://[^/\s?#]+)?(?:/[^\s?#]*?)?
 class Reading:
     """One way to read the text: what it would be, its parts by name, and what people should see about it.
 
-    ``gtin``, ``serial`` and ``secret`` are what to look for; a hidden code is shown masked.
+    ``gtin``, ``serial`` and ``secret`` are what to look for; a hidden code is shown masked. ``bare``: a number by itself, which
+    may well be something else: that it is not this says nothing.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Reading:
     gtin: str | None = None
     serial: str | None = None
     secret: str | None = None
+    bare: bool = False
 
     def line(self) -> str:
         """Return it in one line."""
@@ -45,7 +47,9 @@ def readings(text: str) -> list[Reading]:
     if link is not None:
         return [link]
     found = elements.read(text)
-    return [_of_elements(found)] if found.elements else list(_of_candidates(found.candidates))
+    if found.elements:
+        return [_of_elements(found)]
+    return [replace(reading, bare=True) for reading in _of_candidates(found.candidates)]
 
 
 def hides(text: str, read: Sequence[Reading]) -> bool:

@@ -95,7 +95,7 @@ def find(request: HttpRequest) -> HttpResponse:
     typed = cleaned(request.POST.get("q", ""))
     read = readings(typed) if typed else []
     hits = search(typed, read, _user(request))
-    if len(hits) == 1 and not any(reading.notes for reading in read):
+    if len(hits) == 1 and not any(reading.notes and not reading.bare for reading in read):
         for reading in read:
             if len(reading.parts) > 1:
                 messages.info(request, reading.line())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import translation
@@ -137,6 +138,19 @@ def test_a_product_alone_and_a_receipt_lead_to_their_pages(world: World, scan: C
 
     assert scan(f"]e001{world.gtin}").redirect_chain[0][0].startswith("/console/products/")
     assert scan(receipt_no(Scan.objects.get().pk)).redirect_chain[0][0].startswith("/console/receipts/")
+
+
+def test_a_receipt_that_could_be_a_serial_leads_to_its_page_all_the_same(
+    world: World, scan: Callable[[str], HttpResponse]
+) -> None:
+    verify(make_attempt(None, serial=world.serial))
+    last = Scan.objects.get().pk
+    likely = next(pk for pk in range(last + 1, last + 10_000) if any(way.notes for way in readings(receipt_no(pk))))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('redemption_scan_id_seq') FROM generate_series(%s, %s)", [last + 2, likely])
+    verify(make_attempt(None, serial=world.serial))
+
+    assert scan(receipt_no(likely)).redirect_chain[0][0].startswith("/console/receipts/")
 
 
 def test_a_hidden_code_opens_its_label_and_is_never_shown_whole(
