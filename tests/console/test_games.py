@@ -52,7 +52,7 @@ class Clock:
 @pytest.fixture
 def clock(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     turned = Clock()
-    for module in ("console.games.wizard_views", "console.games.life_views", "common.clock"):
+    for module in ("console.games.wizard_views", "console.games.life_views"):
         monkeypatch.setattr(f"{module}.now", turned)
     keys.forget()
     yield turned
