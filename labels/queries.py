@@ -7,7 +7,7 @@ No answer of failure is given before that version has been compared (one query);
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -248,13 +248,8 @@ def ask_states(label_nos: Sequence[int], at: datetime) -> Callable[[], dict[int,
     """Ask for `states`."""
     today = local_date(at)
     rows = ask(_STATES, {"label_nos": array(label_nos), "voiding": array(Block.VOIDING)})
-
-    def answer() -> dict[int, LabelState]:
-        told = [(row[0], row[1:]) for row in rows()]
-        made = {what: _state(_StateRow._make(what), today) for what in {what for _label_no, what in told}}
-        return {label_no: made[what] for label_no, what in told}  # most labels of a batch stand alike
-
-    return answer
+    state = cache(lambda what: _state(_StateRow._make(what), today))  # most labels of a batch stand alike
+    return lambda: {row[0]: state(row[1:]) for row in rows()}
 
 
 def local_date(at: datetime) -> date:

@@ -14,79 +14,74 @@ from common.collector import FEW, Collector
 MANY = FEW + 4
 
 
-def _wait_for(gathered: Collector[str, str], count: int) -> None:
-    """Wait until so many items wait in all."""
-    for _ in range(10_000):
-        if sum(len(queue.waiting) for queue in gathered._hands().queues.values()) == count:
-            return
-        time.sleep(0.001)
-    raise AssertionError("they did not come")
+class Gathering:
+    """A collector of one thread, whose first batch waits until ``go_on``; ``sizes``: of its batches so far."""
+
+    def __init__(self, return_s: float) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.sizes: list[int] = []
+        self.collector = Collector[str, str](
+            self._run, name="test", threads=lambda: 1, away=lambda: "away", return_s=return_s
+        )
+
+    def _run(self, _kind: str, items: Sequence[str]) -> list[str]:
+        self.sizes.append(len(items))
+        self.begun.set()
+        self.go_on.wait(10)
+        return [f"did {item}" for item in items]
+
+    def ask(self, item: str, brand: str = "public") -> str:
+        connection.tenant = SimpleNamespace(schema_name=brand)  # type: ignore[attr-defined]
+        return self.collector.submit(item, within_s=10)
+
+    def await_waiting(self, count: int) -> None:
+        """Wait until so many items wait in all."""
+        for _ in range(10_000):
+            if sum(len(queue.waiting) for queue in self.collector._hands().queues.values()) == count:
+                return
+            time.sleep(0.001)
+        raise AssertionError("they did not come")
+
+    def answer_many(self, pool: ThreadPoolExecutor) -> list[str]:
+        """Have one item answered, and behind it many together; return what they were told."""
+        first = pool.submit(self.ask, "alone")
+        self.begun.wait(10)
+        many = [pool.submit(self.ask, f"{n}") for n in range(MANY)]
+        self.await_waiting(MANY)
+        self.go_on.set()
+        return [future.result() for future in [first, *many]]
 
 
 def test_a_queue_waits_for_those_just_answered_and_no_longer() -> None:
-    begun, go_on, sizes = threading.Event(), threading.Event(), []
-
-    def run(_kind: str, items: Sequence[str]) -> list[str]:
-        sizes.append(len(items))
-        begun.set()
-        go_on.wait(10)
-        return [f"did {item}" for item in items]
-
-    gathered = Collector[str, str](run, name="test", threads=lambda: 1, away=lambda: "away", return_s=60)
-
-    def ask(item: str) -> str:
-        connection.tenant = SimpleNamespace(schema_name="public")  # type: ignore[attr-defined]
-        return gathered.submit(item, within_s=10)
+    gathering = Gathering(return_s=60)
 
     with ThreadPoolExecutor(MANY + 1) as pool:
-        alone = pool.submit(ask, "alone")
-        begun.wait(10)
-        first = [pool.submit(ask, f"{n}") for n in range(MANY)]
-        _wait_for(gathered, MANY)
-        go_on.set()
-        said = [future.result() for future in [alone, *first]]
-        said += [future.result() for future in [pool.submit(ask, f"{n} again") for n in range(MANY)]]
-    gathered.close()
+        said = gathering.answer_many(pool)
+        said += [future.result() for future in [pool.submit(gathering.ask, f"{n} again") for n in range(MANY)]]
+    gathering.collector.close()
 
-    assert sizes == [1, MANY, MANY]
+    assert gathering.sizes == [1, MANY, MANY]
     assert "away" not in said
     assert len(set(said)) == 1 + 2 * MANY
 
 
 @pytest.mark.parametrize("return_s", [0.05, 60])
 def test_a_queue_that_waits_for_those_just_answered_holds_up_no_other(return_s: float) -> None:
-    begun, go_on, sizes = threading.Event(), threading.Event(), []
-
-    def run(_kind: str, items: Sequence[str]) -> list[str]:
-        sizes.append(len(items))
-        begun.set()
-        go_on.wait(10)
-        return [f"did {item}" for item in items]
-
-    gathered = Collector[str, str](run, name="test", threads=lambda: 1, away=lambda: "away", return_s=return_s)
-
-    def ask(item: str, brand: str = "public") -> str:
-        connection.tenant = SimpleNamespace(schema_name=brand)  # type: ignore[attr-defined]
-        return gathered.submit(item, within_s=10)
+    gathering = Gathering(return_s)
 
     with ThreadPoolExecutor(MANY + 1) as pool:
-        first = pool.submit(ask, "alone")
-        begun.wait(10)
-        many = [pool.submit(ask, f"{n}") for n in range(MANY)]
-        _wait_for(gathered, MANY)
-        go_on.set()
-        said = [future.result() for future in [first, *many]]
-        one = pool.submit(ask, "one of them again")
-        said.append(pool.submit(ask, "of another", "information_schema").result(5))
+        said = gathering.answer_many(pool)
+        one = pool.submit(gathering.ask, "one of them again")
+        said.append(pool.submit(gathering.ask, "of another", "information_schema").result(5))
         if return_s < 1:
             said.append(one.result(5))  # though the others stayed away
         else:
-            _wait_for(gathered, 1)
-            said += [future.result(5) for future in [pool.submit(ask, f"{n} again") for n in range(MANY - 1)]]
-            said.append(one.result(5))
-    gathered.close()
+            gathering.await_waiting(1)
+            rest = [pool.submit(gathering.ask, f"{n} again") for n in range(MANY - 1)]
+            said += [future.result(5) for future in [one, *rest]]
+    gathering.collector.close()
 
-    assert sizes == ([1, MANY, 1, 1] if return_s < 1 else [1, MANY, 1, MANY])
+    assert gathering.sizes == ([1, MANY, 1, 1] if return_s < 1 else [1, MANY, 1, MANY])
     assert "away" not in said
 
 
