@@ -167,6 +167,13 @@ class Book:
             lots[account][day] = left
         return lots
 
+    def holder(self, account_id: int) -> Side:
+        """Return a holder's account. Raises `WrongSides` for any other."""
+        side = self.sides.get(account_id)
+        if side is None or side.kind != HOLDER:
+            raise WrongSides
+        return side
+
     def add(self, account: Account) -> None:
         """Take in an account that was opened under this lock."""
         side = Side(
