@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from ninja import Path, Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
-from channel import acts, packing, schemas
+from channel import acts, packing, schemas, taking_back
 from channel.acts import Answer, Item, Paper
 from channel.goods import custodies_at
 from channel.items import contents, units_by_sscc
@@ -116,7 +116,7 @@ def cancel_document(
     document = _document(document_id)
     key = _key(request) or f"cancel-{document_id}"
     page = Paper(key, document.issuer, None, now(), _by(request), reason=body.reason)
-    return told(acts.cancel(page, document, [Item(text) for text in body.lines]))
+    return told(taking_back.cancel(page, document, [Item(text) for text in body.lines]))
 
 
 class Filters(BaseModel):

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from channel import acts, epcis, packing
+from channel import acts, epcis, packing, taking_back
 from channel.acts import Answer, Item, Paper
 from channel.epcis import Act, Fault, act_of, events_in, faults_of, text_of_time
 from channel.epcis_ids import CANONICAL, canonical, event_id, link_of
@@ -157,7 +157,9 @@ def _do(act: Act, row: Event, at: datetime) -> Answer | None:
         return acts.inspect(page(None), items, holder=destination, resale=resale)
     if act.kind in {"void_shipping", "error"}:
         document = _document_of(act, row)
-        return acts.cancel(page(None), document, items if act.kind == "void_shipping" else ()) if document else None
+        return (
+            taking_back.cancel(page(None), document, items if act.kind == "void_shipping" else ()) if document else None
+        )
     return None
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from channel import acts, services
+from channel import acts, services, taking_back
 from channel.acts import Answer, Item, Paper
 from channel.forms import ContractForm, GoodsForm, TerritoryForm
 from channel.goods import custodies_at, owners_of
@@ -94,7 +94,7 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
             acts.refuse(found, at=now(), reason=request.POST.get("reason", ""))
         else:
             page = Paper(f"cancel-{public_id}", found.issuer, None, now(), _by(request), reason=_("on the console"))
-            acts.cancel(page, found)
+            taking_back.cancel(page, found)
     except DomainError as error:
         messages.error(request, error.detail)
     else:

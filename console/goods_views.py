@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from channel import acts
+from channel import recalls
 from channel.acts import Item, Paper
 from channel.forms import RecallForm
 from channel.models import Line, Partner
@@ -32,11 +32,11 @@ def recall(request: HttpRequest) -> HttpResponse:
         items = [Item(text) for text in filter(None, map(str.strip, data["items"].splitlines()))]
         typed = request.POST.get("typed")
         try:
-            looked = acts.look_at_recall(items, at=at)
+            looked = recalls.look_at_recall(items, at=at)
             counts = batches.count(looked.parts)
             if counts.labels and typed == str(counts.labels):
                 page = Paper(data["number"].strip(), None, None, at, request.user.get_username(), "", data["reason"])
-                answer = acts.recall(page, items)
+                answer = recalls.recall(page, items)
                 messages.success(request, _("%(count)s labels are recalled.") % {"count": f"{counts.labels:,}"})
                 return redirect(f"/console/goods/{answer.document.public_id}")
         except DomainError as error:

@@ -15,9 +15,9 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext as _, ngettext, pgettext
 
-from channel.acts import UNDO_WITHIN
 from channel.models import Custody, Document, Line, Movement, Partner
 from channel.papers import LineAnswer
+from channel.taking_back import UNDO_WITHIN
 from portal.acts import SITE
 from portal.told import Told, shown, told
 

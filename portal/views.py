@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from channel import acts as goods
+from channel import acts as goods, taking_back
 from channel.acts import Item
 from channel.models import Document, Line
 from common.charts import share
@@ -168,7 +168,7 @@ def undo(request: PortalRequest, public_id: str) -> HttpResponse:
         messages.error(request, _("Say in a few words why you take it back."))
         return redirect(f"/portal/documents/{public_id}")
     try:
-        answer = goods.undo(found, at=now(), by=by, site=acts.SITE, reason=reason)
+        answer = taking_back.undo(found, at=now(), by=by, site=acts.SITE, reason=reason)
     except DomainError as error:
         messages.error(request, str(error.detail))
         return redirect(f"/portal/documents/{public_id}")

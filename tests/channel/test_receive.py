@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from brands.models import Brand
-from channel import acts
-from channel.acts import BadPaper, GoodsMoved, Item, NotProposed, NotToCancel, NotToUndo, receive
+from channel import acts, recalls, taking_back
+from channel.acts import BadPaper, GoodsMoved, Item, NotProposed, receive
 from channel.models import Custody, Document
 from channel.queries import custody_at
 from labels.models import Block
@@ -134,23 +134,23 @@ def test_a_transfer_is_refused_or_overtaken(goods: Goods) -> None:
 def test_a_cancelled_shipment_never_was(goods: Goods) -> None:
     sent = send(goods, goods.a, 0, 1, at=ago(days=2))
 
-    answer = acts.cancel(paper(), sent.document)
+    answer = taking_back.cancel(paper(), sent.document)
 
     assert reasons(answer) == ["ACCEPTED", "ACCEPTED"]
     assert Custody.objects.count() == 0
     assert Document.objects.get(pk=sent.document.pk).state == "cancelled"
     assert reasons(send(goods, goods.b, 0, at=ago(days=2))) == ["ACCEPTED"]
-    with pytest.raises(NotToCancel):
-        acts.cancel(paper(), sent.document)
+    with pytest.raises(taking_back.NotToCancel):
+        taking_back.cancel(paper(), sent.document)
 
 
 def test_some_lines_are_cancelled_and_what_went_on_is_not(goods: Goods) -> None:
     sent = send(goods, goods.a, 0, 1, at=ago(days=2))
     receive(paper(ago(days=1), goods.a), items(goods.cases[1]), receiver=goods.a)
 
-    with pytest.raises(NotToCancel):
-        acts.cancel(paper(), sent.document)
-    answer = acts.cancel(paper(), sent.document, items(*goods.cases))
+    with pytest.raises(taking_back.NotToCancel):
+        taking_back.cancel(paper(), sent.document)
+    answer = taking_back.cancel(paper(), sent.document, items(*goods.cases))
 
     assert reasons(answer) == ["ACCEPTED", "moved_later", "not_moved"]
     assert Document.objects.get(pk=sent.document.pk).state == "done"
@@ -166,10 +166,10 @@ def test_undo_has_its_conditions(goods: Goods, days: int, by: str, site: str, re
     page = paper(ago(hours=1), site="dock")
     sent = acts.ship(page, items(goods.cases[0]), source=None, destination=goods.a)
 
-    with pytest.raises(NotToUndo):
-        acts.undo(sent.document, at=NOW + timedelta(days=days), by=by, site=site, reason=reason)
+    with pytest.raises(taking_back.NotToUndo):
+        taking_back.undo(sent.document, at=NOW + timedelta(days=days), by=by, site=site, reason=reason)
 
-    assert acts.undo(sent.document, at=NOW + timedelta(days=10), by="ada", site="dock", reason="typo").status
+    assert taking_back.undo(sent.document, at=NOW + timedelta(days=10), by="ada", site="dock", reason="typo").status
     assert Custody.objects.count() == 0
 
 
@@ -184,12 +184,12 @@ def test_a_recall_follows_what_was_packed_elsewhere_since(goods: Goods) -> None:
     pack(paper(ago(days=4)), [Filling(goods.cases[1], "case", serial_of(moved))])
     send(goods, goods.a, 1, at=ago(days=3))
 
-    answer = acts.recall(paper(), items(goods.cases[0]))
+    answer = recalls.recall(paper(), items(goods.cases[0]))
 
     blocked = Block.objects.filter(reason="recalled", lifted_at=None)
     assert blocked.filter(label_range__contains=moved).exists()
     assert not blocked.filter(label_range__contains=goods.labels(1)[0]).exists()
-    acts.undo(answer.document, at=NOW, by="ada", site="", reason="wrong case")
+    taking_back.undo(answer.document, at=NOW, by="ada", site="", reason="wrong case")
     assert not blocked.exists()
 
 
@@ -204,5 +204,5 @@ def test_stolen_and_destroyed_are_for_good(goods: Goods) -> None:
         ("destroyed", goods.labels(1)[0]),
         ("stolen", goods.labels(0)[0]),
     ]
-    with pytest.raises(NotToCancel):
-        acts.cancel(paper(), stolen.document)
+    with pytest.raises(taking_back.NotToCancel):
+        taking_back.cancel(paper(), stolen.document)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.test import Client
 
 from brands.models import Brand
-from channel import acts, telling
+from channel import acts, recalls, taking_back, telling
 from channel.epcis import CONTEXT, STEPS, faults_of
 from channel.epcis_ids import event_id
 from channel.facts import ACTIVATED
@@ -138,7 +138,7 @@ def test_what_is_destroyed_stolen_or_recalled(goods: Goods) -> None:
     answers = [
         acts.inspect(paper(ago(days=1)), items(goods.cases[0]), holder=None, resale=False),
         acts.steal(paper(ago(hours=5)), items(goods.cases[1])),
-        acts.recall(paper(ago(hours=4)), items(goods.cases[1])),
+        recalls.recall(paper(ago(hours=4)), items(goods.cases[1])),
     ]
 
     told = [one for answer in answers for one in told_by(answer)]
@@ -156,9 +156,9 @@ def test_a_cancelled_shipment_is_void_and_other_acts_are_declared_wrong(goods: G
     sent = send(goods, goods.a, 0, 1, at=ago(days=3))
     came = acts.receive(paper(ago(days=2), goods.a), items(*goods.cases), receiver=goods.a)
     [before] = told_by(came)
-    some = acts.cancel(paper(ago(days=1)), came.document, items(goods.cases[1]))
-    rest = acts.cancel(paper(ago(hours=9)), Document.objects.get(pk=came.document.pk), items(goods.cases[0]))
-    void = acts.cancel(paper(ago(hours=1)), Document.objects.get(pk=sent.document.pk))
+    some = taking_back.cancel(paper(ago(days=1)), came.document, items(goods.cases[1]))
+    rest = taking_back.cancel(paper(ago(hours=9)), Document.objects.get(pk=came.document.pk), items(goods.cases[0]))
+    void = taking_back.cancel(paper(ago(hours=1)), Document.objects.get(pk=sent.document.pk))
 
     right, wrong = told_by(some)
     [nothing] = told_by(rest)
@@ -182,7 +182,7 @@ def test_a_proposal_that_came_to_nothing_is_told_by_nobody_and_keeps_nobody_wait
     offer = acts.propose_transfer(
         paper(ago(days=2), goods.a), items(goods.cases[0]), source=goods.a, destination=goods.b
     )
-    acts.cancel(paper(ago(days=1)), offer.document)
+    taking_back.cancel(paper(ago(days=1)), offer.document)
 
     assert telling.tell_waiting(at=NOW) == 4
     assert telling.tell_waiting(at=NOW) == 0
