@@ -1,40 +1,27 @@
-"""Members' verbs: find or create, sign in by one-time code, allow and take back, claim, lapse, forget."""
+"""Members' verbs: find or create, unlock, allow and take back, claim, lapse. Signing in is in `sign_in`, forgetting in `personal`."""
 
-import hmac
-import unicodedata
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
-import phonenumbers
-from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Min, Q
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from common.canonical import canonical
 from common.db import array, inside_transaction
-from common.errors import Conflict, Forbidden, Invalid, NotFound
+from common.errors import Conflict, NotFound
 from common.ids import new_public_id
-from ledger import queries as ledger
-from ledger.models import Account, Hold, Kind
-from ledger.seals import moment
+from ledger.models import Account
 from ledger.services import (
     NewTransfer,
-    anchor,
     close,
     expire_lots,
     open_accounts,
     post,
     reserve_accounts,
     system_account,
-    void,
 )
-from members import personal
-from members.models import NAME_FIELD, PHONE_FIELD, CodeSend, Consent, Erasure, Member, PendingHolder, SignInCode
+from members.models import NAME_FIELD, PHONE_FIELD, Consent, Member, PendingHolder
 from members.queries import (
     Holder,
     asker_indexes,
@@ -44,36 +31,11 @@ from members.queries import (
     indexes_of,
     pending_by_index,
 )
-from sms_gateway.models import OutboundMessage
-from sms_gateway.queries import messages_to
-from sms_gateway.services import forget_number, queue_message
 from staff import audit, vault
 
 LAPSE_AFTER = timedelta(days=180)
 SEEN_EVERY = timedelta(days=30)
-
-CODE_DIGITS = 6
-CODE_LIVES = timedelta(minutes=5)
-CODE_TRIES = 5
-SENDS_WINDOW = timedelta(hours=1)
-SENDS_PER_NUMBER = 3
-# Budgets against pumping: multiplied by FAILURE_BUDGET_SCALE in the demo and in tests.
-SENDS_PER_NETWORK = 30
-SENDS_PER_COUNTRY = 1_000
-SENDS_PER_BRAND = 3_000
 CONSENT_WORDING = "2026-11"  # of what people allow today, at every door
-
-
-class TooManyCodes(Forbidden):
-    """Too many codes were asked for. Please try again later."""
-
-    code = "too_many_codes"
-
-
-class WrongCode(Invalid):
-    """That code is not valid. Check each digit, or ask for a new code."""
-
-    code = "wrong_code"
 
 
 class PointsHeldBack(Conflict):
@@ -201,115 +163,6 @@ def _create_pending(missing: list[tuple[bytes, int]], clients: set[int], *, at: 
     return made | {index: holder_of_pending(row) for index, row in found.items()}
 
 
-# --- signing in --------------------------------------------------------------------------------------------------
-
-
-def request_code(phone: str, *, at: datetime, language: str = "", ip_prefix: str = "") -> None:
-    """Send a one-time code to a number (E.164): six digits, good for five minutes. Asking again sends the same code.
-
-    Says nothing about whether the number has a member. Raises `TooManyCodes` (``retry_after_s``) when the number had
-    three sends within the hour, or its network, its country or the brand has used up its budget.
-    """
-    index = vault.blind_index(phone)
-    with transaction.atomic(durable=True):
-        SignInCode.objects.bulk_create(
-            [SignInCode(phone_index=index, uuid=uuid.uuid4(), expires_at=at)], ignore_conflicts=True
-        )
-        row = SignInCode.objects.select_for_update().get(phone_index=index)
-        _count_send(phone, index, ip_prefix=ip_prefix, at=at)
-        if row.expires_at <= at or row.tries >= CODE_TRIES:
-            row.uuid, row.tries = uuid.uuid4(), 0
-        row.expires_at = at + CODE_LIVES
-        row.save()
-        queue_message(
-            phone, _code_text(_digits(row.uuid), language), purpose=OutboundMessage.Purpose.ONE_TIME_CODE, at=at
-        )
-
-
-def confirm_code(phone: str, code: str, *, at: datetime, language: str = "") -> Member:
-    """Use up the code of a number and return its member, created or made active: this is the sign-in.
-
-    Raises `WrongCode`, the same for wrong digits, an old code, a fifth wrong try and a number that asked for none.
-    """
-    index = vault.blind_index(phone)
-    typed = "".join(unicodedata.normalize("NFKC", code[:40]).split()).encode(errors="replace")
-    with transaction.atomic(durable=True):
-        row = SignInCode.objects.select_for_update().filter(phone_index=index).first()
-        live = row is not None and row.expires_at > at and row.tries < CODE_TRIES
-        right = hmac.compare_digest(_digits(row.uuid if row else uuid.uuid4()).encode(), typed)
-        member = None
-        if row is not None and live:
-            if right:
-                row.expires_at = at
-                member = _activate(phone, at=at, language=language)
-            else:
-                row.tries += 1
-            row.save()
-    if member is None:
-        raise WrongCode(_("That code is not valid. Check each digit, or ask for a new code."))
-    return member
-
-
-def _activate(phone: str, *, at: datetime, language: str) -> Member:
-    holder = members_for_phones([phone], at=at, language=language)[phone]
-    member = Member.objects.select_for_update(no_key=True).get(account_id=holder.account_id)
-    if member.state == Member.State.PROVISIONAL:
-        member.state = Member.State.ACTIVE
-        member.activated_at = at
-        member.language = member.language or language
-        member.save(update_fields=["state", "activated_at", "language"])
-    return member
-
-
-def _digits(row: uuid.UUID) -> str:
-    """Return the code that belongs to a row: an HMAC under the brand's key, so that no table holds it."""
-    number = int.from_bytes(vault.blind_index(row.hex, purpose="sign-in code")) % 10**CODE_DIGITS
-    return f"{number:0{CODE_DIGITS}}"
-
-
-def _code_text(code: str, language: str) -> str:
-    brand = connection.tenant
-    with translation.override("zh-hans" if (language or brand.default_language).startswith("zh") else "en"):
-        return _("%(brand)s: your code is %(code)s. It is good for 5 minutes. Give it to nobody.") % {
-            "brand": brand.message_name,
-            "code": code,
-        }
-
-
-def _count_send(phone: str, index: bytes, *, ip_prefix: str, at: datetime) -> None:
-    network = vault.blind_index(ip_prefix, purpose="network")
-    country = phonenumbers.parse(phone).country_code or 0
-    number = Q(phone_index=index)
-    used = CodeSend.objects.filter(at__gt=at - SENDS_WINDOW).aggregate(
-        number=Count("pk", filter=number),
-        network=Count("pk", filter=Q(network_index=network)),
-        country=Count("pk", filter=Q(country=country)),
-        brand=Count("pk"),
-        first=Min("at", filter=number),
-    )
-    scale = settings.FAILURE_BUDGET_SCALE
-    if used["number"] >= SENDS_PER_NUMBER:
-        raise TooManyCodes(_too_many(), retry_after_s=int((used["first"] + SENDS_WINDOW - at).total_seconds()) + 1)
-    if (
-        (ip_prefix and used["network"] >= SENDS_PER_NETWORK * scale)
-        or used["country"] >= SENDS_PER_COUNTRY * scale
-        or used["brand"] >= SENDS_PER_BRAND * scale
-    ):
-        raise TooManyCodes(_too_many(), retry_after_s=int(SENDS_WINDOW.total_seconds()))
-    CodeSend.objects.create(phone_index=index, network_index=network, country=country, at=at)
-
-
-def _too_many() -> str:
-    return _("Too many codes were asked for. Please try again later.")
-
-
-@inside_transaction
-def forget_old_codes(*, at: datetime) -> None:
-    """Drop what is no longer needed for signing in: sends older than the window, codes a day after their end."""
-    CodeSend.objects.filter(at__lte=at - SENDS_WINDOW).delete()
-    SignInCode.objects.filter(expires_at__lte=at - timedelta(days=1)).delete()
-
-
 # --- wrong codes in a row ----------------------------------------------------------------------------------------
 
 
@@ -339,7 +192,7 @@ def count_failures(failed: Mapping[int, int], *, forgiven: Collection[int] = ())
 @inside_transaction
 def unlock(member_id: int, *, at: datetime) -> Member:
     """Let a member try codes again who typed too many wrong ones in a row; kept in the trail. Raises `NotFound`."""
-    member = _lock_living(member_id)
+    member = lock_living(member_id)
     audit.record(
         "unlock", at=at, table=Member._meta.db_table, row_id=str(member.pk), facts={"failures": member.failures}
     )
@@ -390,13 +243,14 @@ def set_language(member_id: int, language: str) -> None:
 @inside_transaction
 def set_name(member_id: int, name: str) -> Member:
     """Keep the member's name, encrypted; an empty one clears it. Raises `NotFound`."""
-    member = _lock_living(member_id)
+    member = lock_living(member_id)
     member.name_cipher = vault.seal(name.strip(), field=NAME_FIELD, row=member.uuid) if name.strip() else None
     member.save(update_fields=["name_cipher"])
     return member
 
 
-def _lock_living(member_id: int) -> Member:
+def lock_living(member_id: int) -> Member:
+    """Lock a member who is not erased, and return them. Raises `NotFound`."""
     member = Member.objects.select_for_update(no_key=True).filter(pk=member_id).first()
     if member is None or member.state == Member.State.ERASED:
         raise NotFound(_("There is no such member."))
@@ -413,7 +267,7 @@ def claim_pending(pending_id: int, *, member_id: int, at: datetime) -> int:
     From now on the asker earns for the member. Claiming again by the same member moves nothing. Raises `NotFound` if
     there is no such holder or it has lapsed, `AlreadyClaimed` if it is another member's.
     """
-    member = _lock_living(member_id)
+    member = lock_living(member_id)
     row = PendingHolder.objects.select_for_update(no_key=True).filter(pk=pending_id, lapsed_at=None).first()
     if row is None:
         raise NotFound(_("There are no points to claim here."))
@@ -423,7 +277,7 @@ def claim_pending(pending_id: int, *, member_id: int, at: datetime) -> int:
         raise AlreadyClaimed(_("These points were already claimed."))
     row.claimed_by, row.claimed_at = member, at
     row.save(update_fields=["claimed_by", "claimed_at"])
-    return _settle(row.account_id, into=member.account_id, kind="move", cause=("claim", row.pk), at=at)
+    return settle(row.account_id, into=member.account_id, kind="move", cause=("claim", row.pk), at=at)
 
 
 def lapse_pending(*, at: datetime, limit: int = 500) -> int:
@@ -436,13 +290,13 @@ def lapse_pending(*, at: datetime, limit: int = 500) -> int:
         due = PendingHolder.objects.filter(claimed_by=None, lapsed_at=None, lapses_at__lte=at, account__held=0)
         rows = list(due.order_by("pk").select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
         for row in rows:
-            _settle(row.account_id, into=system_account("expired"), kind="forfeit", cause=("claim", row.pk), at=at)
+            settle(row.account_id, into=system_account("expired"), kind="forfeit", cause=("claim", row.pk), at=at)
             row.asker_index, row.lapsed_at = None, at
             row.save(update_fields=["asker_index", "lapsed_at"])
     return len(rows)
 
 
-def _settle(account_id: int, *, into: int, kind: str, cause: tuple[str, int], at: datetime) -> int:
+def settle(account_id: int, *, into: int, kind: str, cause: tuple[str, int], at: datetime) -> int:
     """Move all that an account has by one ordinary transfer, write off what it owes, and close it; return how much.
 
     Raises `PointsHeldBack`. Whoever pays the account later is told that it is closed, so that nothing is stranded.
@@ -463,94 +317,3 @@ def _settle(account_id: int, *, into: int, kind: str, cause: tuple[str, int], at
         post([adjusted], at=at)
     close(account_id=account_id, at=at)
     return points
-
-
-# --- giving out and forgetting -----------------------------------------------------------------------------------
-
-
-def export_member(member: Member) -> dict[str, Any]:
-    """Return everything that is kept about a member, as JSON values; higher floors add what they keep."""
-    data: dict[str, Any] = {
-        "member": member.public_id,
-        "phone": member.phone,
-        "name": member.name,
-        "language": member.language,
-        "state": member.state,
-        "member_since": member.created_at.isoformat(),
-        "first_sign_in": member.activated_at.isoformat() if member.activated_at else None,
-        "wrong_codes_in_a_row": member.failures,
-        "consents": [
-            {
-                "purpose": consent.purpose,
-                "granted": consent.granted,
-                "wording": consent.wording_version,
-                "door": consent.door,
-                "at": consent.at.isoformat(),
-            }
-            for consent in member.consents.order_by("id")
-        ],
-        "points": _points_of(member.account_id),
-        "messages": [
-            {"purpose": message.purpose, "text": message.body, "at": message.created_at.isoformat()}
-            for message in (messages_to(member.phone) if member.phone_cipher else [])
-        ],
-        "claims": [
-            {"client": claim.client_id, "at": claim.claimed_at.isoformat() if claim.claimed_at else None}
-            for claim in member.claims.order_by("id")
-        ],
-    }
-    for holder in personal.holders():
-        data |= holder.export(member.pk)
-    return data
-
-
-def _points_of(account_id: int) -> dict[str, Any]:
-    lines: list[ledger.Line] = []
-    cursor: int | None = None
-    while True:
-        page = ledger.statement(account_id, cursor, 1000)
-        lines += page.lines
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return {
-        "balance": ledger.balance(account_id),
-        "lots": [{"expires_on": lot.expires_on.isoformat(), "points": lot.left} for lot in ledger.lots(account_id)],
-        "statement": [
-            {
-                "at": line.posted_at.isoformat(),
-                "kind": Kind(line.kind).name.lower(),
-                "points": line.change,
-                "balance": line.balance,
-            }
-            for line in lines
-        ],
-    }
-
-
-@transaction.atomic(durable=True)
-def erase_member(member: Member, *, at: datetime, asked_by: str) -> Erasure:
-    """Forget a person for good: number, name, messages, codes; what is left is a tombstone and a record of the act.
-
-    What the account has is forfeited by an ordinary transfer, so that the ledger proves as before. Higher floors clear
-    what they keep. The same number may join again as somebody new. Raises `NotFound` if the member is gone already.
-    """
-    row = _lock_living(member.pk)
-    for holder in personal.holders():
-        holder.erase(row.pk, at=at)
-    forget_number(row.phone)
-    SignInCode.objects.filter(phone_index=row.phone_index).delete()
-    CodeSend.objects.filter(phone_index=row.phone_index).delete()
-    row.claims.update(asker_index=None)
-    for hold_id in (
-        Hold.objects.filter(account=row.account_id, state=Hold.State.OPEN).order_by("pk").values_list("pk", flat=True)
-    ):
-        void(hold_id=hold_id, at=at)
-    points = _settle(row.account_id, into=system_account("expired"), kind="forfeit", cause=("member", row.pk), at=at)
-    row.phone_cipher = row.phone_index = row.name_cipher = None
-    row.language, row.failures = "", 0
-    row.state, row.erased_at = Member.State.ERASED, at
-    row.save()
-    record = {"member": row.public_id, "points_settled": points, "at": moment(at)}
-    anchor(kind="erasure", subject=row.public_id, digest=sha256(canonical(record)).digest(), at=at)
-    return Erasure.objects.create(member=row, asked_by=asked_by, points_settled=points, at=at)

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.db import transaction
 
 from common.clock import now
-from members import services
+from members import services, sign_in
 
 SLICE = 500
 
@@ -20,4 +20,4 @@ def lapse_pending() -> None:
 def forget_old_codes() -> None:
     """Drop old one-time codes and the counts of their sends."""
     with transaction.atomic(durable=True):
-        services.forget_old_codes(at=now())
+        sign_in.forget_old_codes(at=now())

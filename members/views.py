@@ -13,7 +13,7 @@ from common.tables import Column, csv_response, keyset_page, wants_csv
 from ledger import queries as ledger
 from ledger.lots import NEVER
 from ledger.models import Kind
-from members import queries, services
+from members import personal, queries, services
 from members.models import Member
 from staff import audit
 from staff.permissions import allowed, staff_view
@@ -84,7 +84,7 @@ def export(request: HttpRequest, public_id: str) -> HttpResponse:
     """Hand out everything kept about a member as a JSON file; the audit trail says who took it."""
     found = _get(public_id)
     audit.record("export", at=now(), table=Member._meta.db_table, row_id=str(found.pk))
-    answer = JsonResponse(services.export_member(found), json_dumps_params={"ensure_ascii": False, "indent": 2})
+    answer = JsonResponse(personal.export_member(found), json_dumps_params={"ensure_ascii": False, "indent": 2})
     answer["Content-Disposition"] = f'attachment; filename="{found.public_id}.json"'
     answer["Cache-Control"] = "no-store"
     return answer
@@ -111,7 +111,7 @@ def erase(request: HttpRequest, public_id: str) -> HttpResponse:
     fault = ""
     if request.method == "POST":
         if request.POST.get("typed", "").strip() == found.masked_phone:
-            services.erase_member(found, at=now(), asked_by=request.user.get_username())
+            personal.erase_member(found, at=now(), asked_by=request.user.get_username())
             audit.record("erase", at=now(), table=Member._meta.db_table, row_id=str(found.pk))
             messages.success(request, _("This person is forgotten. The ledger keeps the figures without the name."))
             return redirect(f"/console/members/{public_id}")

@@ -11,7 +11,7 @@ from common.clock import now
 from common.net import client_ip, ip_prefix
 from labels.keys import audit_mac
 from members.models import Member
-from members.services import TooManyCodes, WrongCode, confirm_code, request_code
+from members.sign_in import TooManyCodes, WrongCode, confirm_code, request_code
 from redemption.door import ConsumerRequest
 
 MEMO_FOR_S = 120

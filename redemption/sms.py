@@ -15,7 +15,7 @@ from common.errors import DomainError
 from labels.codes.decode import Status
 from labels.queries import resolve
 from ledger import queries as ledger
-from members import services as members
+from members import services as members, sign_in
 from members.queries import Known, known_at, member_by_phone, members_at
 from redemption import services
 from redemption.budgets import was_refused
@@ -223,8 +223,8 @@ def _join(text: IncomingText, sender: str, language: str) -> Reply:
 def _sign_in(text: IncomingText, sender: str, language: str) -> Reply | None:
     """Send a one-time code to the sender's own number: the code is the answer."""
     try:
-        members.request_code(sender, at=text.received_at, language=language)
-    except members.TooManyCodes:
+        sign_in.request_code(sender, at=text.received_at, language=language)
+    except sign_in.TooManyCodes:
         return _reply("too_many_codes", language)
     return None
 

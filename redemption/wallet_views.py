@@ -15,7 +15,7 @@ from common.clock import now
 from ledger import queries as ledger
 from lottery.models import Claim
 from lottery.queries import prizes_of
-from members import services as members
+from members import personal, services as members
 from members.models import Consent, Member
 from members.queries import consents_now
 from redemption import page as pages, queries, wallet as points
@@ -271,7 +271,7 @@ def consent(request: ConsumerRequest) -> HttpResponse:
 def export(request: ConsumerRequest) -> HttpResponse:
     """Hand out all that is kept about the member, as a file."""
     response = JsonResponse(
-        members.export_member(_member(request)), json_dumps_params={"ensure_ascii": False, "indent": 2}
+        personal.export_member(_member(request)), json_dumps_params={"ensure_ascii": False, "indent": 2}
     )
     response.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return response
@@ -285,7 +285,7 @@ def delete(request: ConsumerRequest) -> HttpResponse:
     member = _member(request)
     sure = request.POST.get("sure") == "yes"
     if request.method == "POST" and sure:
-        members.erase_member(member, at=now(), asked_by="member")
+        personal.erase_member(member, at=now(), asked_by="member")
         request.visitor.sign_out()
         forgotten = Verdict("calm", _("Your data are deleted"), _("We have forgotten your number and your points."))
         return page(

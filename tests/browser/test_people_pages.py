@@ -12,7 +12,8 @@ from brands.models import Brand
 from channel.services import create_partner, pause
 from ledger.services import NewTransfer, post, system_account
 from members.models import Member
-from members.services import grant_consent, members_for_phones, request_code, set_name
+from members.services import grant_consent, members_for_phones, set_name
+from members.sign_in import request_code
 from staff.models import User
 from tests.browser.conftest import DESK, PHONE, looked_at
 

@@ -11,7 +11,7 @@ from brands.models import Brand
 from brands.phone_numbers import forget_numbers, number_called
 from common.clock import now
 from members.models import Member
-from members.services import erase_member
+from members.personal import erase_member
 from redemption.models import CallNote
 from redemption.rules import Door
 from redemption.services import redeem

@@ -8,16 +8,9 @@ from django.db import connection, transaction
 from brands.models import Brand
 from ledger.queries import verify as verify_ledger
 from members.models import Member
-from members.services import (
-    claim_pending,
-    confirm_code,
-    erase_member,
-    export_member,
-    grant_consent,
-    pending_for,
-    request_code,
-    set_name,
-)
+from members.personal import erase_member, export_member
+from members.services import claim_pending, grant_consent, pending_for, set_name
+from members.sign_in import confirm_code, request_code
 from redemption.models import FailureRow, ScanPlace, Visitor
 from redemption.queries import verify as verify_redemptions
 from redemption.reports import Told, file_report

@@ -29,8 +29,8 @@ from common.clock import now
 from config.celery import app
 from labels.models import Product
 from labels.services import order_batch
+from members.personal import export_member
 from members.queries import member_by_phone
-from members.services import export_member
 from redemption import services
 from staff.models import User
 from tests import environment

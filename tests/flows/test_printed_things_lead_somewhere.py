@@ -18,7 +18,7 @@ from common.clock import now
 from console.print_views import cards_of, talkers_of
 from members.card_numbers import card_numbers, member_id_of
 from members.models import Member
-from members.services import erase_member
+from members.personal import erase_member
 from printing import designs, runs, starters
 from printing.runs import NewPacks, NotToRun
 from redemption.models import Redemption

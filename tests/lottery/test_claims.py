@@ -14,7 +14,7 @@ from lottery.errors import BadClaim, ClaimLate, ClaimState, LimitReached, MayNot
 from lottery.models import Bundle, Claim, ClaimDetails, ClaimMove, Exclusion, Pick, PrizeTier
 from lottery.rules import claim_deadline
 from lottery.services import claiming, papers, telling
-from members.services import erase_member, export_member
+from members.personal import erase_member, export_member
 from sms_gateway.models import OutboundMessage
 from sms_gateway.segments import parts_of
 from staff import approvals

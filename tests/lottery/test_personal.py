@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from ledger.models import Anchor
 from lottery.models import Household
-from members.services import erase_member, export_member
+from members.personal import erase_member, export_member
 from tests.lottery.test_draws import draw, fill  # noqa: F401 - a fixture
 
 

@@ -10,18 +10,10 @@ from ledger.models import Account, Transfer
 from ledger.queries import balance, balances
 from ledger.services import NewTransfer, hold, post, reverse, system_account
 from members.models import Erasure, Member
+from members.personal import erase_member, export_member
 from members.queries import member_by_phone
-from members.services import (
-    claim_pending,
-    confirm_code,
-    erase_member,
-    export_member,
-    grant_consent,
-    members_for_phones,
-    pending_for,
-    request_code,
-    set_name,
-)
+from members.services import claim_pending, grant_consent, members_for_phones, pending_for, set_name
+from members.sign_in import confirm_code, request_code
 from sms_gateway.queries import messages_to
 from tests.members.conftest import Award
 

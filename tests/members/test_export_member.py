@@ -2,16 +2,9 @@ import json
 from datetime import date, datetime
 
 from members.models import Member
-from members.services import (
-    claim_pending,
-    confirm_code,
-    export_member,
-    grant_consent,
-    pending_for,
-    request_code,
-    set_name,
-    withdraw_consent,
-)
+from members.personal import export_member
+from members.services import claim_pending, grant_consent, pending_for, set_name, withdraw_consent
+from members.sign_in import confirm_code, request_code
 from sms_gateway.queries import messages_to
 from tests.members.conftest import PHONE, Award
 

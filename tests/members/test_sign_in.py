@@ -9,14 +9,8 @@ from django.db import connection
 from brands.models import Brand
 from members.models import CodeSend, Member, SignInCode
 from members.queries import member_by_phone
-from members.services import (
-    TooManyCodes,
-    WrongCode,
-    confirm_code,
-    forget_old_codes,
-    members_for_phones,
-    request_code,
-)
+from members.services import members_for_phones
+from members.sign_in import TooManyCodes, WrongCode, confirm_code, forget_old_codes, request_code
 from sms_gateway.queries import messages_to
 
 PHONE, STRANGER_PHONE = "+8613800138000", "+8613900139000"
@@ -142,7 +136,7 @@ def test_a_budget_stops_pumping(
     brand: Brand, at: datetime, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, budget: str
 ) -> None:
     settings.FAILURE_BUDGET_SCALE = 2
-    monkeypatch.setattr(f"members.services.{budget}", 2)
+    monkeypatch.setattr(f"members.sign_in.{budget}", 2)
     phones = [f"+86138001380{n:02}" for n in range(5)]
     for phone in phones[:4]:
         request_code(phone, at=at, ip_prefix="203.0.113.0/24")

@@ -7,7 +7,8 @@ from brands.models import Brand
 from config.celery import app
 from members import tasks
 from members.models import CodeSend, PendingHolder
-from members.services import pending_for, request_code
+from members.services import pending_for
+from members.sign_in import request_code
 
 
 def test_what_is_scheduled_exists() -> None:

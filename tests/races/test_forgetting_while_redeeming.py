@@ -11,7 +11,7 @@ from common.errors import DomainError
 from ledger.models import Account
 from ledger.queries import verify as verify_ledger
 from members.models import Member
-from members.services import erase_member
+from members.personal import erase_member
 from redemption.queries import verify as verify_redemptions
 from redemption.rules import Attempt, Outcome
 from redemption.services import redeem

@@ -18,7 +18,7 @@ from lottery.rules import DOORS
 from lottery.services import close_draw, playing
 from lottery.services.playing import units_left
 from members.models import Member
-from members.services import export_member
+from members.personal import export_member
 from redemption.models import Redemption, Scan
 from redemption.queries import receipt as receipt_of
 from redemption.rules import Door, Outcome

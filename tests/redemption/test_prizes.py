@@ -10,7 +10,7 @@ from common.clock import now
 from lottery.models import Claim
 from lottery.services import claiming, stock
 from members.models import Member
-from members.services import erase_member
+from members.personal import erase_member
 from redemption.visitor import FRESH_FOR
 from tests.lottery import world
 from tests.lottery.pictures import photograph
