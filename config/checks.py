@@ -48,7 +48,10 @@ def _refuse(number: int, message: str, hint: str) -> Error:
 
 @register(Tags.security)
 def check_production(**_: Any) -> list[CheckMessage]:
-    """Return what production lacks; see docs/operations/configuration.md."""
+    """Return what production lacks; see docs/operations/configuration.md. Where nothing is set at all, only that."""
+    if settings.PRODUCTION and not settings.DATABASE_URL and not _secret_key():
+        hint = "Give the PORT and VAR that `make run` was given; in production, see docs/operations/configuration.md."
+        return [_refuse(13, f"Nothing is set, and there is no {settings.VAR_DIR / 'local.json'}.", hint)]
     return list(_production_faults()) if settings.PRODUCTION else []
 
 

@@ -1,6 +1,7 @@
 """Production starts only with everything in place: each missing or unsafe setting is refused by its own number."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -40,6 +41,13 @@ def test_a_proper_production_reports_nothing() -> None:
 
     assert found.returncode == 0, found.stderr
     assert "no issues" in found.stdout
+
+
+def test_where_nothing_is_set_that_is_all_it_says() -> None:
+    found = check(**dict.fromkeys(PROPER, ""))
+
+    assert re.findall(r"zhenbiao\.E\d+", found.stderr) == ["zhenbiao.E013"]
+    assert "/nonexistent/zhenbiao/local.json" in found.stderr
 
 
 @pytest.mark.parametrize(
