@@ -165,10 +165,31 @@ def overflow_px(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+def clipped(page: Page) -> list[str]:
+    """Return the texts that a box cuts off at its side, but for those that end in dots."""
+    return page.evaluate("""() => {
+        const cut = [];
+        for (const box of document.querySelectorAll('main *, header *')) {
+            const style = getComputedStyle(box);
+            if (!['hidden', 'clip'].includes(style.overflowX) || style.textOverflow === 'ellipsis') continue;
+            if (box.scrollWidth <= box.clientWidth + 2 || box.clientWidth < 40 || box.matches('input')) continue;
+            const edge = box.getBoundingClientRect().right, walk = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+            while (walk.nextNode()) {
+                const range = document.createRange();
+                range.selectNodeContents(walk.currentNode);
+                const text = walk.currentNode.nodeValue.trim();
+                if (text && range.getBoundingClientRect().right > edge + 1) cut.push(text.slice(0, 40));
+            }
+        }
+        return cut;
+    }""")
+
+
 def looked_at(page: Page, name: str = "") -> None:
-    """Check the page as it stands: axe, no sideways scrolling; with ``SHOTS`` set, also take a picture."""
+    """Check the page as it stands: axe, no sideways scrolling, nothing cut off; with ``SHOTS`` set, also take a picture."""
     if SHOTS and name:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
     assert axe_faults(page) == []
     assert overflow_px(page) <= 0
+    assert clipped(page) == []
