@@ -170,9 +170,9 @@ def clipped(page: Page) -> list[str]:
     return page.evaluate("""() => {
         const cut = [];
         for (const box of document.querySelectorAll('main *, header *')) {
+            if (box.scrollWidth <= box.clientWidth + 2 || box.clientWidth < 40 || box.matches('input')) continue;
             const style = getComputedStyle(box);
             if (!['hidden', 'clip'].includes(style.overflowX) || style.textOverflow === 'ellipsis') continue;
-            if (box.scrollWidth <= box.clientWidth + 2 || box.clientWidth < 40 || box.matches('input')) continue;
             const edge = box.getBoundingClientRect().right, walk = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
             while (walk.nextNode()) {
                 const range = document.createRange();
