@@ -157,9 +157,8 @@ def _do(act: Act, row: Event, at: datetime) -> Answer | None:
         return acts.inspect(page(None), items, holder=destination, resale=resale)
     if act.kind in {"void_shipping", "error"}:
         document = _document_of(act, row)
-        return (
-            taking_back.cancel(page(None), document, items if act.kind == "void_shipping" else ()) if document else None
-        )
+        lines = items if act.kind == "void_shipping" else ()
+        return taking_back.cancel(page(None), document, lines) if document else None
     return None
 
 

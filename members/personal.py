@@ -15,7 +15,7 @@ from ledger.models import Hold, Kind
 from ledger.seals import moment
 from ledger.services import anchor, system_account, void
 from members.models import CodeSend, Erasure, Member, SignInCode
-from members.services import lock_living, settle
+from members.services import empty_and_close, lock_living
 from sms_gateway.queries import messages_to
 from sms_gateway.services import forget_number
 
@@ -114,7 +114,9 @@ def erase_member(member: Member, *, at: datetime, asked_by: str) -> Erasure:
         Hold.objects.filter(account=row.account_id, state=Hold.State.OPEN).order_by("pk").values_list("pk", flat=True)
     ):
         void(hold_id=hold_id, at=at)
-    points = settle(row.account_id, into=system_account("expired"), kind="forfeit", cause=("member", row.pk), at=at)
+    points = empty_and_close(
+        row.account_id, into=system_account("expired"), kind="forfeit", cause=("member", row.pk), at=at
+    )
     row.phone_cipher = row.phone_index = row.name_cipher = None
     row.language, row.failures = "", 0
     row.state, row.erased_at = Member.State.ERASED, at

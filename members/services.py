@@ -277,7 +277,7 @@ def claim_pending(pending_id: int, *, member_id: int, at: datetime) -> int:
         raise AlreadyClaimed(_("These points were already claimed."))
     row.claimed_by, row.claimed_at = member, at
     row.save(update_fields=["claimed_by", "claimed_at"])
-    return settle(row.account_id, into=member.account_id, kind="move", cause=("claim", row.pk), at=at)
+    return empty_and_close(row.account_id, into=member.account_id, kind="move", cause=("claim", row.pk), at=at)
 
 
 def lapse_pending(*, at: datetime, limit: int = 500) -> int:
@@ -290,13 +290,15 @@ def lapse_pending(*, at: datetime, limit: int = 500) -> int:
         due = PendingHolder.objects.filter(claimed_by=None, lapsed_at=None, lapses_at__lte=at, account__held=0)
         rows = list(due.order_by("pk").select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
         for row in rows:
-            settle(row.account_id, into=system_account("expired"), kind="forfeit", cause=("claim", row.pk), at=at)
+            empty_and_close(
+                row.account_id, into=system_account("expired"), kind="forfeit", cause=("claim", row.pk), at=at
+            )
             row.asker_index, row.lapsed_at = None, at
             row.save(update_fields=["asker_index", "lapsed_at"])
     return len(rows)
 
 
-def settle(account_id: int, *, into: int, kind: str, cause: tuple[str, int], at: datetime) -> int:
+def empty_and_close(account_id: int, *, into: int, kind: str, cause: tuple[str, int], at: datetime) -> int:
     """Move all that an account has by one ordinary transfer, write off what it owes, and close it; return how much.
 
     Raises `PointsHeldBack`. Whoever pays the account later is told that it is closed, so that nothing is stranded.
